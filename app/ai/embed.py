@@ -1,0 +1,78 @@
+"""Embedding models behind the domain's port: the built-in one, or a provider's."""
+
+import array
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from app.ai import litellm_client
+from app.ai.chat import address_of
+from app.ai.openai_client import OpenAIClient, unit
+from app.security.outbound import OutboundGuard
+from domain.kernel.errors import N_, ProviderFailed, ProviderInactive
+from domain.models.entities import EmbeddingModel, ModelProvider, ProviderType
+from domain.ports import Vault
+from domain.transaction import UnitOfWork
+
+BATCH = 64
+"""Texts to a request: providers limit both their number and their tokens."""
+FLOAT_BYTES = 4
+
+
+class Builtin(Protocol):
+    """The built-in embedding model."""
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Sequence[bytes]:
+        """Unit-length float32 vectors."""
+
+
+class EmbeddingModels:
+    """See `domain.ports.Embedder`."""
+
+    def __init__(self, builtin: Builtin, guard: OutboundGuard, vault: Vault) -> None:
+        self._builtin, self._guard, self._vault = builtin, guard, vault
+        self._uow: UnitOfWork | None = None
+
+    def attach(self, uow: UnitOfWork) -> None:
+        """Where providers are looked up."""
+        self._uow = uow
+
+    async def embed(
+        self, tenant_id: object, model: EmbeddingModel, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> Sequence[bytes]:
+        """One vector for each text, in order."""
+        provider = await self._provider(model)
+        if provider.type == ProviderType.BUILTIN:
+            return await self._builtin.embed(texts, kind)
+        if not provider.active:
+            raise ProviderInactive
+        secret = await self._vault.unseal(provider.tenant_id, provider.secret) if provider.secret else None
+        vectors: list[bytes] = []
+        for first in range(0, len(texts), BATCH):
+            vectors += await self._call(provider, secret, model.name, texts[first : first + BATCH])
+        if any(len(vector) != model.dimensions * FLOAT_BYTES for vector in vectors):
+            raise ProviderFailed(
+                N_("The embedding model gives vectors of {found} numbers instead of {expected}."),
+                found=len(vectors[0]) // FLOAT_BYTES,
+                expected=model.dimensions,
+            )
+        return vectors
+
+    async def _provider(self, model: EmbeddingModel) -> ModelProvider:
+        assert self._uow is not None
+        async with self._uow.read(model.tenant_id) as tx:
+            provider = await tx.get(ModelProvider, model.provider_id)
+        if provider is None:
+            raise ProviderInactive
+        return provider
+
+    async def _call(
+        self, provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]
+    ) -> list[bytes]:
+        address = address_of(provider)
+        if address is not None:
+            return await OpenAIClient(self._guard.client("provider"), address, secret).embed(model, texts)
+        if provider.base_url:
+            await self._guard.check(provider.base_url, "provider")
+        rows = await litellm_client.embed(provider, secret, model, texts)
+        return [array.array("f", unit(row)).tobytes() for row in rows]
+

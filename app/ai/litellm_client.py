@@ -1,0 +1,129 @@
+"""Providers with an interface of their own (Azure, Anthropic, Gemini, Cohere …) through litellm.
+
+litellm is large: it is imported at the first call, in a thread, and never at start.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from app.ai.openai_client import CUT, GARBAGE, REJECTED, SILENCE_SECONDS, UNKNOWN_MODEL, UNREACHABLE, failure_of
+from domain.kernel.errors import ProviderFailed, ProviderKeyMissing, QueryTooLong
+from domain.models.entities import ModelProvider, ProviderType
+from domain.ports import ChatDelta
+
+PREFIX = {
+    ProviderType.AZURE: "azure",
+    ProviderType.ANTHROPIC: "anthropic",
+    ProviderType.GEMINI: "gemini",
+    ProviderType.COHERE: "cohere_chat",
+}
+_lock = asyncio.Lock()
+_module: Any = None
+
+
+async def library() -> Any:
+    """litellm, set up to make no call of its own."""
+    global _module
+    async with _lock:
+        if _module is None:
+            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+            os.environ["HF_HUB_OFFLINE"] = "1"
+            _module = await asyncio.to_thread(_load)
+    return _module
+
+
+def _load() -> Any:
+    import litellm
+
+    litellm.disable_hf_tokenizer_download = True
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.drop_params = True
+    litellm.turn_off_message_logging = True
+    return litellm
+
+
+def _arguments(provider: ModelProvider, secret: str | None, model: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "model": f"{PREFIX[ProviderType(provider.type)]}/{model}",
+        "api_key": secret,
+        "max_retries": 0,
+        "num_retries": 0,
+        "timeout": SILENCE_SECONDS,
+    }
+    if provider.base_url:
+        arguments["api_base"] = provider.base_url
+    if provider.config.get("api_version"):
+        arguments["api_version"] = provider.config["api_version"]
+    return arguments
+
+
+async def stream(
+    provider: ModelProvider,
+    secret: str | None,
+    model: str,
+    messages: Sequence[dict[str, Any]],
+    max_tokens: int,
+    settings: dict[str, Any],
+) -> AsyncIterator[ChatDelta]:
+    """The answer, piece by piece; closing the iterator closes the provider's connection."""
+    litellm = await library()
+    pieces = 0
+    response: Any = None
+    try:
+        response = await litellm.acompletion(
+            **_arguments(provider, secret, model),
+            messages=list(messages),
+            max_tokens=max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            **settings,
+        )
+        async for chunk in response:
+            choice = chunk.choices[0] if chunk.choices else None
+            text = (choice.delta.content or "") if choice is not None else ""
+            usage = getattr(chunk, "usage", None)
+            if text or usage:
+                pieces += bool(text)
+                yield ChatDelta(
+                    text, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+                )
+    except Exception as error:
+        # litellm has no common base for its errors; whatever it raises becomes a sentence.
+        raise _failure(litellm, error, model, pieces) from error
+    finally:
+        if response is not None and hasattr(response, "aclose"):
+            await response.aclose()
+
+
+def _failure(litellm: Any, error: Exception, model: str, pieces: int) -> Exception:
+    kinds = litellm.exceptions
+    if pieces:
+        return ProviderFailed(CUT)
+    if isinstance(error, kinds.ContextWindowExceededError):
+        return QueryTooLong()
+    if isinstance(error, kinds.AuthenticationError):
+        return ProviderKeyMissing()
+    if isinstance(error, kinds.NotFoundError):
+        return ProviderFailed(UNKNOWN_MODEL, model=model)
+    if isinstance(error, kinds.Timeout | kinds.APIConnectionError):
+        return ProviderFailed(UNREACHABLE)
+    status = getattr(error, "status_code", None)
+    if isinstance(error, kinds.BadRequestError):
+        return ProviderFailed(REJECTED, reason=str(getattr(error, "message", error))[:300])
+    return failure_of(int(status), b"", model) if status else ProviderFailed(GARBAGE)
+
+
+async def embed(provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]) -> list[list[float]]:
+    """One vector for each text."""
+    litellm = await library()
+    arguments = _arguments(provider, secret, model)
+    if provider.type == ProviderType.COHERE:
+        arguments["model"] = f"cohere/{model}"
+    try:
+        response = await litellm.aembedding(**arguments, input=list(texts))
+    except Exception as error:
+        raise _failure(litellm, error, model, 0) from error
+    return [[float(value) for value in row["embedding"]] for row in response.data]

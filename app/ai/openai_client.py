@@ -1,0 +1,203 @@
+"""A small client for OpenAI-compatible addresses: chat completions as server-sent events, embeddings, the model list.
+
+It is the fast path: a streamed piece costs microseconds, and closing the iterator closes the provider's connection.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+
+from domain.kernel.errors import N_, ProviderFailed, ProviderKeyMissing, QueryTooLong
+from domain.ports import ChatDelta
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 120.0
+"""How long a provider may be silent between two pieces before the answer is given up."""
+LINE_LIMIT = 4_000_000
+CONTEXT_WORDS = ("context_length_exceeded", "maximum context length", "context window", "too many tokens")
+
+REFUSED_KEY = N_("The AI provider refused the key. Check it under Administration, Models.")
+UNKNOWN_MODEL = N_("The AI provider does not know the model “{model}”, or the address is wrong.")
+BUSY = N_("The AI provider has too much to do right now. Wait a moment and try again.")
+DOWN = N_("The AI provider has a problem of its own (status {status}). Try again later.")
+REJECTED = N_("The AI provider rejected the request: {reason}")
+UNREACHABLE = N_("The AI provider cannot be reached. Check its address and that it is running.")
+SILENT = N_("The AI provider stopped answering. What had arrived is kept.")
+CUT = N_("The connection to the AI provider broke off. What had arrived is kept.")
+GARBAGE = N_("The AI provider sent something that is not an answer.")
+
+
+def failure_of(status: int, body: bytes, model: str) -> Exception:
+    """The sentence for an error status of a provider."""
+    reason = _reason(body)
+    if any(word in reason.lower() for word in CONTEXT_WORDS):
+        return QueryTooLong()
+    if status in (401, 403):
+        return ProviderKeyMissing(REFUSED_KEY)
+    if status == 404:
+        return ProviderFailed(UNKNOWN_MODEL, model=model)
+    if status == 429:
+        return ProviderFailed(BUSY)
+    if status >= 500:
+        return ProviderFailed(DOWN, status=status)
+    return ProviderFailed(REJECTED, reason=reason or str(status))
+
+
+def _reason(body: bytes) -> str:
+    try:
+        error = json.loads(body).get("error", {})
+        text = error.get("message", "") if isinstance(error, dict) else str(error)
+        code = str(error.get("code") or "") if isinstance(error, dict) else ""
+    except (ValueError, AttributeError):
+        return ""
+    return f"{text} {code}".strip()[:300]
+
+
+class OpenAIClient:
+    """Calls one provider at `base_url` (which ends in /v1 or its like) through a guarded HTTP client."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, secret: str | None) -> None:
+        self._http, self._base = http, base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    async def stream(
+        self, model: str, messages: Sequence[dict[str, Any]], max_tokens: int, settings: dict[str, Any]
+    ) -> AsyncIterator[ChatDelta]:
+        """The answer, piece by piece, and the usage if the provider reports it."""
+        body = {
+            "model": model,
+            "messages": list(messages),
+            "max_tokens": max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **settings,
+        }
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        pieces = 0
+        finished = False
+        try:
+            async with self._http.stream(
+                "POST", f"{self._base}/chat/completions", json=body, headers=self._headers, timeout=timeout
+            ) as response:
+                if response.status_code >= 400:
+                    raise failure_of(response.status_code, await _head(response), model)
+                async for event in _events(response):
+                    if event == "[DONE]":
+                        finished = True
+                        break
+                    delta, ended = _delta(event)
+                    finished = finished or ended
+                    if delta is not None:
+                        pieces += bool(delta.text)
+                        yield delta
+        except httpx.ConnectError as error:
+            raise ProviderFailed(UNREACHABLE) from error
+        except httpx.TimeoutException as error:
+            raise ProviderFailed(SILENT if pieces else UNREACHABLE) from error
+        except httpx.TransportError as error:
+            raise ProviderFailed(CUT if pieces else UNREACHABLE) from error
+        if not finished:
+            raise ProviderFailed(CUT if pieces else GARBAGE)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[bytes]:
+        """One unit-length float32 vector for each text."""
+        import array
+
+        data = await self._json(
+            "POST", "/embeddings", model, {"model": model, "input": list(texts), "encoding_format": "float"}
+        )
+        try:
+            rows = sorted(data["data"], key=lambda row: row["index"])
+            vectors = [_floats(row["embedding"]) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProviderFailed(GARBAGE) from error
+        if len(vectors) != len(texts):
+            raise ProviderFailed(GARBAGE)
+        return [array.array("f", unit(vector)).tobytes() for vector in vectors]
+
+    async def models(self) -> list[str]:
+        """The names of the models that the provider offers."""
+        data = await self._json("GET", "/models", "", None)
+        try:
+            return sorted(str(row["id"]) for row in data["data"])
+        except (KeyError, TypeError) as error:
+            raise ProviderFailed(GARBAGE) from error
+
+    async def _json(self, method: str, path: str, model: str, body: dict[str, Any] | None) -> Any:
+        timeout = httpx.Timeout(60.0, connect=CONNECT_SECONDS)
+        try:
+            response = await self._http.request(
+                method, f"{self._base}{path}", json=body, headers=self._headers, timeout=timeout
+            )
+        except httpx.TransportError as error:
+            raise ProviderFailed(UNREACHABLE) from error
+        if response.status_code >= 400:
+            raise failure_of(response.status_code, response.content[:10_000], model)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ProviderFailed(GARBAGE) from error
+
+
+async def _head(response: httpx.Response) -> bytes:
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > 10_000:
+            break
+    return body
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[str]:
+    """The data of each event. A line beyond `LINE_LIMIT` is not an answer."""
+    buffer = ""
+    async for part in response.aiter_text():
+        buffer += part
+        while "\n" in buffer:
+            line, buffer = buffer.split("\n", 1)
+            line = line.rstrip("\r")
+            if line.startswith("data:"):
+                yield line[5:].strip()
+        if len(buffer) > LINE_LIMIT:
+            raise ProviderFailed(GARBAGE)
+    if buffer.startswith("data:"):
+        yield buffer[5:].strip()
+
+
+def _delta(event: str) -> tuple[ChatDelta | None, bool]:
+    """What an event brings, and whether it says that the answer is complete."""
+    try:
+        data = json.loads(event)
+        if data.get("error"):
+            raise failure_of(500, event.encode(), "")
+        usage = data.get("usage") or {}
+        choice = (data.get("choices") or [{}])[0]
+        text = (choice.get("delta") or {}).get("content") or ""
+        ended = bool(choice.get("finish_reason"))
+        tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    except (ValueError, AttributeError, IndexError, TypeError) as error:
+        raise ProviderFailed(GARBAGE) from error
+    if not isinstance(text, str):
+        raise ProviderFailed(GARBAGE)
+    if not text and tokens == (None, None):
+        return None, ended
+    return ChatDelta(text, tokens[0], tokens[1]), ended
+
+
+def _floats(embedding: Any) -> list[float]:
+    if isinstance(embedding, str):
+        import array
+
+        values = array.array("f")
+        values.frombytes(base64.b64decode(embedding))
+        return list(values)
+    return [float(value) for value in embedding]
+
+
+def unit(vector: Sequence[float]) -> list[float]:
+    """The vector with length 1."""
+    length = sum(value * value for value in vector) ** 0.5 or 1.0
+    return [value / length for value in vector]

@@ -1,0 +1,149 @@
+"""Assistants and the versions of their instructions."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from app.api import present, wire
+from app.api.base import Caller, Use
+from app.api.users import cursor_page
+from domain.assistants.service import AssistantDraft, AssistantView
+from domain.conversations.tokens import estimate
+from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Actor
+from domain.kernel.errors import BadRequest, N_, NoModel, NotFound
+from domain.knowledge.repository import CollectionSize
+from domain.knowledge.service import CollectionView
+from domain.services import Services
+
+router = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
+prompts = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
+PLAIN = ("name", "description", "logging_enabled", "insight_enabled", "data_retention_days", "metadata_json")
+TEXT_LIMIT = 2_000_000
+
+
+async def shown(use: Services, actor: Actor, view: AssistantView) -> dict[str, Any]:
+    """An assistant with its collections as far as the actor may see them."""
+    choices = {c.model.id: c for c in await use.models.embedding_models(actor)}
+    allowed = view.access.permissions(actor, Resource.COLLECTION)
+    collections = [
+        CollectionView(c, choices[c.embedding_model_id].model, CollectionSize(), allowed, choices[c.embedding_model_id])
+        for c in view.collections
+        if Action.READ in allowed
+    ]
+    return present.assistant(view, collections, actor)
+
+
+@router.get("/", response_model=wire.PageOfAssistantPublic)
+async def mine(actor: Caller, use: Use, name: str | None = None, for_tenant: bool = False) -> Any:
+    """The assistants that the caller may use."""
+    views = [v for v in await use.assistants.mine(actor) if not name or name.lower() in v.assistant.name.lower()]
+    return present.page([await shown(use, actor, await use.assistants.get(actor, v.assistant.id)) for v in views])
+
+
+@router.post("/", response_model=wire.AssistantPublic, deprecated=True)
+async def create(body: wire.AssistantCreatePublic, actor: Caller, use: Use) -> Any:
+    """A new assistant. Prefer POST /spaces/{id}/applications/assistants/."""
+    view = await use.assistants.create(actor, body.space_id, body.name)
+    return await shown(use, actor, view)
+
+
+@router.get("/{id}/", response_model=wire.AssistantPublic)
+async def get(id: UUID, actor: Caller, use: Use) -> Any:
+    """An assistant."""
+    return await shown(use, actor, await use.assistants.get(actor, id))
+
+
+@router.post("/{id}/", response_model=wire.AssistantPublic)
+async def update(id: UUID, body: wire.PartialAssistantUpdatePublic, actor: Caller, use: Use) -> Any:
+    """Change an assistant. What is not named stays."""
+    given = body.model_fields_set
+    values: dict[str, Any] = {name: getattr(body, name) for name in PLAIN if name in given}
+    if values.get("name", "") is None:
+        del values["name"]
+    if body.completion_model_kwargs is not None:
+        values["model_settings"] = body.completion_model_kwargs.model_dump(exclude_none=True)
+    if body.prompt is not None:
+        values |= {"prompt": body.prompt.text, "prompt_description": body.prompt.description}
+    if body.completion_model is not None:
+        values["completion_model_id"] = body.completion_model.id
+    if body.groups is not None:
+        values["collection_ids"] = [g.id for g in body.groups]
+    if body.attachments is not None:
+        values["file_ids"] = [f.id for f in body.attachments]
+    for unknown in ("websites", "integration_knowledge_list", "mcp_servers"):
+        if getattr(body, unknown):
+            raise NotFound(N_("The source was not found."), field=unknown)
+    return await shown(use, actor, await use.assistants.update(actor, id, AssistantDraft(frozenset(values), values)))
+
+
+@router.delete("/{id}/", status_code=204, response_class=Response)
+async def delete(id: UUID, actor: Caller, use: Use) -> None:
+    """Delete an assistant and its conversations."""
+    await use.assistants.delete(actor, id)
+
+
+@router.post("/{id}/publish/", response_model=wire.AssistantPublic)
+async def publish(id: UUID, published: bool, actor: Caller, use: Use) -> Any:
+    """Show an assistant to viewers, or hide it."""
+    return await shown(use, actor, await use.assistants.publish(actor, id, published))
+
+
+@router.get("/{id}/prompts/", response_model=wire.PageOfPromptSparse)
+async def versions(id: UUID, actor: Caller, use: Use) -> Any:
+    """The versions of the instruction, newest first."""
+    return present.page([present.prompt(p, author, actor) for p, author in await use.assistants.prompts(actor, id)])
+
+
+@router.get("/{id}/sessions/", response_model=wire.CursorPageOfSessionMetadataPublic)
+async def conversations(
+    id: UUID,
+    actor: Caller,
+    use: Use,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    cursor: str | None = None,
+    previous: bool = False,
+) -> Any:
+    """The caller's conversations with the assistant, newest first."""
+    page = await use.conversations.page(actor, assistant_id=id, limit=limit, cursor=cursor)
+    items = [present.conversation_head(c) for c in page.items]
+    return cursor_page(items, page.next_cursor, page.total, limit, cursor)
+
+
+@router.post("/{id}/token-estimate", response_model=wire.TokenEstimateResponse)
+async def token_estimate(id: UUID, body: wire.TokenEstimateRequest, actor: Caller, use: Use) -> Any:
+    """How much of the model's window a question and its files would take."""
+    view = await use.assistants.get(actor, id)
+    if view.model is None:
+        raise NoModel
+    text = body.text or ""
+    if len(text) > TEXT_LIMIT:
+        raise BadRequest(N_("The text is too long to be estimated."))
+    files = await use.files.own(actor, body.file_ids)
+    details = {str(f.id): f.token_count or 0 for f in files}
+    parts = {"prompt": estimate(view.prompt.text if view.prompt else ""), "text": estimate(text)}
+    total, limit = sum(parts.values()) + sum(details.values()), view.model.model.token_limit
+    breakdown = {**parts, "files": sum(details.values()), "file_details": details}
+    return {"tokens": total, "percentage": round(100 * total / limit, 2), "limit": limit, "breakdown": breakdown}
+
+
+@prompts.get("/{id}/", response_model=wire.PromptPublic)
+async def prompt(id: UUID, actor: Caller, use: Use) -> Any:
+    """A version of an instruction, for those who may edit the assistant."""
+    found, author, actions = await use.assistants.prompt(actor, id)
+    return present.prompt(found, author, actor, actions)
+
+
+@prompts.patch("/{id}/", response_model=wire.PromptPublic)
+async def describe_prompt(id: UUID, body: wire.PromptUpdateRequest, actor: Caller, use: Use) -> Any:
+    """Describe one's own version."""
+    await use.assistants.describe_prompt(actor, id, body.description)
+    found, author, actions = await use.assistants.prompt(actor, id)
+    return present.prompt(found, author, actor, actions)
+
+
+@prompts.delete("/{id}/", status_code=204, response_class=Response)
+async def delete_prompt(id: UUID, actor: Caller, use: Use) -> None:
+    """Delete one's own version, unless it is in force."""
+    await use.assistants.delete_prompt(actor, id)

@@ -1,0 +1,347 @@
+"""Conversations (on the wire: sessions): asking, following the answer, looking back."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from app.api import present, wire
+from app.api.base import Caller, Running, Use
+from app.api.users import cursor_page
+from app.bootstrap import Runtime
+from domain.conversations.entities import AnswerState, MessageSource
+from domain.conversations.service import Asked, ConversationView, Question, cited_numbers
+from domain.kernel.actor import Actor
+from domain.kernel.errors import BadRequest, Invalid, N_, NotFound
+from domain.services import Services
+from pages.i18n import translate
+
+router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+messages = APIRouter(prefix="/api/v1/messages", tags=["conversations"])
+legacy = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
+PING_SECONDS = 15.0
+_CITATION = re.compile(r"\[(\d{1,3})\]")
+_UNFINISHED = re.compile(r"\[\d{0,3}$")
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def tagged(answer: str, sources: Sequence[MessageSource], version: int) -> str:
+    """The answer as clients of `version` expect citations: `[n]`, or a tag with the document's id in version 2."""
+    if version < 2:
+        return answer
+    by_number = {source.number: source.document_id.hex[:8] for source in sources}
+
+    def tag(match: re.Match[str]) -> str:
+        found = by_number.get(int(match[1]))
+        return f'<inref id="{found}"/>' if found else match[0]
+
+    return _CITATION.sub(tag, answer)
+
+
+def event(name: str, data: dict[str, Any], offset: int | None = None) -> bytes:
+    """One server-sent event; its id is the position in the answer from which to go on."""
+    lines = [f"event: {name}", f"data: {json.dumps(data, default=str, ensure_ascii=False)}"]
+    if offset is not None:
+        lines.insert(0, f"id: {offset}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class AnswerStream:
+    """An answer as server-sent events."""
+
+    def __init__(self, runtime: Runtime, actor: Actor, conversation_id: UUID, message_id: UUID, version: int) -> None:
+        self._use, self._actor = runtime.services, actor
+        self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
+        self._sources: Sequence[MessageSource] = ()
+
+    def _base(self) -> dict[str, Any]:
+        return {"session_id": self._conversation_id}
+
+    async def events(self, offset: int = 0) -> AsyncIterator[bytes]:
+        """The first chunk, the text as it grows, and the end. Silence is filled with comments."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(256)
+        producer = asyncio.create_task(self._produce(queue, offset))
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(PING_SECONDS):
+                        item = await queue.get()
+                except TimeoutError:
+                    yield b": ping\r\n\r\n"
+                    continue
+                if item is None:
+                    return
+                yield item
+        finally:
+            producer.cancel()
+            await asyncio.gather(producer, return_exceptions=True)
+
+    async def _produce(self, queue: "asyncio.Queue[bytes | None]", offset: int) -> None:
+        conversations = self._use.conversations
+        try:
+            self._sources = await conversations.sources_ready(self._actor, self._message_id)
+            if offset == 0:
+                await queue.put(event("first_chunk", await self._first(), 0))
+            text, held = "", ""
+            if offset:
+                text = (await conversations.message(self._actor, self._message_id)).message.answer[:offset]
+            async for news in conversations.follow(self._actor, self._message_id, offset):
+                if news.final:
+                    await queue.put(self._text(held, text, offset)) if held else None
+                    await self._end(queue, news.state, offset)
+                    return
+                held += news.text
+                # A citation is sent whole, so that it can be turned into a tag.
+                open_part = _UNFINISHED.search(held) if self._version >= 2 else None
+                ready = held[: open_part.start()] if open_part else held
+                held = held[len(ready) :]
+                text += ready
+                offset = news.offset + len(news.text) - len(held)
+                if ready:
+                    await queue.put(self._text(ready, text, offset))
+        finally:
+            await queue.put(None)
+
+    async def _first(self) -> dict[str, Any]:
+        view = await self._use.conversations.message(self._actor, self._message_id)
+        return {
+            **self._base(),
+            "id": self._message_id,
+            "question": view.message.question,
+            "answer": "",
+            "files": [present.file(f) for f in view.files],
+            "generated_files": [],
+            "references": present.references(self._sources, cited_only=False),
+            "tools": {"assistants": [{"id": view.message.assistant_id, "handle": ""}]},
+            "web_search_references": [],
+            "completion_model": {"id": view.message.completion_model_id, "name": view.message.model_name},
+            "created_at": view.message.created_at,
+        }
+
+    def _text(self, piece: str, so_far: str, offset: int) -> bytes:
+        cited = cited_numbers(so_far, len(self._sources))
+        chosen = [s for n in cited for s in self._sources if s.number == n] if self._version >= 2 else self._sources
+        references = present.references(chosen, cited_only=False)
+        data = {**self._base(), "answer": tagged(piece, self._sources, self._version), "references": references}
+        return event("text", data, offset)
+
+    async def _end(self, queue: "asyncio.Queue[bytes | None]", state: str, offset: int) -> None:
+        view = await self._use.conversations.message(self._actor, self._message_id)
+        message = view.message
+        if message.error:
+            sentence = translate(message.error, self._actor.language, **message.error_params)
+            await queue.put(event("error", {**self._base(), "error": sentence, "error_code": 9010}, offset))
+        done = {
+            **self._base(),
+            "id": self._message_id,
+            "state": state,
+            "tokens": {"question": message.tokens_question, "answer": message.tokens_answer},
+            "references": present.references(view.sources, cited_only=True),
+        }
+        await queue.put(event("done", done, offset))
+
+
+async def answer(
+    running: Runtime, actor: Actor, question: Question, *, stream: bool, version: int
+) -> StreamingResponse | dict[str, Any]:
+    """Ask, and answer as a stream or at once."""
+    asked = await running.services.conversations.ask(actor, question)
+    if stream:
+        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version).events()
+        return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
+    return await _whole(running.services, actor, asked, version)
+
+
+async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:
+    async for _ in use.conversations.follow(actor, asked.message.id):
+        continue
+    view = await use.conversations.message(actor, asked.message.id)
+    message = view.message
+    if message.state == AnswerState.FAILED and not message.answer:
+        raise BadRequest(message.error, **message.error_params)
+    models = await _models(use, actor)
+    return {
+        "id": message.id,
+        "session_id": asked.conversation.id,
+        "question": message.question,
+        "answer": tagged(message.answer, view.sources, version),
+        "files": [present.file(f) for f in view.files],
+        "generated_files": [],
+        "references": present.references(view.sources, cited_only=version >= 2),
+        "tools": {"assistants": [{"id": message.assistant_id, "handle": ""}]},
+        "web_search_references": [],
+        "model": models.get(message.completion_model_id),
+        "state": message.state,
+        "error": translate(message.error, actor.language, **message.error_params) if message.error else None,
+    }
+
+
+async def _models(use: Services, actor: Actor) -> dict[UUID | None, dict[str, Any]]:
+    return {c.model.id: present.completion_model(c) for c in await use.models.completion_models(actor)}
+
+
+async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str, Any]:
+    """A conversation with its messages, citations as tags."""
+    answers = [tagged(m.message.answer, m.sources, 2) for m in view.messages]
+    return present.conversation(view, answers, await _models(use, actor))
+
+
+@router.post("/", response_model=wire.AskResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def ask(body: wire.ConversationRequest, actor: Caller, running: Running, version: int = 1) -> Any:
+    """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events."""
+    if body.session_id is None and body.assistant_id is None:
+        raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
+    assistant_id = None if body.session_id else body.assistant_id
+    question = Question(body.question, body.session_id, assistant_id, [f.id for f in body.files])
+    return await answer(running, actor, question, stream=body.stream, version=version)
+
+
+@router.get("/", response_model=wire.CursorPageOfSessionMetadataPublic)
+async def mine(
+    actor: Caller,
+    use: Use,
+    assistant_id: UUID | None = None,
+    group_chat_id: UUID | None = None,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    cursor: str | None = None,
+    previous: bool = False,
+    search: str = "",
+) -> Any:
+    """The caller's conversations, with one assistant or with all, newest first."""
+    if group_chat_id is not None:
+        raise NotFound
+    page = await use.conversations.page(actor, assistant_id=assistant_id, search=search, limit=limit, cursor=cursor)
+    items = [present.conversation_head(c) for c in page.items]
+    return cursor_page(items, page.next_cursor, page.total, limit, cursor)
+
+
+@router.get("/{session_id}/", response_model=wire.SessionPublic)
+async def get(session_id: UUID, actor: Caller, use: Use) -> Any:
+    """A conversation with its messages."""
+    return await shown(use, actor, await use.conversations.get(actor, session_id))
+
+
+@router.delete("/{session_id}/", status_code=204, response_class=Response)
+async def delete(session_id: UUID, actor: Caller, use: Use) -> None:
+    """Delete a conversation."""
+    await use.conversations.delete(actor, session_id)
+
+
+@router.post("/{session_id}/feedback/", response_model=wire.SessionPublic)
+async def feedback(session_id: UUID, body: wire.SessionFeedback, actor: Caller, use: Use) -> Any:
+    """Thumbs up or down for a conversation."""
+    await use.conversations.rate(actor, int(body.value), body.text, conversation_id=session_id)
+    return await shown(use, actor, await use.conversations.get(actor, session_id))
+
+
+@router.post("/{session_id}/title/", response_model=wire.SessionPublic)
+async def title(session_id: UUID, actor: Caller, use: Use) -> Any:
+    """The conversation under the title it has; it is made from the first question."""
+    return await shown(use, actor, await use.conversations.get(actor, session_id))
+
+
+@router.get("/{session_id}/messages/{message_id}/stream/", response_class=StreamingResponse)
+async def follow(
+    session_id: UUID,
+    message_id: UUID,
+    actor: Caller,
+    running: Running,
+    version: int = 2,
+    last_event_id: Annotated[int | None, Header()] = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> StreamingResponse:
+    """Follow an answer from any position, on any device; `Last-Event-ID` resumes where the stream broke."""
+    view = await running.services.conversations.message(actor, message_id)
+    if view.message.conversation_id != session_id:
+        raise NotFound
+    stream = AnswerStream(running, actor, session_id, message_id, version)
+    start = offset if last_event_id is None else max(0, last_event_id)
+    return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+@router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)
+async def stop(session_id: UUID, message_id: UUID, actor: Caller, use: Use) -> None:
+    """Stop an answer; what has arrived is kept."""
+    await use.conversations.stop(actor, message_id)
+
+
+@messages.get("/{message_id}/sources/{number}/page-image", response_class=Response)
+async def source_page(
+    message_id: UUID,
+    number: int,
+    actor: Caller,
+    running: Running,
+    page: int | None = None,
+    width: Annotated[int, Query(ge=200, le=2000)] = 1000,
+) -> Response:
+    """The page of a cited PDF as a picture, in the version that was cited, with the passage highlighted."""
+    source = await running.services.conversations.source(actor, message_id, number)
+    picture = await draw_source(running, actor, source, page, width)
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def draw_source(
+    running: Runtime, actor: Actor, source: MessageSource, page: int | None, width: int
+) -> bytes:
+    """The picture of a page of a source."""
+    version, blob, _ = await running.services.knowledge.version_content(actor.tenant_id, source.version_id)
+    wanted = page or source.page_from
+    if blob is None or version.media_type != "application/pdf" or wanted is None:
+        raise NotFound(N_("This document has no pages to show."))
+    if not 1 <= wanted <= (version.page_count or 0):
+        raise NotFound(N_("The document has no such page."))
+    async with running.contents.on_disk(actor.tenant_id, blob.name) as path:
+        return await running.parser.draw_page(path, wanted, [source.text], width)
+
+
+@legacy.post("/{id}/sessions/", response_model=wire.AskResponse)
+async def ask_assistant(
+    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1
+) -> Any:
+    """Begin a conversation. Prefer POST /conversations/."""
+    question = Question(body.question, None, id, [f.id for f in body.files])
+    return await answer(running, actor, question, stream=body.stream, version=version)
+
+
+@legacy.post("/{id}/sessions/{session_id}/", response_model=wire.AskResponse)
+async def ask_further(
+    id: UUID, session_id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1
+) -> Any:
+    """Go on with a conversation. Prefer POST /conversations/."""
+    question = Question(body.question, session_id, id, [f.id for f in body.files])
+    return await answer(running, actor, question, stream=body.stream, version=version)
+
+
+async def _of_assistant(use: Services, actor: Actor, assistant_id: UUID, session_id: UUID) -> ConversationView:
+    view = await use.conversations.get(actor, session_id)
+    if view.conversation.assistant_id != assistant_id:
+        raise NotFound(N_("The conversation was not found."))
+    return view
+
+
+@legacy.get("/{id}/sessions/{session_id}/", response_model=wire.SessionPublic)
+async def get_of_assistant(id: UUID, session_id: UUID, actor: Caller, use: Use) -> Any:
+    """A conversation with this assistant."""
+    return await shown(use, actor, await _of_assistant(use, actor, id, session_id))
+
+
+@legacy.delete("/{id}/sessions/{session_id}/", response_model=wire.SessionPublic)
+async def delete_of_assistant(id: UUID, session_id: UUID, actor: Caller, use: Use) -> Any:
+    """Delete a conversation with this assistant."""
+    gone = await shown(use, actor, await _of_assistant(use, actor, id, session_id))
+    await use.conversations.delete(actor, session_id)
+    return gone
+
+
+@legacy.post("/{id}/sessions/{session_id}/feedback/", response_model=wire.SessionPublic)
+async def feedback_of_assistant(
+    id: UUID, session_id: UUID, body: wire.SessionFeedback, actor: Caller, use: Use
+) -> Any:
+    """Thumbs up or down for a conversation with this assistant."""
+    await _of_assistant(use, actor, id, session_id)
+    return await feedback(session_id, body, actor, use)

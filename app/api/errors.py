@@ -1,0 +1,85 @@
+"""One shape for every error: message, codes, request id, and the field it is about."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from domain.kernel.errors import Failure, N_
+from pages.i18n import LANGUAGES, translate
+
+log = logging.getLogger(__name__)
+INTERNAL = N_("Something went wrong on our side. Try again; if it happens again, report the id {id}.")
+MALFORMED = N_("The request is not well formed.")
+NO_SUCH_ADDRESS = N_("There is nothing at this address.")
+WRONG_METHOD = N_("This address does not support the method.")
+
+
+def language_of(request: Request) -> str:
+    """The language for messages: the signed-in user's, else what the client prefers, else Swedish."""
+    actor = getattr(request.state, "actor", None)
+    if actor is not None:
+        return str(actor.language)
+    for part in request.headers.get("accept-language", "").split(","):
+        language = part.split(";")[0].split("-")[0].strip().lower()
+        if language in LANGUAGES:
+            return language
+    return "sv"
+
+
+def body_of(request: Request, message: str, code: int, **extra: Any) -> dict[str, Any]:
+    """The body of an error."""
+    return {
+        "message": message,
+        "intric_error_code": code,
+        "code": code,
+        "request_id": getattr(request.state, "request_id", None),
+        **extra,
+    }
+
+
+def failure_response(request: Request, failure: Failure) -> JSONResponse:
+    """A refusal of the domain as an answer."""
+    message = translate(failure.message, language_of(request), **failure.params)
+    extra: dict[str, Any] = {"field": failure.field} if failure.field else {}
+    if failure.status == 422:
+        extra["detail"] = [{"loc": ["body", failure.field or ""], "msg": message, "type": "value_error"}]
+    headers = {"X-Error-Code": str(failure.code)}
+    if "retry_after" in failure.params:
+        headers["Retry-After"] = str(failure.params["retry_after"])
+    if failure.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body_of(request, message, failure.code, **extra), failure.status, headers)
+
+
+def install(api: FastAPI) -> None:
+    """Answer every error in our shape."""
+
+    @api.exception_handler(Failure)
+    async def failed(request: Request, failure: Failure) -> JSONResponse:
+        return failure_response(request, failure)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        detail = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+        field = ".".join(str(part) for part in detail[0]["loc"][1:]) if detail else ""
+        message = translate(MALFORMED, language_of(request))
+        return JSONResponse(body_of(request, message, 9012, detail=detail, field=field), 422, {"X-Error-Code": "9012"})
+
+    @api.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        sentence = {404: NO_SUCH_ADDRESS, 405: WRONG_METHOD}.get(error.status_code, MALFORMED)
+        code = 9000 if error.status_code == 404 else 9007
+        body = body_of(request, translate(sentence, language_of(request)), code)
+        return JSONResponse(body, error.status_code, error.headers)
+
+    @api.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        incident = str(getattr(request.state, "request_id", ""))[:8]
+        log.exception("request failed, id %s", incident, exc_info=error)
+        message = translate(INTERNAL, language_of(request), id=incident)
+        extra = {"error": "Internal server error", "error_id": incident}
+        return JSONResponse(body_of(request, message, 9024, **extra), 500)

@@ -1,0 +1,224 @@
+"""Models and the organisation's settings as the API shows them."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.api import present, wire
+from app.api.base import Caller, Running, Use
+from domain.files.service import IMAGES
+from domain.kernel.actor import Actor
+from domain.kernel.errors import BadRequest, N_, NotFound
+from domain.knowledge.parsing import SUPPORTED
+from domain.models.service import ProviderDraft
+from domain.services import Services
+from pages.i18n import translate
+
+completion = APIRouter(prefix="/api/v1/completion-models", tags=["completion-models"])
+embedding = APIRouter(prefix="/api/v1/embedding-models", tags=["embedding-models"])
+overview = APIRouter(prefix="/api/v1", tags=["ai-models"])
+providers = APIRouter(prefix="/api/v1/admin/model-providers", tags=["model-providers"])
+
+
+@completion.get("/", response_model=wire.PageOfCompletionModelPublic)
+async def completion_models(actor: Caller, use: Use) -> Any:
+    """All completion models of the organisation."""
+    return present.page([present.completion_model(c) for c in await use.models.completion_models(actor)])
+
+
+@completion.post("/{id}/", response_model=wire.CompletionModelPublic)
+async def set_completion_flags(id: UUID, body: wire.CompletionModelUpdateFlags, actor: Caller, use: Use) -> Any:
+    """Switch a model on or off, or make it the default."""
+    choice = await use.models.set_completion_flags(
+        actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default
+    )
+    return present.completion_model(choice)
+
+
+@embedding.get("/", response_model=wire.PageOfEmbeddingModelPublic)
+async def embedding_models(actor: Caller, use: Use) -> Any:
+    """All embedding models of the organisation."""
+    return present.page([present.embedding_model(c) for c in await use.models.embedding_models(actor)])
+
+
+@embedding.get("/{id}/", response_model=wire.EmbeddingModelPublic)
+async def embedding_model(id: UUID, actor: Caller, use: Use) -> Any:
+    """An embedding model."""
+    for choice in await use.models.embedding_models(actor):
+        if choice.model.id == id:
+            return present.embedding_model(choice)
+    raise NotFound(N_("The model was not found."))
+
+
+@embedding.post("/{id}/", response_model=wire.EmbeddingModelPublic)
+async def set_embedding_flags(id: UUID, body: wire.EmbeddingModelUpdate, actor: Caller, use: Use) -> Any:
+    """Switch an embedding model on or off."""
+    return present.embedding_model(await use.models.set_embedding_flags(actor, id, enabled=body.is_org_enabled))
+
+
+@overview.get("/ai-models/", response_model=wire.ModelsPresentation)
+async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> Any:
+    """All models; with `space_id`, those that can be used in the space."""
+    if space_id is not None:
+        await use.spaces.get(actor, space_id)
+    return {
+        "completion_models": [present.completion_model(c) for c in await use.models.completion_models(actor)],
+        "embedding_models": [present.embedding_model(c) for c in await use.models.embedding_models(actor)],
+        "transcription_models": [],
+    }
+
+
+@overview.get("/settings/", response_model=wire.SettingsPublic, tags=["settings"])
+async def settings(actor: Caller, use: Use) -> Any:
+    """One's own settings and what is switched on in the organisation."""
+    return await _settings(actor, use)
+
+
+@overview.post("/settings/", response_model=wire.SettingsPublic, tags=["settings"])
+async def save_settings(body: wire.SettingsPublic, actor: Caller, use: Use) -> Any:
+    """Save one's own settings."""
+    view = await use.users.me(actor)
+    preferences = {**view.user.preferences, "chatbot_widget": body.chatbot_widget}
+    await use.users.update_me(actor, {"preferences": preferences})
+    return await _settings(actor, use)
+
+
+async def _settings(actor: Actor, use: Services) -> dict[str, Any]:
+    view, tenant = await use.users.me(actor), await use.users.tenant(actor)
+    return {
+        "chatbot_widget": view.user.preferences.get("chatbot_widget", {}),
+        "using_templates": False,
+        "tenant_credentials_enabled": False,
+        "audit_logging_enabled": True,
+        "provisioning": tenant.provisioning,
+    }
+
+
+@overview.get("/settings/models/", response_model=wire.GetModelsResponse, tags=["settings"])
+async def usable_models(actor: Caller, use: Use) -> Any:
+    """The models that can be used now."""
+    return {
+        "completion_models": [
+            present.completion_model(c) for c in await use.models.completion_models(actor) if c.usable
+        ],
+        "embedding_models": [
+            {**present.embedding_model(c), "max_batch_size": None}
+            for c in await use.models.embedding_models(actor)
+            if c.usable
+        ],
+    }
+
+
+@overview.get("/settings/formats/", response_model=wire.PageOfStr, tags=["settings"])
+async def formats(actor: Caller) -> Any:
+    """The media types of documents that can be read."""
+    return present.page(present.TEXT_TYPES)
+
+
+@overview.get("/limits/", response_model=wire.Limits, tags=["limits"])
+async def limits(running: Running) -> Any:
+    """What can be uploaded, and how much."""
+    settings = running.settings
+
+    def described(size: int) -> list[dict[str, Any]]:
+        extensions: dict[str, list[str]] = {}
+        for extension, (media, _) in SUPPORTED.items():
+            extensions.setdefault(media, []).append(f".{extension}")
+        return [{"mimetype": m, "size": size, "extensions": e, "vision": False} for m, e in sorted(extensions.items())]
+
+    images = [
+        {"mimetype": media, "size": settings.upload_image_to_session_max_size, "extensions": [f".{e}"], "vision": True}
+        for e, media in IMAGES.items()
+    ]
+    return {
+        "info_blobs": {"formats": described(settings.upload_max_file_size)},
+        "attachments": {
+            "formats": described(settings.upload_file_to_session_max_size) + images,
+            "max_in_question": settings.max_in_question,
+        },
+    }
+
+
+class ProviderBody(BaseModel):
+    """A model provider. Its key can be written, never read."""
+
+    name: str = Field(examples=["Kommunens vLLM"])
+    type: str = Field(examples=["openai_compatible"])
+    base_url: str | None = Field(None, examples=["http://127.0.0.1:11434/v1"])
+    secret: str | None = None
+    config: dict[str, Any] = {}
+    active: bool | None = None
+
+    def draft(self) -> ProviderDraft:
+        """As the domain takes it."""
+        return ProviderDraft(self.name, self.type, self.base_url, self.secret, self.config)
+
+
+class ModelBody(BaseModel):
+    """A completion model of a provider."""
+
+    name: str = Field(examples=["llama-3.3-70b"])
+    nickname: str = ""
+    token_limit: int = 32_000
+    vision: bool = False
+    reasoning: bool = False
+    make_default: bool = False
+
+
+def _provider(provider: Any) -> dict[str, Any]:
+    return {
+        **present.moments(provider),
+        "name": provider.name,
+        "type": provider.type,
+        "base_url": provider.base_url,
+        "config": provider.config,
+        "active": provider.active,
+        "key": f"…{provider.key_tail}" if provider.key_tail else ("…" if provider.secret else None),
+    }
+
+
+@providers.get("/")
+async def list_providers(actor: Caller, use: Use) -> Any:
+    """All providers, for administrators."""
+    return present.page([_provider(p) for p in await use.models.providers(actor)])
+
+
+@providers.post("/", status_code=201)
+async def add_provider(body: ProviderBody, actor: Caller, use: Use) -> Any:
+    """Add a provider."""
+    return _provider(await use.models.add_provider(actor, body.draft()))
+
+
+@providers.post("/test/")
+async def test_provider(body: ProviderBody, actor: Caller, use: Use) -> Any:
+    """Try a provider without saving it, and say what happened at each step."""
+    report = await use.models.test(actor, body.draft())
+    steps = [
+        {"message": translate(message, actor.language, **params), "passed": passed}
+        for message, params, passed in report.steps
+    ]
+    return {"ok": report.ok, "steps": steps, "models": list(report.models)}
+
+
+@providers.post("/{id}/")
+async def update_provider(id: UUID, body: ProviderBody, actor: Caller, use: Use) -> Any:
+    """Change a provider. Without `secret` the stored key stays; another address demands it again."""
+    return _provider(await use.models.update_provider(actor, id, body.draft(), active=body.active))
+
+
+@providers.delete("/{id}/", status_code=204)
+async def delete_provider(id: UUID, actor: Caller, use: Use) -> None:
+    """Delete a provider that nothing depends on."""
+    await use.models.delete_provider(actor, id)
+
+
+@providers.post("/{id}/models/", status_code=201)
+async def add_model(id: UUID, body: ModelBody, actor: Caller, use: Use) -> Any:
+    """Add a completion model of the provider."""
+    model = await use.models.add_completion_model(actor, id, **body.model_dump())
+    for choice in await use.models.completion_models(actor):
+        if choice.model.id == model.id:
+            return present.completion_model(choice)
+    raise BadRequest

@@ -1,0 +1,381 @@
+"""Domain objects as the public API shows them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain.assistants.entities import Prompt
+from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
+from domain.conversations.entities import AnswerState, Conversation, MessageSource
+from domain.conversations.service import ConversationView, MessageView
+from domain.files.entities import File
+from domain.jobs.entities import Job, JobState
+from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Actor
+from domain.knowledge.parsing import SUPPORTED
+from domain.knowledge.service import CollectionView, DocumentView
+from domain.models.service import CompletionChoice, EmbeddingChoice
+from domain.spaces.entities import MEMBER_ROLES, SpaceKind
+from domain.spaces.service import MemberView, SpaceAccess, SpaceView
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, User
+from domain.users.service import UserView
+
+JOB_STATES = {
+    JobState.QUEUED: "queued",
+    JobState.RUNNING: "in progress",
+    JobState.DONE: "complete",
+    JobState.FAILED: "failed",
+    JobState.DEAD: "failed",
+    JobState.CANCELLED: "failed",
+}
+TEXT_TYPES = sorted({media for media, _ in SUPPORTED.values()})
+
+
+def moments(entity: Any) -> dict[str, Any]:
+    """Creation and change."""
+    return {"id": entity.id, "created_at": entity.created_at, "updated_at": entity.updated_at}
+
+
+def names(actions: Iterable[Action]) -> list[str]:
+    """Actions as words."""
+    return [str(action) for action in actions]
+
+
+def user_sparse(user: User | None, fallback: Actor | None = None) -> dict[str, Any]:
+    """A person in short."""
+    if user is None:
+        return {"id": fallback.user_id if fallback else UUID(int=0), "email": "deleted@example.invalid", "username": None}
+    return {**moments(user), "email": user.email, "username": user.username}
+
+
+def user_public(view: UserView) -> dict[str, Any]:
+    """One's own account."""
+    return {
+        **user_sparse(view.user),
+        "quota_used": view.used,
+        "quota_limit": view.user.quota_limit,
+        "truncated_api_key": None,
+        "roles": [],
+        "predefined_roles": [predefined_role(role) for role in view.roles],
+        "user_groups": [],
+    }
+
+
+def predefined_role(role: str) -> dict[str, Any]:
+    """A role that every organisation has."""
+    return {"id": PredefinedRole(role).id, "name": role, "permissions": sorted(ROLE_PERMISSIONS[role])}
+
+
+def completion_model(choice: CompletionChoice) -> dict[str, Any]:
+    """A completion model."""
+    model = choice.model
+    return {
+        **_described(choice),
+        "nickname": model.nickname,
+        "token_limit": model.token_limit,
+        "vision": model.vision,
+        "reasoning": model.reasoning,
+        "supports_tool_calling": model.supports_tool_calling,
+        "is_org_default": model.is_default,
+        "nr_billion_parameters": None,
+        "deployment_name": None,
+        "base_url": choice.provider.base_url,
+    }
+
+
+def embedding_model(choice: EmbeddingChoice) -> dict[str, Any]:
+    """An embedding model."""
+    model = choice.model
+    return {**_described(choice), "dimensions": model.dimensions, "max_input": model.max_input}
+
+
+def _described(choice: CompletionChoice | EmbeddingChoice) -> dict[str, Any]:
+    model, provider = choice.model, choice.provider
+    return {
+        **moments(model),
+        "name": model.name,
+        "family": model.family,
+        "is_deprecated": model.deprecated,
+        "open_source": model.open_source,
+        "hf_link": None,
+        "stability": model.stability,
+        "hosting": model.hosting,
+        "description": model.description,
+        "org": model.org,
+        "litellm_model_name": None,
+        "can_access": choice.usable,
+        "is_locked": not provider.active,
+        "lock_reason": None if provider.active else "provider_inactive",
+        "is_org_enabled": model.enabled,
+        "credential_provider": provider.type,
+        "security_classification": None,
+        "tenant_id": model.tenant_id,
+        "provider_id": provider.id,
+        "provider_name": provider.name,
+        "provider_type": provider.type,
+    }
+
+
+def collection(view: CollectionView) -> dict[str, Any]:
+    """A collection."""
+    return {
+        **moments(view.collection),
+        "permissions": names(view.permissions),
+        "name": view.collection.name,
+        "embedding_model": embedding_model(view.choice) if view.choice else None,
+        "metadata": {"num_info_blobs": view.size.documents, "size": view.size.size},
+        "space_id": view.collection.space_id,
+    }
+
+
+def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
+    """A document, with its text where asked for, and where its newest version is on its way."""
+    version = view.version
+    shown: dict[str, Any] = {
+        **moments(view.document),
+        "metadata": {
+            "title": view.document.title,
+            "url": view.document.url,
+            "embedding_model_id": None,
+            "size": version.size,
+        },
+        "group_id": view.document.collection_id,
+        "website_id": None,
+        "permissions": names(view.permissions),
+        "state": version.state,
+        "progress": version.progress,
+        "error": version.error,
+        "version": version.number,
+        "page_count": version.page_count,
+        "pages_without_text": version.pages_without_text,
+        "language": version.language,
+        "media_type": version.media_type,
+        "filename": version.filename,
+        "job_id": version.job_id,
+    }
+    if text is not None:
+        shown["text"] = text
+    return shown
+
+
+def job(found: Job) -> dict[str, Any]:
+    """A job."""
+    failed = found.state in (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)
+    return {
+        **moments(found),
+        "name": found.name,
+        "status": JOB_STATES[JobState(found.state)],
+        "task": found.task,
+        "result_location": found.error if failed else found.result_location,
+        "finished_at": found.finished_at,
+        "state": found.state,
+        "progress": found.progress,
+        "step": found.step,
+    }
+
+
+def file(found: File) -> dict[str, Any]:
+    """A file."""
+    return {
+        **moments(found),
+        "name": found.name,
+        "mimetype": found.media_type,
+        "size": found.size,
+        "transcription": None,
+        "token_count": found.token_count,
+    }
+
+
+def page(items: Sequence[Any], **extra: Any) -> dict[str, Any]:
+    """A list."""
+    return {"items": list(items), "count": len(items), **extra}
+
+
+def attachments() -> dict[str, Any]:
+    """What can be attached to an assistant."""
+    types = [{"mimetype": media, "size_limit": ATTACHMENT_BYTES} for media in TEXT_TYPES]
+    return {"accepted_file_types": types, "limit": {"max_files": 3, "max_size": ATTACHMENT_BYTES}}
+
+
+def assistant_head(view: AssistantView) -> dict[str, Any]:
+    """An assistant in a list."""
+    assistant = view.assistant
+    return {
+        **moments(assistant),
+        "name": assistant.name,
+        "description": assistant.description,
+        "completion_model_kwargs": assistant.model_settings,
+        "logging_enabled": assistant.logging_enabled,
+        "permissions": names(view.permissions),
+        "user_id": assistant.user_id,
+        "published": assistant.published,
+        "metadata_json": assistant.metadata_json,
+        "type": "default-assistant" if assistant.is_default else "assistant",
+        "icon_id": None,
+        "completion_model_id": assistant.completion_model_id,
+    }
+
+
+def assistant(view: AssistantView, collections: Sequence[CollectionView], actor: Actor) -> dict[str, Any]:
+    """An assistant with everything it is made of."""
+    model = view.model
+    return {
+        **assistant_head(view),
+        "prompt": prompt(view.prompt, view.creator, actor) if view.prompt else None,
+        "space_id": view.assistant.space_id,
+        "attachments": [file(f) for f in view.files],
+        "allowed_attachments": attachments(),
+        "groups": [collection(c) for c in collections],
+        "websites": [],
+        "integration_knowledge_list": [],
+        "mcp_servers": [],
+        "mcp_tools": [],
+        "completion_model": completion_model(model) if model else None,
+        "user": user_sparse(view.creator, actor),
+        "tools": {"assistants": []},
+        "model_info": {
+            "name": model.model.name,
+            "token_limit": model.model.token_limit,
+            "prompt_tokens": None,
+        }
+        if model
+        else None,
+        "insight_enabled": view.assistant.insight_enabled,
+        "data_retention_days": view.assistant.data_retention_days,
+    }
+
+
+def prompt(found: Prompt, author: User | None, actor: Actor, actions: Iterable[Action] = ()) -> dict[str, Any]:
+    """A version of an instruction."""
+    return {
+        **moments(found),
+        "permissions": names(actions),
+        "description": found.description,
+        "is_selected": found.selected,
+        "user": user_sparse(author, actor),
+        "text": found.text,
+    }
+
+
+def space_head(view: SpaceView) -> dict[str, Any]:
+    """A space in a list."""
+    return {
+        **moments(view.space),
+        "permissions": names(view.permissions),
+        "name": view.space.name,
+        "description": view.space.description,
+        "personal": view.space.kind == SpaceKind.PERSONAL,
+        "organization": view.space.kind == SpaceKind.ORGANIZATION,
+        "icon_id": None,
+        "data_retention_days": view.space.data_retention_days,
+    }
+
+
+def permitted(actor: Actor, view: SpaceView, resource: Resource, items: Sequence[Any] = ()) -> dict[str, Any]:
+    """A list with what the actor may do to such resources in the space."""
+    allowed = SpaceAccess(view.space, view.role).permissions(actor, resource)
+    return page(items, permissions=names(a for a in allowed if a in (Action.READ, Action.CREATE)))
+
+
+def applications(actor: Actor, view: SpaceView, assistants: Sequence[AssistantView]) -> dict[str, Any]:
+    """What can be used in a space."""
+    return {
+        "assistants": permitted(actor, view, Resource.ASSISTANT, [assistant_head(a) for a in assistants]),
+        "group_chats": permitted(actor, view, Resource.GROUP_CHAT),
+        "services": permitted(actor, view, Resource.SERVICE),
+        "apps": permitted(actor, view, Resource.APP),
+    }
+
+
+def knowledge(actor: Actor, view: SpaceView, collections: Sequence[CollectionView]) -> dict[str, Any]:
+    """What is known in a space."""
+    return {
+        "groups": permitted(actor, view, Resource.COLLECTION, [collection(c) for c in collections]),
+        "websites": permitted(actor, view, Resource.WEBSITE),
+        "integration_knowledge_list": permitted(actor, view, Resource.INTEGRATION),
+    }
+
+
+def member(view: MemberView) -> dict[str, Any]:
+    """A member of a space."""
+    return {**user_sparse(view.user), "role": view.member.role}
+
+
+def available_roles(view: SpaceView) -> list[dict[str, str]]:
+    """The roles that members can have."""
+    if view.space.kind != SpaceKind.SHARED:
+        return []
+    return [{"value": role.value, "label": role.value.capitalize()} for role in MEMBER_ROLES]
+
+
+def conversation_head(found: Conversation) -> dict[str, Any]:
+    """A conversation in a list."""
+    return {**moments(found), "name": found.name}
+
+
+def feedback(found: Conversation) -> dict[str, Any] | None:
+    """The thumbs of a conversation."""
+    if found.feedback_value is None:
+        return None
+    return {"value": found.feedback_value, "text": found.feedback_text}
+
+
+def reference(source: MessageSource) -> dict[str, Any]:
+    """A source of an answer; besides the document, the very passage."""
+    return {
+        "id": source.document_id,
+        "metadata": {"title": source.title, "url": None, "embedding_model_id": None, "size": len(source.text)},
+        "group_id": source.collection_id,
+        "website_id": None,
+        "score": source.score,
+        "number": source.number,
+        "page": source.page_from,
+        "page_to": source.page_to,
+        "start": source.start,
+        "end": source.end,
+        "text": source.text,
+        "cited": source.cited,
+        "version_id": source.version_id,
+        "created_at": source.created_at,
+        "updated_at": source.updated_at,
+    }
+
+
+def references(sources: Sequence[MessageSource], *, cited_only: bool) -> list[dict[str, Any]]:
+    """One entry for each document, its best passage first."""
+    chosen: dict[UUID, MessageSource] = {}
+    for source in sources:
+        if source.cited or not cited_only:
+            chosen.setdefault(source.document_id, source)
+    return [reference(source) for source in chosen.values()]
+
+
+def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
+    """A question and its answer."""
+    found = view.message
+    return {
+        **moments(found),
+        "question": found.question,
+        "answer": answer,
+        "completion_model": models.get(found.completion_model_id),
+        "references": references(view.sources, cited_only=True),
+        "files": [file(f) for f in view.files],
+        "generated_files": [],
+        "tools": {"assistants": [{"id": found.assistant_id, "handle": ""}]},
+        "web_search_references": [],
+        "tool_calls": [],
+        "state": found.state,
+        "error": found.error,
+        "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
+        "complete": found.state == AnswerState.DONE,
+    }
+
+
+def conversation(
+    view: ConversationView, answers: Sequence[str], models: dict[UUID | None, dict[str, Any]]
+) -> dict[str, Any]:
+    """A conversation with its messages."""
+    shown = [message(m, answer, models) for m, answer in zip(view.messages, answers, strict=True)]
+    return {**conversation_head(view.conversation), "messages": shown, "feedback": feedback(view.conversation)}
+
+

@@ -1,0 +1,146 @@
+"""Spaces, their members, applications and knowledge."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.api import present, wire
+from app.api.base import Caller, Use
+from domain.assistants.service import AssistantDraft
+from domain.kernel.access import Resource
+from domain.kernel.actor import Actor
+from domain.services import Services
+from domain.spaces.entities import SpaceKind
+from domain.spaces.service import SpaceAccess, SpaceView
+
+router = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
+
+
+async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str, Any]:
+    """A space with everything in it that the actor may see."""
+    space_id = view.space.id
+    members = await use.spaces.members(actor, space_id) if view.space.kind == SpaceKind.SHARED else []
+    default = await use.assistants.default(actor, space_id)
+    collections = await use.knowledge.collections(actor, space_id)
+    used = [c for c in collections if c.collection.id in {d.id for d in default.collections}]
+    member_rights = SpaceAccess(view.space, view.role).permissions(actor, Resource.MEMBER)
+    return {
+        **present.space_head(view),
+        "applications": present.applications(actor, view, await use.assistants.in_space(actor, space_id)),
+        "default_assistant": present.assistant(default, used, actor),
+        "embedding_models": [
+            present.embedding_model(c) for c in await use.models.embedding_models(actor) if c.model.enabled
+        ],
+        "completion_models": [
+            present.completion_model(c) for c in await use.models.completion_models(actor) if c.model.enabled
+        ],
+        "transcription_models": [],
+        "mcp_servers": [],
+        "knowledge": present.knowledge(actor, view, collections),
+        "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),
+        "group_members": present.page([], permissions=present.names(member_rights)),
+        "available_roles": present.available_roles(view),
+        "security_classification": None,
+    }
+
+
+@router.post("/", response_model=wire.SpacePublic, status_code=201)
+async def create(body: wire.CreateSpaceRequest, actor: Caller, use: Use) -> Any:
+    """A shared space; the caller becomes its administrator."""
+    return await space_public(use, actor, await use.spaces.create(actor, body.name))
+
+
+@router.get("/", response_model=wire.PageOfSpaceSparse)
+async def mine(
+    actor: Caller, use: Use, include_applications: bool = False, include_personal: bool = False
+) -> Any:
+    """The caller's spaces."""
+    items = []
+    for view in await use.spaces.mine(actor, include_personal=include_personal):
+        item = present.space_head(view)
+        if include_applications:
+            assistants = await use.assistants.in_space(actor, view.space.id)
+            item["applications"] = present.applications(actor, view, assistants)
+        items.append(item)
+    return present.page(items)
+
+
+@router.get("/type/personal/", response_model=wire.SpacePublic)
+async def personal(actor: Caller, use: Use) -> Any:
+    """One's own space, made at the first visit."""
+    return await space_public(use, actor, await use.spaces.personal(actor))
+
+
+@router.get("/type/organization/", response_model=wire.SpacePublic)
+async def organization(actor: Caller, use: Use) -> Any:
+    """The organisation's space, for its administrators."""
+    return await space_public(use, actor, await use.spaces.organization(actor))
+
+
+@router.get("/{id}/", response_model=wire.SpacePublic)
+async def get(id: UUID, actor: Caller, use: Use) -> Any:
+    """A space."""
+    return await space_public(use, actor, await use.spaces.get(actor, id))
+
+
+@router.patch("/{id}/", response_model=wire.SpacePublic)
+async def update(id: UUID, body: wire.PartialUpdateSpaceRequest, actor: Caller, use: Use) -> Any:
+    """Change a space. What is not named stays."""
+    known = ("name", "description", "data_retention_days")
+    changes = {name: getattr(body, name) for name in known if name in body.model_fields_set}
+    return await space_public(use, actor, await use.spaces.update(actor, id, changes))
+
+
+@router.delete("/{id}/", status_code=204, response_class=Response)
+async def delete(id: UUID, actor: Caller, use: Use) -> None:
+    """Delete a space with everything in it."""
+    await use.spaces.delete(actor, id)
+
+
+@router.get("/{id}/applications/", response_model=wire.Applications)
+async def applications(id: UUID, actor: Caller, use: Use) -> Any:
+    """What can be used in a space."""
+    view = await use.spaces.get(actor, id)
+    return present.applications(actor, view, await use.assistants.in_space(actor, id))
+
+
+@router.post("/{id}/applications/assistants/", response_model=wire.AssistantPublic, status_code=201)
+async def create_assistant(id: UUID, body: wire.CreateSpaceAssistantRequest, actor: Caller, use: Use) -> Any:
+    """A new assistant in the space."""
+    view = await use.assistants.create(actor, id, body.name, AssistantDraft.of())
+    return present.assistant(view, [], actor)
+
+
+@router.get("/{id}/knowledge/", response_model=wire.Knowledge)
+async def knowledge(id: UUID, actor: Caller, use: Use) -> Any:
+    """What is known in a space."""
+    view = await use.spaces.get(actor, id)
+    return present.knowledge(actor, view, await use.knowledge.collections(actor, id))
+
+
+@router.post("/{id}/knowledge/groups/", response_model=wire.CollectionPublic, status_code=201)
+async def create_collection(id: UUID, body: wire.CreateSpaceGroupsRequest, actor: Caller, use: Use) -> Any:
+    """A new collection in the space."""
+    model_id = body.embedding_model.id if body.embedding_model else None
+    return present.collection(await use.knowledge.create_collection(actor, id, body.name, model_id))
+
+
+@router.post("/{id}/members/", response_model=wire.SpaceMember)
+async def add_member(id: UUID, body: wire.AddSpaceMemberRequest, actor: Caller, use: Use) -> Any:
+    """Make a colleague a member."""
+    return present.member(await use.spaces.add_member(actor, id, body.id, body.role))
+
+
+@router.patch("/{id}/members/{user_id}/", response_model=wire.SpaceMember)
+async def set_role(
+    id: UUID, user_id: UUID, body: wire.UpdateSpaceMemberRequest, actor: Caller, use: Use
+) -> Any:
+    """Give a member another role."""
+    return present.member(await use.spaces.set_role(actor, id, user_id, body.role))
+
+
+@router.delete("/{id}/members/{user_id}/", status_code=204, response_class=Response)
+async def remove_member(id: UUID, user_id: UUID, actor: Caller, use: Use) -> None:
+    """End a membership."""
+    await use.spaces.remove_member(actor, id, user_id)

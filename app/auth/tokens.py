@@ -1,0 +1,110 @@
+"""Signed tokens: JWT for API clients, signed addresses for file downloads, CSRF tokens for browsers."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from domain.identity.entities import SignIn
+from domain.kernel.errors import Forbidden, N_, Unauthenticated
+
+ALGORITHM = "HS256"
+CLOCK_SKEW_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """How API tokens are made and checked; `lifetime` in seconds."""
+
+    key: bytes
+    issuer: str
+    audience: str
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """Whom a valid token names."""
+
+    tenant_id: UUID
+    user_id: UUID
+    session_id: UUID
+
+
+def issue(rules: TokenRules, sign_in: SignIn) -> str:
+    """A JWT for a sign-in session: it works only as long as the session does."""
+    moment = int(time.time())
+    claims = {
+        "iss": rules.issuer,
+        "aud": rules.audience,
+        "sub": str(sign_in.user_id),
+        "tenant_id": str(sign_in.tenant_id),
+        "sid": str(sign_in.id),
+        "iat": moment - CLOCK_SKEW_SECONDS,
+        "exp": moment + rules.lifetime,
+    }
+    return jwt.encode({"alg": ALGORITHM}, claims, OctKey.import_key(rules.key))
+
+
+def read(rules: TokenRules, token: str) -> TokenClaims:
+    """The claims of a token; `Unauthenticated` when it is not ours, altered or too old."""
+    try:
+        claims = jwt.decode(token, OctKey.import_key(rules.key), algorithms=[ALGORITHM]).claims
+        registry = jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": rules.issuer},
+            aud={"essential": True, "value": rules.audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        registry.validate(claims)
+        return TokenClaims(UUID(claims["tenant_id"]), UUID(claims["sub"]), UUID(claims["sid"]))
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+        raise Unauthenticated from None
+
+
+def csrf_token(key: bytes, session_id: UUID) -> str:
+    """What a browser must send in `X-CSRF-Token` with every request that changes something."""
+    return hmac.new(key, b"csrf:" + session_id.bytes, hashlib.sha256).hexdigest()
+
+
+def sign_file(key: bytes, tenant_id: UUID, file_id: UUID, seconds: int, disposition: str) -> tuple[str, int]:
+    """A token that lets anybody download one file until it expires; and that moment (Unix seconds)."""
+    expires = int(time.time()) + seconds
+    body = json.dumps({"t": tenant_id.hex, "f": file_id.hex, "e": expires, "d": disposition}).encode()
+    return f"{_b64(body)}.{_b64(_mac(key, body))}", expires
+
+
+def read_file_token(key: bytes, token: str, file_id: UUID) -> tuple[UUID, str]:
+    """Tenant and disposition of a valid token for this file; `Unauthenticated` or `Forbidden` otherwise."""
+    invalid = Unauthenticated(N_("The link is not valid any more. Ask for a new one."))
+    try:
+        body, mac = (_unb64(part) for part in token.split("."))
+        if not hmac.compare_digest(mac, _mac(key, body)):
+            raise invalid
+        grant = json.loads(body)
+    except (ValueError, TypeError):
+        raise invalid from None
+    if grant["e"] < time.time():
+        raise invalid
+    if grant["f"] != file_id.hex:
+        raise Forbidden
+    return UUID(grant["t"]), str(grant["d"])
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return hmac.new(key, b"file:" + body, hashlib.sha256).digest()
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _unb64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,127 @@
+"""The commands: serve, worker, setup, migrate, prepare, doctor, settings."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from getpass import getpass
+
+from app import __version__
+from app.config import Settings, SettingsError, documentation, load
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="samrad", description="Samråd, an AI workspace for public-sector organisations.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the product (default settings: one node, everything embedded)")
+    worker = commands.add_parser("worker", help="run worker processes for jobs")
+    worker.add_argument("--lanes", help="with commas: interactive, ingest, maintenance (default: all)")
+    worker.add_argument("--count", type=int, default=1, help="number of processes")
+    work = commands.add_parser("work")
+    work.add_argument("--lanes")
+    setup = commands.add_parser("setup", help="create the first organisation without a browser")
+    setup.add_argument("--organisation", required=True)
+    setup.add_argument("--email", required=True)
+    setup.add_argument("--password", help="asked for when it is not given")
+    setup.add_argument("--language", default="sv", choices=["sv", "en"])
+    setup.add_argument("--provider", help="openai_compatible, openai, azure, anthropic, mistral, gemini or cohere")
+    setup.add_argument("--base-url", help="address of the provider")
+    setup.add_argument("--key", help="key of the provider")
+    setup.add_argument("--model", help="model of the provider; becomes the default")
+    commands.add_parser("migrate", help="bring the database to the present schema")
+    commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
+    commands.add_parser("doctor", help="say what is wrong and how to mend it")
+    commands.add_parser("settings", help="print docs/settings.md")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    chosen = parser().parse_args(arguments)
+    if chosen.command == "settings":
+        sys.stdout.write(documentation())
+        return 0
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "alembic", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return _run(chosen, settings)
+
+
+def _run(chosen: argparse.Namespace, settings: Settings) -> int:
+    match chosen.command:
+        case "work":
+            from app.jobs.worker import lanes_of, work
+
+            work(settings, lanes_of(chosen.lanes))
+            return 0
+        case "prepare":
+            from app.ai.embedding.convert import convert
+
+            convert(settings.models_path)
+            return 0
+        case _:
+            return asyncio.run(_run_async(chosen, settings))
+
+
+async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
+    from app.bootstrap import migrate_database
+    from storage.migrate import SchemaError
+
+    try:
+        match chosen.command:
+            case "serve":
+                from app.server import serve
+
+                await migrate_database(settings)
+                await serve(settings)
+            case "worker":
+                from app.jobs.run import supervise
+
+                await supervise(settings, chosen.count, chosen.lanes)
+            case "migrate":
+                await migrate_database(settings)
+                sys.stdout.write("The database is at the present schema.\n")
+            case "setup":
+                return await _setup(chosen, settings)
+            case "doctor":
+                from app.doctor import examine
+
+                return await examine(settings)
+    except SchemaError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def _setup(chosen: argparse.Namespace, settings: Settings) -> int:
+    from app.bootstrap import build, migrate_database
+    from domain.kernel.errors import Failure
+    from domain.models.service import ProviderDraft
+    from domain.tenants.service import Setup
+
+    await migrate_database(settings)
+    runtime = await build(settings, listen=False)
+    try:
+        password = chosen.password or getpass("Password: ")
+        actor = await runtime.services.setup.run(Setup(chosen.organisation, chosen.email, password, chosen.language))
+        if chosen.provider:
+            draft = ProviderDraft(chosen.provider, chosen.provider, chosen.base_url, chosen.key)
+            provider = await runtime.services.models.add_provider(actor, draft)
+            if chosen.model:
+                await runtime.services.models.add_completion_model(actor, provider.id, chosen.model, make_default=True)
+    except Failure as failure:
+        sys.stderr.write(f"{failure.text()}\n")
+        return 1
+    finally:
+        await runtime.close()
+    sys.stdout.write(f"{chosen.organisation} is ready; sign in as {chosen.email}.\n")
+    return 0
+
+

@@ -1,0 +1,125 @@
+"""Settings: typed, from the environment or `.env`, each with a default that works. `docs/settings.md` is made from here."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(RuntimeError):
+    """A setting is wrong; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Names are case-insensitive."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Use 0.0.0.0 behind a proxy or in a container.")
+    port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(Path("data"), description="Folder for the database, files and keys of a single node.")
+    database_url: str | None = Field(
+        None, description="PostgreSQL as its owner (postgresql://…). Without it, SQLite in the data folder."
+    )
+    database_app_url: str | None = Field(
+        None, description="PostgreSQL as the program's role, when an administrator made that role by hand."
+    )
+    redis_url: str | None = Field(
+        None, description="Redis or Valkey for jobs and events (redis://…). Without it, a private one is started."
+    )
+    public_origin: str | None = Field(
+        None, description="Address under which people reach the product, for instance https://ai.example.se."
+    )
+    encryption_key: str | None = Field(
+        None, description="Master key, 32 bytes in base64 or hexadecimal. Without it, one is kept in the data folder."
+    )
+    jwt_secret: str | None = Field(None, min_length=32, description="Signs API tokens. Derived from the master key.")
+    jwt_audience: str = Field("samrad", description="The `aud` claim of API tokens.")
+    jwt_issuer: str = Field("samrad", description="The `iss` claim of API tokens.")
+    jwt_expiry_time: int = Field(86_400, ge=60, description="Lifetime of an API token, in seconds.")
+    session_idle_minutes: int = Field(480, ge=1, description="A browser's sign-in ends after so long without use.")
+    session_max_hours: int = Field(720, ge=1, description="A browser's sign-in ends after so long in any case.")
+    upload_max_file_size: int = Field(2 * 1024**3, ge=1, description="Largest document, in bytes.")
+    upload_file_to_session_max_size: int = Field(
+        50 * 1024**2, ge=1, description="Largest file attached to a question, in bytes."
+    )
+    upload_image_to_session_max_size: int = Field(
+        10 * 1024**2, ge=1, description="Largest picture attached to a question, in bytes."
+    )
+    max_in_question: int = Field(10, ge=0, description="Files that can be attached to one question.")
+    api_key_header_name: str = Field("X-API-Key", description="Header in which API keys are sent.")
+    outbound_allow: str = Field(
+        "", description="Private hosts that may be called, with commas: names, host:port pairs or networks."
+    )
+    allowed_origins: str = Field("", description="Origins of browsers that may call the API, with commas.")
+    forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded headers are believed.")
+    workers: int = Field(1, ge=0, description="Worker processes for documents on a single node; 0 = none here.")
+    embedding_idle_seconds: float = Field(120, ge=1, description="The embedding process ends after so long unused.")
+    models_dir: Path | None = Field(None, description="Folder of the built-in model's files; default in the data folder.")
+    parse_memory_mb: int = Field(1500, ge=256, description="Memory that reading one document may take, in MB.")
+    parse_seconds: int = Field(300, ge=5, description="Time that reading one document may take, in seconds.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("database_url", "database_app_url")
+    @classmethod
+    def _postgres(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
+            raise ValueError("must begin with postgresql://")
+        return value.replace("postgres://", "postgresql://", 1) if value else value
+
+    @property
+    def single_node(self) -> bool:
+        """Whether everything runs on this machine alone."""
+        return self.database_url is None
+
+    @property
+    def models_path(self) -> Path:
+        """Where the built-in model's files are."""
+        return self.models_dir or self.data_dir / "models" / "multilingual-e5-small"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the product over HTTPS."""
+        return bool(self.public_origin and self.public_origin.startswith("https://"))
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings; raises `SettingsError` with one sentence for each mistake."""
+    _refuse_unknown(Path(str(Settings.model_config.get("env_file"))))
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("; ".join(faults)) from None
+    return settings
+
+
+def _refuse_unknown(path: Path) -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    names = set()
+    if path.exists():
+        lines = path.read_text().splitlines()
+        names = {line.split("=", 1)[0].strip().upper() for line in lines if "=" in line and not line.lstrip().startswith("#")}
+    for name in sorted(names - known - {n.upper() for n in os.environ}):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" Did you mean {near[0]}?" if near else " docs/settings.md lists all settings."
+        raise SettingsError(f"the setting {name} in .env is not known.{hint}")
+
+
+def documentation() -> str:
+    """`docs/settings.md`."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is read from the environment or from `.env`. Made by `python main.py settings`.",
+        "",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "") else f"`{field.default}`"
+        lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"

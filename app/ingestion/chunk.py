@@ -1,0 +1,118 @@
+"""Cutting a document into chunks: blocks packed up to a target, oversize blocks split at sentences, words, characters."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument
+
+TARGET = 280
+"""Tokens a chunk aims for."""
+HARD = 440
+"""Tokens a chunk never exceeds: the built-in model reads 512 with prefix, title and headings."""
+SMALL = 60
+HEADING_TOKENS = 60
+_SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
+
+
+@dataclass(slots=True)
+class _Piece:
+    start: int
+    end: int
+    path: tuple[str, ...]
+    heading: bool
+
+
+class _Counter:
+    def __init__(self, offsets: Sequence[int]) -> None:
+        self._offsets = offsets
+
+    def __call__(self, start: int, end: int) -> int:
+        return bisect_left(self._offsets, end) - bisect_left(self._offsets, start)
+
+    def cut(self, start: int, tokens: int, end: int) -> int:
+        """The position `tokens` tokens after `start`, at most `end`."""
+        index = bisect_left(self._offsets, start) + tokens
+        return min(end, self._offsets[index]) if index < len(self._offsets) else end
+
+
+def pack(document: ParsedDocument, title: str, offsets: Sequence[int]) -> list[ChunkDraft]:
+    """Chunks in order. Their spans hold every character of the text that is not white space."""
+    count = _Counter(offsets)
+    chunks: list[ChunkDraft] = []
+    current: list[_Piece] = []
+    for piece in _pieces(document, count):
+        if current and _closes(current, piece, count):
+            chunks.append(_draft(document, title, len(chunks), current, count))
+            current = []
+        current.append(piece)
+    if current:
+        chunks.append(_draft(document, title, len(chunks), current, count))
+    return chunks
+
+
+def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
+    """Whether the piece begins a new chunk."""
+    start = current[0].start
+    if count(start, piece.end) > HARD:
+        return True
+    if all(p.heading for p in current):
+        return False
+    size = count(start, current[-1].end)
+    if piece.heading or piece.path != current[-1].path:
+        return size >= SMALL
+    return count(start, piece.end) > TARGET
+
+
+def _pieces(document: ParsedDocument, count: _Counter) -> Iterator[_Piece]:
+    for block in document.blocks:
+        for start, end in _split(document.text, block, count):
+            yield _Piece(start, end, block.heading_path, block.kind == "heading")
+
+
+def _split(text: str, block: Block, count: _Counter) -> Iterator[tuple[int, int]]:
+    if count(block.start, block.end) <= TARGET:
+        yield block.start, block.end
+        return
+    start = block.start
+    for match in _SENTENCE.finditer(text, block.start, block.end):
+        if match.end() > start:
+            yield from _short(start, match.end(), text, count)
+            start = match.end()
+    if start < block.end:
+        yield from _short(start, block.end, text, count)
+
+
+def _short(start: int, end: int, text: str, count: _Counter) -> Iterator[tuple[int, int]]:
+    while count(start, end) > TARGET:
+        at = count.cut(start, TARGET, end)
+        space = text.rfind(" ", start + 1, at)
+        cut = space + 1 if space > start + (at - start) // 2 else max(at, start + 1)
+        yield start, cut
+        start = cut
+    if start < end:
+        yield start, end
+
+
+def _draft(
+    document: ParsedDocument, title: str, position: int, pieces: list[_Piece], count: _Counter
+) -> ChunkDraft:
+    start, end = pieces[0].start, pieces[-1].end
+    text = document.text[start:end]
+    trimmed = text.strip()
+    start += len(text) - len(text.lstrip())
+    end = start + len(trimmed)
+    path = pieces[-1].path
+    above = " › ".join(dict.fromkeys([title, *path]))
+    return ChunkDraft(
+        position=position,
+        text=trimmed,
+        start=start,
+        end=end,
+        token_count=count(start, end),
+        embedded_text=f"{above[: HEADING_TOKENS * 3]}\n{trimmed}",
+        page_from=document.page_of(start),
+        page_to=document.page_of(max(start, end - 1)),
+        heading_path=path,
+    )

@@ -1,0 +1,42 @@
+"""The domain's `Parser`: reads in a sandboxed child, cuts with the built-in tokenizer, draws pages."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from app.ingestion.chunk import pack
+from app.ingestion.sandbox import Limits, run_child
+from domain.knowledge.parsing import ChunkDraft, ParsedDocument, check_content, extension_of
+
+
+class Tokenizer(Protocol):
+    """Knows where tokens begin."""
+
+    async def token_offsets(self, text: str) -> Sequence[int]:
+        """The character at which each token starts."""
+
+
+class DocumentParser:
+    """See `domain.ports.Parser`."""
+
+    def __init__(self, tokenizer: Tokenizer, limits: Limits | None = None) -> None:
+        self._tokenizer, self._limits = tokenizer, limits or Limits()
+
+    async def parse(self, path: Path, filename: str) -> ParsedDocument:
+        """Text and structure; raises `UnreadableFile` and its kin."""
+        extension_of(filename)
+        with path.open("rb") as file:
+            check_content(filename, file.read(4096) or b"-")
+        encoded = await run_child("read", path, filename, self._limits)
+        return ParsedDocument.from_json(encoded.decode())
+
+    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by."""
+        offsets = await self._tokenizer.token_offsets(parsed.text)
+        return pack(parsed, title, offsets)
+
+    async def draw_page(self, path: Path, page: int, quotes: Sequence[str], width: int = 1_000) -> bytes:
+        """A page, from 1, as PNG with the quotes highlighted."""
+        detail = json.dumps({"page": page, "quotes": list(quotes), "width": width})
+        return await run_child("render", path, detail, self._limits)

@@ -1,0 +1,106 @@
+"""Putting jobs on their lanes. A lane holds few jobs at a time, chosen so that the tenants take turns."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from domain.jobs.entities import Lane
+from domain.jobs.service import JobService
+from domain.kernel.events import Signal
+from domain.ports import Directory, Located
+from app.realtime.bus import Bus
+
+log = logging.getLogger(__name__)
+WAKE = "jobs:wake"
+"""Topic of the news that a job was queued."""
+LANE_LENGTH = 6
+"""Jobs that wait in a lane at the most: the fewer, the sooner another tenant's turn comes."""
+POLL_SECONDS = 1.0
+SWEEP_SECONDS = 2.0
+TIMEOUT_SECONDS = 4 * 3600
+
+
+def connect(url: str) -> Any:
+    """A Redis connection that outlives short failures of the server."""
+    from redis import ConnectionError as Lost
+    from redis import Redis, TimeoutError
+    from redis.backoff import ExponentialBackoff
+    from redis.retry import Retry
+
+    return Redis.from_url(
+        url,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 60),
+        retry_on_error=[Lost, TimeoutError],
+        health_check_interval=15,
+    )
+
+
+class Dispatcher:
+    """Keeps the lanes filled and puts back what dead workers dropped. Any number may run at once."""
+
+    def __init__(self, url: str, directory: Directory, jobs: JobService, bus: Bus) -> None:
+        self._url, self._directory, self._jobs, self._bus = url, directory, jobs, bus
+        self._redis: Any = None
+
+    async def run(self) -> None:
+        """For ever."""
+        sweeper = asyncio.create_task(self._sweep(), name="job sweeper")
+        try:
+            async with self._bus.subscribe(WAKE) as signals:
+                while True:
+                    try:
+                        await self.fill()
+                    except Exception as error:
+                        log.warning("jobs are not dispatched: %s", error)
+                    try:
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await anext(signals)
+                    except TimeoutError:
+                        continue
+                    except StopAsyncIteration:
+                        return
+        finally:
+            sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._jobs.sweep()
+            except Exception as error:
+                log.warning("jobs are not swept: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def fill(self) -> None:
+        """Top up every lane."""
+        for lane in Lane:
+            due = await self._directory.due_jobs(lane, LANE_LENGTH)
+            if due:
+                await asyncio.to_thread(self._put, lane, due)
+
+    def _put(self, lane: str, due: Sequence[Located]) -> None:
+        from rq import Queue
+        from rq.job import Job as QueuedJob
+
+        self._redis = self._redis or connect(self._url)
+        queue = Queue(lane, connection=self._redis)
+        waiting = set(queue.get_job_ids(0, 50))
+        for located in due:
+            name = f"{located.id.hex}"
+            if name in waiting or len(waiting) >= LANE_LENGTH:
+                continue
+            if QueuedJob.exists(name, connection=self._redis):
+                known = QueuedJob.fetch(name, connection=self._redis)
+                if known.get_status() in ("queued", "started"):
+                    # The row says queued, so whoever has it is dead or about to find that it was taken.
+                    known.delete()
+            queue.enqueue(
+                "app.jobs.work.run", str(located.tenant_id), str(located.id),
+                job_id=name, job_timeout=TIMEOUT_SECONDS, result_ttl=0, failure_ttl=60,
+            )  # fmt: skip
+            waiting.add(name)
+
+
+async def wake(bus: Bus) -> None:
+    """Tell the dispatchers that a job was queued."""
+    await bus.publish(Signal(WAKE, "queued"))

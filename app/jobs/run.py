@@ -1,0 +1,27 @@
+"""The worker command: worker processes, the dispatcher and the sweeper, until SIGTERM."""
+
+import asyncio
+import signal
+
+from app.bootstrap import build, check_database, redis_url, sweep_runs
+from app.config import Settings
+from app.jobs.lanes import Dispatcher
+from app.jobs.worker import Supervisor, lanes_of
+
+
+async def supervise(settings: Settings, count: int, lanes: str | None) -> None:
+    """Run `count` workers on `lanes`."""
+    await check_database(settings)
+    supervisor = Supervisor(settings, count, lanes_of(lanes))
+    await supervisor.start()
+    runtime = await build(settings)
+    dispatcher = Dispatcher(redis_url(settings), runtime.directory, runtime.services.jobs, runtime.bus)
+    tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(sweep_runs(runtime))]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await supervisor.stop()
+    await runtime.close()

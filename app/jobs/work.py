@@ -1,0 +1,78 @@
+"""What a worker does with one job. Runs in a process of its own, which ends with the job."""
+
+import asyncio
+import contextlib
+import logging
+from uuid import UUID, uuid4
+
+from app.bootstrap import Runtime, build
+from app.config import load
+from domain.jobs.entities import Job
+from domain.knowledge import ingestion
+
+log = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 2.0
+
+
+
+def run(tenant_id: str, job_id: str) -> None:
+    """RQ's entry point."""
+    asyncio.run(_run(UUID(tenant_id), UUID(job_id)))
+
+
+async def _run(tenant_id: UUID, job_id: UUID) -> None:
+    runtime = await build(load(), listen=False)
+    try:
+        job = await runtime.services.jobs.claim(tenant_id, job_id)
+        if job is not None:
+            await _carry_out(runtime, job)
+    finally:
+        await runtime.close()
+
+
+async def _carry_out(runtime: Runtime, job: Job) -> None:
+    jobs = runtime.services.jobs
+    work = asyncio.create_task(_task(runtime, job))
+    reason: list[str] = []
+    heart = asyncio.create_task(_beat(runtime, job, work, reason))
+    try:
+        location = await work
+        await jobs.finish(job, location)
+    except asyncio.CancelledError:
+        if "cancelled" in reason:
+            await jobs.cancelled(job)
+    except Exception as error:
+        incident = uuid4().hex[:8]
+        log.exception("job %s failed, id %s", job.id, incident)
+        await jobs.fail(job, error, incident)
+    finally:
+        heart.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heart
+
+
+async def _beat(runtime: Runtime, job: Job, work: "asyncio.Task[str | None]", reason: list[str]) -> None:
+    """Renew the lease while the work goes on; stop it when it is cancelled or the lease is lost."""
+    while not work.done():
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        try:
+            cancelled = await runtime.services.jobs.renew(job)
+        except Exception:
+            log.exception("could not renew the lease of job %s", job.id)
+            continue
+        if cancelled is not False:
+            reason.append("cancelled" if cancelled else "lost")
+            work.cancel()
+            return
+
+
+async def _task(runtime: Runtime, job: Job) -> str | None:
+    """Do what the job says; where its result is."""
+    if job.task == ingestion.TASK:
+
+        async def report(fraction: float, step: str) -> None:
+            await runtime.services.jobs.progress(job, fraction, step)
+
+        document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
+        return f"/api/v1/info-blobs/{document_id}/"
+    raise RuntimeError(f"unknown task {job.task}")

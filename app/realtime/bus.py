@@ -1,0 +1,115 @@
+"""News between processes and to browsers: fan-out in this process, Redis pub/sub between processes.
+
+Redis may be away at any time: what happens in this process still reaches its own browsers, and pages reload their lists
+when they reconnect.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from domain.kernel.events import Signal
+
+log = logging.getLogger(__name__)
+CHANNEL = "samrad:events"
+QUEUE_LENGTH = 500
+RESYNC = "resync"
+"""Kind of the news that some was lost: load again what you show."""
+
+
+class Bus:
+    """Publishes signals and lets others listen to a topic."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._url = redis_url
+        self._origin = secrets.token_hex(8)
+        self._listeners: dict[str, set[asyncio.Queue[Signal]]] = defaultdict(set)
+        self._redis: Any = None
+        self._bridge: asyncio.Task[None] | None = None
+
+    def _client(self) -> Any:
+        if self._redis is None and self._url is not None:
+            from redis.asyncio import Redis
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
+
+            self._redis = Redis.from_url(
+                self._url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=2, socket_timeout=None
+            )
+        return self._redis
+
+    async def publish(self, signal: Signal) -> None:
+        """Tell the listeners in this process, then the other processes."""
+        self._deliver(signal)
+        client = self._client()
+        if client is None:
+            return
+        message = {"origin": self._origin, "topic": signal.topic, "kind": signal.kind, "data": signal.data}
+        try:
+            await client.publish(CHANNEL, json.dumps(message))
+        except Exception as error:
+            log.warning("events do not reach other processes: %s", error)
+
+    def _deliver(self, signal: Signal) -> None:
+        for queue in list(self._listeners.get(signal.topic, ())):
+            try:
+                queue.put_nowait(signal)
+            except asyncio.QueueFull:
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(Signal(signal.topic, RESYNC))
+
+    @asynccontextmanager
+    async def subscribe(self, *topics: str) -> AsyncIterator[AsyncIterator[Signal]]:
+        """The signals of `topics` from now on."""
+        queue: asyncio.Queue[Signal] = asyncio.Queue(QUEUE_LENGTH)
+        for topic in topics:
+            self._listeners[topic].add(queue)
+
+        async def signals() -> AsyncIterator[Signal]:
+            while True:
+                yield await queue.get()
+
+        try:
+            yield signals()
+        finally:
+            for topic in topics:
+                self._listeners[topic].discard(queue)
+                if not self._listeners[topic]:
+                    del self._listeners[topic]
+
+    def start(self) -> None:
+        """Bring in what other processes publish."""
+        if self._url is not None:
+            self._bridge = asyncio.create_task(self._listen(), name="event bridge")
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._client().pubsub(ignore_subscribe_messages=True) as subscription:
+                    await subscription.subscribe(CHANNEL)
+                    async for message in subscription.listen():
+                        self._take(message["data"])
+            except Exception as error:
+                log.warning("events of other processes are not received: %s", error)
+                await asyncio.sleep(1)
+
+    def _take(self, encoded: bytes) -> None:
+        with contextlib.suppress(ValueError, KeyError):
+            message = json.loads(encoded)
+            if message["origin"] != self._origin:
+                self._deliver(Signal(message["topic"], message["kind"], message["data"]))
+
+    async def close(self) -> None:
+        """Stop listening and disconnect."""
+        if self._bridge is not None:
+            self._bridge.cancel()
+            await asyncio.gather(self._bridge, return_exceptions=True)
+        if self._redis is not None:
+            await self._redis.aclose()

@@ -1,0 +1,97 @@
+"""Response headers, and the content security policy with a fresh nonce for each page."""
+
+import secrets
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PAGE_MARK = b"x-nicegui-content"
+COMMON = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(self), geolocation=()"),
+)
+
+
+def page_policy(nonce: str) -> bytes:
+    """What a page may load: itself only. The page framework compiles templates, hence 'unsafe-eval'."""
+    return (
+        f"default-src 'self'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ).encode()
+
+
+class PageHeaders:
+    """For the pages' own application: a nonce for every script of the page, and the policy that names it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, _Noncing(send))
+
+
+class _Noncing:
+    """Holds a page back until it is whole, then gives its scripts the nonce. User data in it is escaped already."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._start, self._body = send, {}, bytearray()
+        self._nonce = secrets.token_urlsafe(16)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not any(name.lower() == PAGE_MARK for name, _ in message["headers"]):
+                await self._send(message)
+                return
+            self._start: Any = message
+        elif self._start and message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._finish()
+        else:
+            await self._send(message)
+
+    async def _finish(self) -> None:
+        body = bytes(self._body).replace(b"<script", b'<script nonce="' + self._nonce.encode() + b'"')
+        headers = [(n, v) for n, v in self._start["headers"] if n.lower() != b"content-length"]
+        headers += [
+            (b"content-length", str(len(body)).encode()),
+            (b"content-security-policy", page_policy(self._nonce)),
+        ]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+class RequestContext:
+    """For everything: a request id, the common headers, and the time it took."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                took = f"{(time.perf_counter() - begun) * 1000:.1f}"
+                extra = ((b"x-correlation-id", request_id.encode()), (b"server-timing", f"app;dur={took}".encode()))
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(pair for pair in (*COMMON, *extra) if pair[0] not in present),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, sending)

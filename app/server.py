@@ -1,0 +1,147 @@
+"""The web process: REST, pages and sockets on one application."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+
+from app import __version__
+from app.api import assistants, conversations, errors, files, jobs, knowledge, models, session, spaces, users
+from app.api.base import Caller
+from app.auth.caller import Callers
+from app.auth.tokens import TokenRules
+from app.bootstrap import Runtime, build, check_database, sweep_runs
+from app.config import Settings
+from app.security.headers import PageHeaders, RequestContext
+from domain.kernel.actor import Actor
+from domain.kernel.errors import Failure
+
+log = logging.getLogger(__name__)
+DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
+`Authorization: Bearer`. Every error has `message` (for people), `code`, and `request_id`."""
+ROUTERS = (
+    users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    conversations.messages, knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
+    models.completion, models.embedding, models.overview, models.providers, session.router,
+)  # fmt: skip
+
+
+def create_api(runtime: Runtime) -> FastAPI:
+    """The REST interface over running parts."""
+    api = FastAPI(title="Samråd", version=__version__, description=DESCRIPTION, docs_url="/docs", redoc_url=None)
+    settings = runtime.settings
+    rules = TokenRules(runtime.token_key, settings.jwt_issuer, settings.jwt_audience, settings.jwt_expiry_time)
+    api.state.runtime, api.state.token_rules = runtime, rules
+    api.state.callers = Callers(runtime.services.identity, rules)
+    errors.install(api)
+    for router in ROUTERS:
+        api.include_router(router)
+    _add_health(api)
+    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
+    if origins:
+        api.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"],
+            expose_headers=["X-Correlation-ID", "X-Error-Code"],
+        )  # fmt: skip
+    api.add_middleware(RequestContext)
+    return api
+
+
+def _add_health(api: FastAPI) -> None:
+    @api.get("/version", tags=["health"])
+    async def version(actor: Caller) -> Any:
+        """The version that runs."""
+        return {"version": __version__}
+
+    @api.get("/api/healthz", tags=["health"])
+    async def healthz(request: Request) -> Any:
+        """Whether the database answers."""
+        runtime: Runtime = request.app.state.runtime
+        await runtime.directory.has_tenants()
+        return {"status": "HEALTHY"}
+
+    @api.get("/livez", include_in_schema=False)
+    async def livez() -> Any:
+        """Whether the process answers."""
+        return {"status": "ok"}
+
+
+def add_pages(api: FastAPI, runtime: Runtime) -> None:
+    """Put the pages on the application, behind the gate."""
+    from nicegui import app as pages_app
+    from nicegui import core, ui
+
+    import pages
+    from app.auth.gate import Gate
+
+    callers: Callers = api.state.callers
+
+    async def resolve(connection: HTTPConnection) -> Actor | None:
+        try:
+            return await callers.page_actor(connection)
+        except Failure:
+            return None
+
+    def csrf(request: Request) -> str:
+        return callers.csrf_of(request)
+
+    pages_app.add_middleware(PageHeaders)
+    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf)
+    ui.run_with(
+        api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
+        storage_secret=runtime.token_key.hex(),
+    )  # fmt: skip
+    core.sio.eio.cors_allowed_origins = None
+    api.add_middleware(Gate, resolve=resolve)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[FastAPI]:
+    """The application with everything it needs, until the block is left."""
+    await check_database(settings)
+    runtime = await build(settings)
+    runtime.contents.prepare()
+    api = create_api(runtime)
+    if pages:
+        add_pages(api, runtime)
+    sweeper = asyncio.create_task(sweep_runs(runtime), name="answer sweeper")
+    try:
+        yield api
+    finally:
+        sweeper.cancel()
+        await runtime.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Run the web process; on a single node with its worker processes and private Valkey."""
+    import uvicorn
+
+    from app.jobs.lanes import Dispatcher
+    from app.jobs.worker import Supervisor, lanes_of
+
+    count = settings.workers if settings.redis_url is None or settings.single_node else 0
+    supervisor = Supervisor(settings, count, lanes_of(None))
+    await supervisor.start()
+    try:
+        async with running(settings) as api:
+            runtime: Runtime = api.state.runtime
+            from app.bootstrap import redis_url
+
+            dispatcher = Dispatcher(redis_url(settings), runtime.directory, runtime.services.jobs, runtime.bus)
+            dispatching = asyncio.create_task(dispatcher.run(), name="dispatcher") if count else None
+            config = uvicorn.Config(
+                api, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+                proxy_headers=True, forwarded_allow_ips=settings.forwarded_allow_ips, timeout_graceful_shutdown=3,
+            )  # fmt: skip
+            server = uvicorn.Server(config)
+            log.info("Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}")
+            await server.serve()
+            if dispatching is not None:
+                dispatching.cancel()
+    finally:
+        await supervisor.stop()

@@ -1,0 +1,1 @@
+"""What Samråd is, in plain Python: no framework, no database, no network."""

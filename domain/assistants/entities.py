@@ -1,0 +1,52 @@
+"""Assistants: a prompt, a model, and the knowledge an answer may rest on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain.kernel.entity import Owned
+
+
+@dataclass(eq=False, kw_only=True)
+class Assistant(Owned):
+    """A configured chat partner. `is_default` marks the one that each space has by itself."""
+
+    space_id: UUID
+    user_id: UUID
+    name: str
+    description: str | None = None
+    is_default: bool = False
+    completion_model_id: UUID | None = None
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    published: bool = False
+    logging_enabled: bool = False
+    insight_enabled: bool = False
+    data_retention_days: int | None = None
+    metadata_json: dict[str, Any] | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Prompt(Owned):
+    """A version of an assistant's instruction; exactly one is selected."""
+
+    assistant_id: UUID
+    user_id: UUID
+    text: str
+    description: str | None = None
+    selected: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class AssistantCollection(Owned):
+    """A collection that an assistant searches."""
+
+    assistant_id: UUID
+    collection_id: UUID
+
+
+@dataclass(eq=False, kw_only=True)
+class AssistantFile(Owned):
+    """A file that is part of an assistant's instruction."""
+
+    assistant_id: UUID
+    file_id: UUID

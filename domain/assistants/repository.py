@@ -1,0 +1,39 @@
+"""What assistants ask of storage."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from domain.assistants.entities import Assistant, Prompt
+from domain.files.entities import File
+
+
+class AssistantRepository(Protocol):
+    """Assistants of the transaction's tenant."""
+
+    async def in_spaces(self, space_ids: Sequence[UUID]) -> Sequence[Assistant]:
+        """Assistants of the spaces without the default ones, in order of name."""
+
+    async def default(self, space_id: UUID) -> Assistant | None:
+        """The assistant that the space has by itself."""
+
+    async def prompts(self, assistant_id: UUID) -> Sequence[Prompt]:
+        """All prompt versions, newest first."""
+
+    async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
+        """The prompt in force."""
+
+    async def deselect_prompts(self, assistant_id: UUID) -> None:
+        """No version is in force any more."""
+
+    async def collection_ids(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+        """The collections of each assistant."""
+
+    async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
+        """Replace the collections of an assistant."""
+
+    async def files(self, assistant_id: UUID) -> Sequence[File]:
+        """The files that belong to the instruction."""
+
+    async def set_files(self, assistant_id: UUID, file_ids: Sequence[UUID]) -> None:
+        """Replace the files of an assistant."""

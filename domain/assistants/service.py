@@ -1,0 +1,415 @@
+"""Assistants: use cases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain.assistants.entities import Assistant, Prompt
+from domain.files.entities import File
+from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Actor, Permission
+from domain.kernel.errors import BadRequest, Forbidden, Invalid, N_, NoModel, NotFound
+from domain.kernel.events import Change, Signal
+from domain.kernel.text import clean_name, clean_text
+from domain.knowledge.entities import Collection
+from domain.models.service import CompletionChoice, completion_choices, default_completion
+from domain.spaces.entities import Space, SpaceKind
+from domain.spaces.service import SpaceAccess, retention_days, space_access
+from domain.transaction import Transaction, UnitOfWork
+from domain.users.entities import User
+
+PROMPT_LIMIT = 100_000
+DESCRIPTION_LIMIT = 2_000
+ATTACHMENT_BYTES = 26_214_400
+SETTINGS: dict[str, tuple[float, float]] = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "presence_penalty": (-2.0, 2.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "top_k": (1, 1000),
+}
+WORD_SETTINGS = {
+    "reasoning_effort": ("none", "minimal", "low", "medium", "high"),
+    "verbosity": ("low", "medium", "high"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantView:
+    """An assistant with what it is made of and what the actor may do to it."""
+
+    assistant: Assistant
+    access: SpaceAccess
+    permissions: Sequence[Action]
+    model: CompletionChoice | None
+    creator: User | None = None
+    prompt: Prompt | None = None
+    collections: Sequence[Collection] = ()
+    files: Sequence[File] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantDraft:
+    """Changes to an assistant; only the named fields in `given` count."""
+
+    given: frozenset[str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(**values: Any) -> "AssistantDraft":
+        """A draft of exactly these values."""
+        return AssistantDraft(frozenset(values), values)
+
+
+def resource_of(assistant: Assistant) -> Resource:
+    """What the assistant is to the policy."""
+    return Resource.DEFAULT_ASSISTANT if assistant.is_default else Resource.ASSISTANT
+
+
+def visible(access: SpaceAccess, assistant: Assistant) -> bool:
+    """Viewers see what is published, and the space's own assistant."""
+    return assistant.is_default or assistant.published or access.role != "viewer"
+
+
+def permissions_of(actor: Actor, access: SpaceAccess, assistant: Assistant) -> list[Action]:
+    """What the actor may do to this very assistant."""
+    allowed = [a for a in access.permissions(actor, resource_of(assistant)) if a is not Action.CREATE]
+    if access.space.kind == SpaceKind.PERSONAL:
+        allowed = [a for a in allowed if a is not Action.PUBLISH]
+    if not assistant.insight_enabled:
+        allowed = [a for a in allowed if a is not Action.INSIGHT_VIEW]
+    return allowed
+
+
+async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) -> tuple[Assistant, SpaceAccess]:
+    """The assistant, when the actor may read and use it; `NotFound` otherwise."""
+    assistant = await tx.get(Assistant, assistant_id)
+    if assistant is None:
+        raise NotFound(N_("The assistant was not found."))
+    try:
+        access = await space_access(tx, actor, assistant.space_id)
+    except NotFound:
+        raise NotFound(N_("The assistant was not found.")) from None
+    if not visible(access, assistant):
+        raise NotFound(N_("The assistant was not found."))
+    return assistant, access
+
+
+async def readable_collections(tx: Transaction, space: Space) -> list[Collection]:
+    """The collections an assistant of this space may use: the space's own, then the organisation's."""
+    own = list(await tx.knowledge.collections([space.id]))
+    organization = await tx.spaces.organization()
+    if organization is None or organization.id == space.id:
+        return own
+    return own + list(await tx.knowledge.collections([organization.id]))
+
+
+async def default_assistant(tx: Transaction, actor: Actor, space: Space) -> Assistant:
+    """The assistant that each space has by itself, made when missing."""
+    assistant = await tx.assistants.default(space.id)
+    if assistant is None:
+        assistant = Assistant(
+            tenant_id=space.tenant_id, space_id=space.id, user_id=actor.user_id, name="Default", is_default=True
+        )
+        assistant.completion_model_id = await _default_model(tx)
+        await tx.add(assistant)
+    return assistant
+
+
+async def _default_model(tx: Transaction) -> UUID | None:
+    try:
+        return default_completion(await completion_choices(tx)).model.id
+    except NoModel:
+        return None
+
+
+class AssistantService:
+    """Use cases of assistants."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def in_space(self, actor: Actor, space_id: UUID) -> list[AssistantView]:
+        """The assistants of a space that the actor may see."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            found = await tx.assistants.in_spaces([space_id])
+            models = {c.model.id: c for c in await completion_choices(tx)}
+        return [self._head(actor, access, a, models) for a in found if visible(access, a)]
+
+    async def mine(self, actor: Actor) -> list[AssistantView]:
+        """Every assistant the actor may use, over all spaces."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            personal = await tx.spaces.personal(actor.user_id)
+            spaces = [s for s, _ in await tx.spaces.of_member(actor.user_id)] + ([personal] if personal else [])
+            accesses = {s.id: await space_access(tx, actor, s.id) for s in spaces}
+            found = await tx.assistants.in_spaces(list(accesses))
+            models = {c.model.id: c for c in await completion_choices(tx)}
+        return [
+            self._head(actor, accesses[a.space_id], a, models) for a in found if visible(accesses[a.space_id], a)
+        ]
+
+    @staticmethod
+    def _head(
+        actor: Actor, access: SpaceAccess, assistant: Assistant, models: Mapping[UUID, CompletionChoice]
+    ) -> AssistantView:
+        model = models.get(assistant.completion_model_id) if assistant.completion_model_id else None
+        return AssistantView(assistant, access, permissions_of(actor, access, assistant), model)
+
+    async def default(self, actor: Actor, space_id: UUID) -> AssistantView:
+        """The space's own assistant."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            assistant = await tx.assistants.default(space_id)
+        if assistant is None:
+            async with self._uow.begin(actor.tenant_id) as tx:
+                access = await space_access(tx, actor, space_id)
+                assistant = await default_assistant(tx, actor, access.space)
+        return await self.get(actor, assistant.id)
+
+    async def get(self, actor: Actor, assistant_id: UUID) -> AssistantView:
+        """One assistant with everything it is made of."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            return await self._full(tx, actor, assistant, access)
+
+    async def _full(
+        self, tx: Transaction, actor: Actor, assistant: Assistant, access: SpaceAccess
+    ) -> AssistantView:
+        models = {c.model.id: c for c in await completion_choices(tx)}
+        head = self._head(actor, access, assistant, models)
+        ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
+        return AssistantView(
+            assistant,
+            access,
+            head.permissions,
+            head.model,
+            creator=await tx.get(User, assistant.user_id),
+            prompt=await tx.assistants.selected_prompt(assistant.id),
+            collections=await tx.knowledge.collections_by_id(ids),
+            files=await tx.assistants.files(assistant.id),
+        )
+
+    async def create(self, actor: Actor, space_id: UUID, name: str, draft: AssistantDraft | None = None) -> AssistantView:
+        """A new, unpublished assistant with the default model."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            access.require(actor, Resource.ASSISTANT, Action.CREATE)
+            assistant = Assistant(
+                tenant_id=actor.tenant_id, space_id=space_id, user_id=actor.user_id, name=clean_name(name)
+            )
+            assistant.completion_model_id = await _default_model(tx)
+            await tx.add(assistant)
+            if draft:
+                await self._apply(tx, actor, access, assistant, draft)
+            tx.record(actor, Change("assistant_created", "assistant", assistant.id, assistant.name))
+            tx.signal(Signal(f"space:{space_id}", "assistants_changed"))
+            return await self._full(tx, actor, assistant, access)
+
+    async def update(self, actor: Actor, assistant_id: UUID, draft: AssistantDraft) -> AssistantView:
+        """Change an assistant. What the draft does not name stays as it is."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            access.require(actor, resource_of(assistant), Action.EDIT)
+            old = {k: getattr(assistant, k) for k in draft.given if k in _PLAIN_FIELDS}
+            await self._apply(tx, actor, access, assistant, draft)
+            new = {k: getattr(assistant, k) for k in draft.given if k in _PLAIN_FIELDS}
+            tx.record(
+                actor, Change("assistant_updated", "assistant", assistant.id, assistant.name, old=_plain(old), new=_plain(new))
+            )
+            tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
+            await tx.flush()
+            return await self._full(tx, actor, assistant, access)
+
+    async def _apply(
+        self, tx: Transaction, actor: Actor, access: SpaceAccess, assistant: Assistant, draft: AssistantDraft
+    ) -> None:
+        values = draft.values
+        if "name" in draft.given:
+            assistant.name = clean_name(values["name"])
+        if "description" in draft.given:
+            assistant.description = clean_text(values["description"], "description", DESCRIPTION_LIMIT) or None
+        if "model_settings" in draft.given:
+            assistant.model_settings = clean_settings(values["model_settings"] or {})
+        if "data_retention_days" in draft.given:
+            assistant.data_retention_days = retention_days(values["data_retention_days"])
+        if "metadata_json" in draft.given:
+            assistant.metadata_json = values["metadata_json"]
+        if "logging_enabled" in draft.given and values["logging_enabled"] != assistant.logging_enabled:
+            actor.require(Permission.ADMIN)
+            assistant.logging_enabled = bool(values["logging_enabled"])
+        if "insight_enabled" in draft.given and values["insight_enabled"] != assistant.insight_enabled:
+            access.require(actor, resource_of(assistant), Action.INSIGHT_TOGGLE)
+            assistant.insight_enabled = bool(values["insight_enabled"])
+        if "completion_model_id" in draft.given:
+            assistant.completion_model_id = await self._usable_model(tx, values["completion_model_id"])
+        if "prompt" in draft.given:
+            await self._set_prompt(tx, actor, assistant, values["prompt"], values.get("prompt_description"))
+        if "collection_ids" in draft.given:
+            await self._set_collections(tx, access, assistant, values["collection_ids"])
+        if "file_ids" in draft.given:
+            await self._set_files(tx, actor, assistant, values["file_ids"])
+
+    @staticmethod
+    async def _usable_model(tx: Transaction, model_id: UUID) -> UUID:
+        for choice in await completion_choices(tx):
+            if choice.model.id == model_id:
+                if not choice.usable:
+                    raise BadRequest(N_("The model is switched off."), field="completion_model")
+                return model_id
+        raise NotFound(N_("The model was not found."), field="completion_model")
+
+    @staticmethod
+    async def _set_prompt(
+        tx: Transaction, actor: Actor, assistant: Assistant, text: str | None, description: str | None
+    ) -> None:
+        text = clean_text(text, "prompt", PROMPT_LIMIT)
+        present = await tx.assistants.selected_prompt(assistant.id)
+        if (present.text if present else "") == text and not description:
+            return
+        await tx.assistants.deselect_prompts(assistant.id)
+        await tx.add(
+            Prompt(
+                tenant_id=actor.tenant_id,
+                assistant_id=assistant.id,
+                user_id=actor.user_id,
+                text=text,
+                description=clean_text(description, "description", DESCRIPTION_LIMIT) or None,
+            )
+        )
+
+    @staticmethod
+    async def _set_collections(
+        tx: Transaction, access: SpaceAccess, assistant: Assistant, ids: Sequence[UUID]
+    ) -> None:
+        offered = {c.id: c for c in await readable_collections(tx, access.space)}
+        chosen = [offered.get(i) for i in dict.fromkeys(ids)]
+        if None in chosen:
+            raise NotFound(N_("The collection was not found in this space."), field="groups")
+        if len({c.embedding_model_id for c in chosen if c}) > 1:
+            raise BadRequest(N_("All collections of an assistant must use the same embedding model."), field="groups")
+        await tx.assistants.set_collections(assistant.id, [c.id for c in chosen if c])
+
+    @staticmethod
+    async def _set_files(tx: Transaction, actor: Actor, assistant: Assistant, ids: Sequence[UUID]) -> None:
+        unique = list(dict.fromkeys(ids))
+        kept = {f.id for f in await tx.assistants.files(assistant.id)}
+        files = await tx.files.many(unique)
+        if len(files) != len(unique) or any(f.user_id != actor.user_id and f.id not in kept for f in files):
+            raise Forbidden(N_("Attach your own files only."), field="attachments")
+        if any(f.text is None for f in files):
+            raise BadRequest(N_("Only files with text can be part of an instruction."), field="attachments")
+        if sum(f.size for f in files) > ATTACHMENT_BYTES:
+            raise BadRequest(N_("The files are too large together."), field="attachments")
+        await tx.assistants.set_files(assistant.id, unique)
+
+    async def publish(self, actor: Actor, assistant_id: UUID, published: bool) -> AssistantView:
+        """Show the assistant to viewers, or hide it again."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            if Action.PUBLISH not in permissions_of(actor, access, assistant):
+                raise Forbidden(N_("This assistant cannot be published by you here."))
+            assistant.published = published
+            action = "assistant_published" if published else "assistant_unpublished"
+            tx.record(actor, Change(action, "assistant", assistant.id, assistant.name))
+            tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
+            return await self._full(tx, actor, assistant, access)
+
+    async def delete(self, actor: Actor, assistant_id: UUID) -> None:
+        """Delete an assistant and its conversations."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            if assistant.is_default:
+                raise Forbidden(N_("The space's own assistant cannot be deleted."))
+            access.require(actor, Resource.ASSISTANT, Action.DELETE)
+            await tx.remove(assistant)
+            tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name))
+            tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
+
+    async def offered_collections(self, actor: Actor, assistant_id: UUID) -> list[Collection]:
+        """The collections that this assistant could use, for its editors."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            access.require(actor, resource_of(assistant), Action.EDIT)
+            return await readable_collections(tx, access.space)
+
+    async def prompts(self, actor: Actor, assistant_id: UUID) -> Sequence[tuple[Prompt, User | None]]:
+        """All versions of the instruction with their authors, newest first."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            access.require(actor, resource_of(assistant), Action.EDIT)
+            found = await tx.assistants.prompts(assistant_id)
+            authors = await tx.users.many([p.user_id for p in found])
+        return [(p, authors.get(p.user_id)) for p in found]
+
+    async def prompt(self, actor: Actor, prompt_id: UUID) -> tuple[Prompt, User | None, Sequence[Action]]:
+        """One version, for those who may edit the assistant."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            found = await self._editable_prompt(tx, actor, prompt_id)
+            return found, await tx.get(User, found.user_id), _prompt_actions(actor, found)
+
+    async def describe_prompt(self, actor: Actor, prompt_id: UUID, description: str | None) -> Prompt:
+        """Change the description of one's own version."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            found = await self._editable_prompt(tx, actor, prompt_id)
+            if found.user_id != actor.user_id:
+                raise Forbidden(N_("Only the author can change this version."))
+            found.description = clean_text(description, "description", DESCRIPTION_LIMIT) or None
+            return found
+
+    async def delete_prompt(self, actor: Actor, prompt_id: UUID) -> None:
+        """Delete one's own version, unless it is in force."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            found = await self._editable_prompt(tx, actor, prompt_id)
+            if found.user_id != actor.user_id:
+                raise Forbidden(N_("Only the author can delete this version."))
+            if found.selected:
+                raise BadRequest(N_("The version in force cannot be deleted."))
+            await tx.remove(found)
+            tx.record(actor, Change("prompt_deleted", "prompt", prompt_id))
+
+    @staticmethod
+    async def _editable_prompt(tx: Transaction, actor: Actor, prompt_id: UUID) -> Prompt:
+        found = await tx.get(Prompt, prompt_id)
+        if found is None:
+            raise NotFound
+        assistant, access = await readable_assistant(tx, actor, found.assistant_id)
+        if Action.EDIT not in permissions_of(actor, access, assistant):
+            raise NotFound
+        return found
+
+
+_PLAIN_FIELDS = frozenset(
+    {"name", "description", "model_settings", "data_retention_days", "logging_enabled", "insight_enabled", "completion_model_id"}
+)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, UUID) else value for key, value in values.items()}
+
+
+def _prompt_actions(actor: Actor, prompt: Prompt) -> list[Action]:
+    own = [Action.READ, Action.EDIT]
+    if prompt.user_id != actor.user_id:
+        return [Action.READ]
+    return own if prompt.selected else [*own, Action.DELETE]
+
+
+def clean_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Model settings within their ranges, without empty ones; raises `Invalid` with the field."""
+    cleaned: dict[str, Any] = {}
+    for key, value in values.items():
+        if value is None:
+            continue
+        if key in SETTINGS:
+            low, high = SETTINGS[key]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise Invalid(N_("Give a number from {low} to {high}."), field=key, low=low, high=high)
+        elif key in WORD_SETTINGS:
+            if value not in WORD_SETTINGS[key]:
+                raise Invalid(N_("Choose one of the listed values."), field=key)
+        elif key != "response_format" or not isinstance(value, dict):
+            raise Invalid(N_("This setting is not known."), field=key)
+        cleaned[key] = value
+    return cleaned

@@ -1,0 +1,96 @@
+"""Conversations: questions, answers, and the passages each answer rests on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from domain.kernel.entity import Owned
+
+
+class AnswerState(StrEnum):
+    """The state of an answer run. Every state but `running` is final."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(eq=False, kw_only=True)
+class Conversation(Owned):
+    """A conversation of one user with one assistant, private to that user."""
+
+    user_id: UUID
+    assistant_id: UUID
+    name: str
+    feedback_value: int | None = None
+    feedback_text: str | None = None
+    last_message_at: datetime | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Message(Owned):
+    """A question and the run that answers it.
+
+    While `state` is running, `owner` names the process that runs it and `heartbeat_at` shows that it lives. Tokens are
+    the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about.
+    """
+
+    conversation_id: UUID
+    assistant_id: UUID
+    question: str
+    answer: str = ""
+    state: str = AnswerState.RUNNING
+    error: str | None = None
+    error_params: dict[str, Any] = field(default_factory=dict)
+    completion_model_id: UUID | None = None
+    model_name: str = ""
+    provider_name: str = ""
+    tokens_question: int = 0
+    tokens_answer: int = 0
+    tokens_estimated: bool = True
+    owner: str | None = None
+    heartbeat_at: datetime | None = None
+    stop_requested: bool = False
+    finished_at: datetime | None = None
+    feedback_value: int | None = None
+    feedback_text: str | None = None
+    trace: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False, kw_only=True)
+class MessageSource(Owned):
+    """A passage given to the model for an answer, as it was then: it outlives its document.
+
+    `number` is the `[n]` of the citation, `cited` whether the answer refers to it; `start` and `end` are character
+    positions in the text of `version_id`.
+    """
+
+    message_id: UUID
+    number: int
+    document_id: UUID
+    version_id: UUID
+    collection_id: UUID
+    chunk_id: UUID
+    title: str
+    text: str
+    start: int
+    end: int
+    page_from: int | None = None
+    page_to: int | None = None
+    heading_path: list[str] = field(default_factory=list)
+    score: float = 0.0
+    vector_score: float | None = None
+    text_score: float | None = None
+    cited: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class MessageFile(Owned):
+    """A file attached to a question."""
+
+    message_id: UUID
+    file_id: UUID

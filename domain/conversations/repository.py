@@ -1,0 +1,34 @@
+"""What conversations ask of storage."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.conversations.entities import Conversation, Message, MessageSource
+from domain.files.entities import File
+from domain.kernel.paging import Page
+
+
+class ConversationRepository(Protocol):
+    """Conversations of the transaction's tenant."""
+
+    async def page(
+        self, user_id: UUID, *, assistant_id: UUID | None, search: str, limit: int, cursor: str | None
+    ) -> Page[Conversation]:
+        """The user's conversations, newest first."""
+
+    async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
+        """The newest `limit` messages (older than `before`), oldest first."""
+
+    async def sources(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[MessageSource]]:
+        """The passages of each message, by number."""
+
+    async def files(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
+        """The files of each question."""
+
+    async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
+        """Save the answer so far; whether stopping was asked for, or None when the run is no longer the owner's."""
+
+    async def mark_cited(self, message_id: UUID, numbers: Sequence[int]) -> None:
+        """Note which passages the answer refers to."""

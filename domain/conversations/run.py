@@ -1,0 +1,105 @@
+"""Answer runs: an answer belongs to the server, not to the connection that asked for it.
+
+A run appends to its text; any number of readers follow it from any character position. When the run is not in this
+process (another process has it, or it ended long ago) a reader follows the message row instead.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from domain.conversations.entities import AnswerState, MessageSource
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """News of a run: text that begins at character `offset`, or its end in a final `state`."""
+
+    offset: int
+    text: str = ""
+    state: str = AnswerState.RUNNING
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows."""
+        return self.state != AnswerState.RUNNING
+
+
+@dataclass(eq=False)
+class Run:
+    """A run in this process."""
+
+    message_id: UUID
+    tenant_id: UUID
+    text: str = ""
+    state: str = AnswerState.RUNNING
+    sources: list[MessageSource] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def append(self, text: str) -> None:
+        """Add a piece of the answer and wake the readers."""
+        self.text += text
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def close(self, state: str) -> None:
+        """End the run; readers get what is left and then the final state."""
+        self.state = state
+        self.ready.set()
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def follow(self, offset: int) -> AsyncIterator[RunEvent]:
+        """The text from `offset` as it grows, then the end."""
+        while True:
+            text, state = self.text[offset:], self.state
+            if text:
+                yield RunEvent(offset, text)
+                offset += len(text)
+            elif state != AnswerState.RUNNING:
+                yield RunEvent(offset, state=state)
+                return
+            else:
+                async with self._changed:
+                    await self._changed.wait_for(
+                        lambda seen=offset: len(self.text) > seen or self.state != AnswerState.RUNNING
+                    )
+
+
+class Runs:
+    """The runs of this process, and the tasks that drive them."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def get(self, message_id: UUID) -> Run | None:
+        """The run of this message, when it is in this process."""
+        return self._runs.get(message_id)
+
+    def add(self, run: Run) -> None:
+        """Make a run known to readers."""
+        self._runs[run.message_id] = run
+
+    def drive(self, run: Run, work: "asyncio.Task[None]") -> None:
+        """Keep the task alive until it ends; then forget the run."""
+        self._tasks.add(work)
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            self._runs.pop(run.message_id, None)
+
+        work.add_done_callback(ended)
+
+    async def shutdown(self, grace_seconds: float = 5.0) -> None:
+        """Stop all runs of this process; what they have is kept as interrupted."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=grace_seconds)

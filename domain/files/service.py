@@ -1,0 +1,138 @@
+"""Files that people attach to questions and instructions: use cases."""
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from domain.conversations.tokens import estimate
+from domain.files.entities import Blob, File
+from domain.files.naming import clean_filename
+from domain.kernel.actor import Actor
+from domain.kernel.errors import Invalid, N_, NotFound, UnsupportedFile
+from domain.kernel.events import Change
+from domain.kernel.paging import Page, clamp
+from domain.knowledge.parsing import SUPPORTED, extension_of
+from domain.knowledge.removal import release_blobs
+from domain.ports import Contents, Parser, StoredContent
+from domain.transaction import UnitOfWork
+
+IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg"}
+_SIGNATURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+
+
+class FileService:
+    """Use cases of attached files. A file is its owner's alone."""
+
+    def __init__(self, uow: UnitOfWork, contents: Contents, parser: Parser, *, max_text: int, max_image: int) -> None:
+        self._uow, self._contents, self._parser = uow, contents, parser
+        self.max_text, self.max_image = max_text, max_image
+
+    async def upload(self, actor: Actor, filename: str, stream: AsyncIterator[bytes]) -> File:
+        """Store a file and read its text at once."""
+        name = clean_filename(filename)
+        extension = name.rpartition(".")[2].lower()
+        image = IMAGES.get(extension)
+        limit = self.max_image if image else self.max_text
+        if image is None:
+            extension = extension_of(name)
+        stored = await self._contents.receive(actor.tenant_id, stream, limit)
+        try:
+            return await self._take_in(actor, name, extension, image, stored)
+        except BaseException:
+            async with self._uow.read(actor.tenant_id) as tx:
+                blob = await tx.files.blob_by_hash(stored.sha256)
+            if blob is None or blob.name != stored.name:
+                await self._contents.delete(actor.tenant_id, stored.name)
+            raise
+
+    async def _take_in(
+        self, actor: Actor, name: str, extension: str, image: str | None, stored: StoredContent
+    ) -> File:
+        if stored.size == 0:
+            raise Invalid(N_("The file is empty."), field="upload_file")
+        text = None
+        if image is None:
+            async with self._contents.on_disk(actor.tenant_id, stored.name) as path:
+                text = (await self._parser.parse(path, name)).text
+        else:
+            await self._check_image(actor, stored, image)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            blob = await tx.files.blob_by_hash(stored.sha256)
+            if blob is None:
+                blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
+                await tx.add(blob)
+            elif blob.name != stored.name:
+                tx.forget_content(stored.name)
+            file = File(
+                tenant_id=actor.tenant_id,
+                user_id=actor.user_id,
+                name=name,
+                media_type=image or SUPPORTED[extension][0],
+                kind="image" if image else "text",
+                size=stored.size,
+                blob_id=blob.id,
+                text=text,
+                token_count=estimate(text) if text is not None else None,
+            )
+            await tx.add(file)
+            tx.record(actor, Change("file_uploaded", "file", file.id, name))
+            return file
+
+    async def _check_image(self, actor: Actor, stored: StoredContent, media_type: str) -> None:
+        head = b"".join([part async for part in self._contents.read(actor.tenant_id, stored.name, 0, 16)])
+        if not head.startswith(_SIGNATURES[media_type]):
+            raise UnsupportedFile(N_("The file is not the picture its name says."))
+
+    async def page(self, actor: Actor, *, limit: int | None = None, cursor: str | None = None) -> Page[File]:
+        """The actor's files, newest first."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await tx.files.page(actor.user_id, limit=clamp(limit), cursor=cursor)
+
+    async def get(self, actor: Actor, file_id: UUID) -> File:
+        """One of the actor's files."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            file = await tx.get(File, file_id)
+        if file is None or file.user_id != actor.user_id:
+            raise NotFound(N_("The file was not found."))
+        return file
+
+    async def content(self, actor: Actor, file_id: UUID) -> tuple[File, AsyncIterator[bytes]]:
+        """The file itself."""
+        file = await self.get(actor, file_id)
+        return file, await self.stored(file)
+
+    async def stored(self, file: File, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of a file whose reading was allowed before (by ownership or by a signed address)."""
+        async with self._uow.read(file.tenant_id) as tx:
+            blob = await tx.get(Blob, file.blob_id)
+        if blob is None:
+            raise NotFound(N_("The file was not found."))
+        return self._contents.read(file.tenant_id, blob.name, start, end)
+
+    async def by_grant(self, tenant_id: UUID, file_id: UUID) -> File:
+        """A file named by a valid signed address."""
+        async with self._uow.read(tenant_id) as tx:
+            file = await tx.get(File, file_id)
+        if file is None:
+            raise NotFound(N_("The file was not found."))
+        return file
+
+    async def delete(self, actor: Actor, file_id: UUID) -> None:
+        """Delete one of the actor's files, from questions and instructions too."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            file = await tx.get(File, file_id)
+            if file is None or file.user_id != actor.user_id:
+                raise NotFound(N_("The file was not found."))
+            await tx.remove(file)
+            await release_blobs(tx, [file.blob_id])
+            tx.record(actor, Change("file_deleted", "file", file_id, file.name))
+
+    async def own(self, actor: Actor, ids: Sequence[UUID]) -> Sequence[File]:
+        """The actor's files with these ids; `NotFound` when one is not theirs."""
+        unique = list(dict.fromkeys(ids))
+        async with self._uow.read(actor.tenant_id) as tx:
+            files = await tx.files.many(unique)
+        if len(files) != len(unique) or any(f.user_id != actor.user_id for f in files):
+            raise NotFound(N_("A file was not found. Attach it again."), field="files")
+        return files
+
+

@@ -1,0 +1,31 @@
+"""Signing in: sessions that are rows, so that they can be listed and ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.kernel.entity import Owned
+
+
+@dataclass(eq=False, kw_only=True)
+class SignIn(Owned):
+    """A sign-in session of a browser (`kind` browser) or an API client (`kind` api).
+
+    Only the SHA-256 of the browser's token is stored. It ends at `expires_at`, after `idle_seconds` without
+    use, or when `revoked_at` is set.
+    """
+
+    user_id: UUID
+    kind: str
+    token_hash: str | None
+    expires_at: datetime
+    idle_seconds: int
+    last_seen_at: datetime
+    ip: str | None = None
+    user_agent: str | None = None
+    revoked_at: datetime | None = None
+
+    def ended(self, moment: datetime) -> bool:
+        """Whether the session can no longer be used at `moment`."""
+        idle = (moment - self.last_seen_at).total_seconds()
+        return self.revoked_at is not None or moment >= self.expires_at or idle > self.idle_seconds

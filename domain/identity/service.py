@@ -1,0 +1,244 @@
+"""Signing in, staying signed in, and ending it."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from domain.identity.entities import SignIn
+from domain.kernel.actor import Actor, Origin, Permission
+from domain.kernel.clock import now
+from domain.kernel.errors import Invalid, N_, NotFound, TenantSuspended, TooManyRequests, Unauthenticated, UserInactive
+from domain.kernel.events import Change, Signal
+from domain.kernel.ids import new_id
+from domain.ports import Directory, Passwords
+from domain.tenants.entities import Tenant, TenantState
+from domain.transaction import Transaction, UnitOfWork
+from domain.users.entities import ROLE_PERMISSIONS, User, UserState
+
+MIN_PASSWORD, MAX_PASSWORD = 10, 200
+TOUCH_EVERY = timedelta(minutes=1)
+THROTTLE_WINDOW, THROTTLE_BLOCK = 900, 300
+ACCOUNT_THRESHOLD, ADDRESS_THRESHOLD = 8, 40
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How long sign-ins live, in seconds."""
+
+    idle: int = 8 * 3600
+    absolute: int = 30 * 24 * 3600
+    api: int = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The outcome of a sign-in; `token` is the browser's secret, shown this once."""
+
+    actor: Actor
+    sign_in: SignIn
+    token: str
+
+
+def check_password(password: str, email: str = "") -> None:
+    """Raise `Invalid` unless the password is 10 to 200 characters and not the address itself."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise Invalid(
+            N_("Use a password of {low} to {high} characters."), field="password", low=MIN_PASSWORD, high=MAX_PASSWORD
+        )
+    if email and password.casefold() in (email.casefold(), email.split("@")[0].casefold()):
+        raise Invalid(N_("The password must not be the e-mail address."), field="password")
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 of a random token; such tokens need no salt."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: Origin) -> Actor:
+    """The actor a user is, with the permissions of all roles."""
+    granted: frozenset[Permission] = frozenset().union(*(ROLE_PERMISSIONS.get(role, frozenset()) for role in roles))
+    return Actor(
+        tenant_id=user.tenant_id,
+        user_id=user.id,
+        permissions=granted,
+        session_id=sign_in.id if sign_in else None,
+        email=user.email,
+        name=user.display_name,
+        language=user.language,
+        origin=origin,
+    )
+
+
+class IdentityService:
+    """Use cases of signing in."""
+
+    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords, rules: SessionRules) -> None:
+        self._uow, self._directory, self._passwords, self._rules = uow, directory, passwords, rules
+
+    async def sign_in(self, email: str, password: str, origin: Origin, *, kind: str = "browser") -> SignedIn:
+        """Check address and password; one and the same refusal whatever was wrong, in the same time."""
+        email = email.strip()
+        keys = [(hash_token(f"account:{email.casefold()}"), ACCOUNT_THRESHOLD)]
+        if origin.ip:
+            keys.append((hash_token(f"ip:{origin.ip}"), ADDRESS_THRESHOLD))
+        await self._throttled(keys)
+        match = await self._directory.login(email)
+        if match is None:
+            await self._passwords.verify(None, password)
+            raise await self._refusal(keys)
+        async with self._uow.read(match.tenant_id) as tx:
+            user = await tx.get(User, match.user_id)
+        known = user is not None and user.state != UserState.DELETED
+        good = await self._passwords.verify(user.password_hash if user and known else None, password)
+        if user is None or not good:
+            await self._record_refusal(match.tenant_id, match.user_id, email, origin)
+            raise await self._refusal(keys)
+        for key, _ in keys[:1]:
+            await self._directory.login_succeeded(key)
+        new_hash = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash or "") else None
+        return await self._open(match.tenant_id, user.id, origin, kind, new_hash)
+
+    async def _throttled(self, keys: Sequence[tuple[str, int]]) -> None:
+        for key, _ in keys:
+            _, wait = await self._directory.login_attempts(key)
+            if wait > 0:
+                raise TooManyRequests(retry_after=int(wait) + 1)
+
+    async def _refusal(self, keys: Sequence[tuple[str, int]]) -> Unauthenticated:
+        for key, threshold in keys:
+            await self._directory.login_failed(
+                key, window_seconds=THROTTLE_WINDOW, threshold=threshold, block_seconds=THROTTLE_BLOCK
+            )
+        return Unauthenticated(N_("The e-mail address or the password is wrong."))
+
+    async def _record_refusal(self, tenant_id: UUID, user_id: UUID, email: str, origin: Origin) -> None:
+        actor = Actor(tenant_id=tenant_id, user_id=user_id, email=email, origin=origin)
+        async with self._uow.begin(tenant_id) as tx:
+            tx.record(actor, Change("sign_in", "user", user_id, email, outcome="failure"))
+
+    async def _open(
+        self, tenant_id: UUID, user_id: UUID, origin: Origin, kind: str, new_hash: str | None = None
+    ) -> SignedIn:
+        token = secrets.token_urlsafe(32)
+        moment = now()
+        async with self._uow.begin(tenant_id) as tx:
+            user = await self._living_user(tx, tenant_id, user_id)
+            if user.state == UserState.INVITED:
+                user.state = UserState.ACTIVE
+            user.last_sign_in_at = moment
+            user.password_hash = new_hash or user.password_hash
+            life = self._rules.absolute if kind == "browser" else self._rules.api
+            sign_in = SignIn(
+                tenant_id=tenant_id,
+                id=new_id(),
+                user_id=user_id,
+                kind=kind,
+                token_hash=hash_token(token) if kind == "browser" else None,
+                expires_at=moment + timedelta(seconds=life),
+                idle_seconds=self._rules.idle if kind == "browser" else life,
+                last_seen_at=moment,
+                ip=origin.ip,
+                user_agent=(origin.user_agent or "")[:500] or None,
+            )
+            await tx.add(sign_in)
+            roles = (await tx.users.roles([user_id])).get(user_id, ())
+            actor = actor_of(user, roles, sign_in, origin)
+            tx.record(actor, Change("sign_in", "user", user_id, user.email))
+        # The tenant is part of the token, so that the session is looked up inside its own tenant.
+        return SignedIn(actor, sign_in, f"{tenant_id.hex}.{sign_in.id.hex}.{token}")
+
+    @staticmethod
+    async def _living_user(tx: Transaction, tenant_id: UUID, user_id: UUID) -> User:
+        tenant = await tx.get(Tenant, tenant_id)
+        user = await tx.get(User, user_id)
+        if tenant is None or user is None or user.state == UserState.DELETED:
+            raise Unauthenticated
+        if tenant.state != TenantState.ACTIVE:
+            raise TenantSuspended
+        if user.state == UserState.INACTIVE:
+            raise UserInactive
+        return user
+
+    async def by_token(self, token: str, origin: Origin) -> Actor:
+        """The actor of a browser's token; `Unauthenticated` when it is not, or no longer, valid."""
+        try:
+            tenant, sign_in, secret = token.split(".")
+            tenant_id, sign_in_id = UUID(tenant), UUID(sign_in)
+        except ValueError:
+            raise Unauthenticated from None
+        return await self.by_session(tenant_id, sign_in_id, origin, secret=secret)
+
+    async def by_session(
+        self, tenant_id: UUID, sign_in_id: UUID, origin: Origin, *, secret: str | None = None, user_id: UUID | None = None
+    ) -> Actor:
+        """The actor of a session, checked on every request: session, user and tenant must be alive.
+
+        A browser proves it with `secret`, an API client with a signed token that names `user_id`.
+        """
+        moment = now()
+        async with self._uow.read(tenant_id) as tx:
+            found = await tx.get(SignIn, sign_in_id)
+            if found is None or found.ended(moment):
+                raise Unauthenticated
+            proven = (
+                secrets.compare_digest(hash_token(secret), found.token_hash or "")
+                if secret is not None
+                else found.user_id == user_id
+            )
+            if not proven:
+                raise Unauthenticated
+            user = await self._living_user(tx, tenant_id, found.user_id)
+            roles = (await tx.users.roles([user.id])).get(user.id, ())
+        if moment - found.last_seen_at > TOUCH_EVERY:
+            async with self._uow.begin(tenant_id) as tx:
+                await tx.sign_ins.touch(sign_in_id, moment)
+        return actor_of(user, roles, found, origin)
+
+    async def sign_out(self, actor: Actor) -> None:
+        """End the actor's own session."""
+        if actor.session_id is not None:
+            await self.revoke(actor, actor.session_id)
+
+    async def sessions(self, actor: Actor) -> Sequence[SignIn]:
+        """The actor's sessions that are still open."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            moment = now()
+            return [s for s in await tx.sign_ins.of_user(actor.user_id) if not s.ended(moment)]
+
+    async def revoke(self, actor: Actor, sign_in_id: UUID) -> None:
+        """End one of the actor's sessions."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            found = await tx.get(SignIn, sign_in_id)
+            if found is None or found.user_id != actor.user_id:
+                raise NotFound
+            found.revoked_at = found.revoked_at or now()
+            tx.record(actor, Change("sign_out", "user", actor.user_id, actor.email))
+            tx.signal(Signal(f"user:{actor.user_id}", "signed_out", {"session_id": str(sign_in_id)}))
+
+    async def revoke_everywhere(self, actor: Actor, *, keep_this: bool = False) -> int:
+        """End all of the actor's sessions, or all others; how many."""
+        keep = actor.session_id if keep_this else None
+        async with self._uow.begin(actor.tenant_id) as tx:
+            ended = await tx.sign_ins.revoke_all(actor.user_id, now(), keep=keep)
+            tx.record(actor, Change("sign_out_everywhere", "user", actor.user_id, actor.email, new={"ended": ended}))
+            data = {"keep": str(keep)} if keep else {}
+            tx.signal(Signal(f"user:{actor.user_id}", "signed_out", data))
+        return ended
+
+    async def change_password(self, actor: Actor, current: str, new: str) -> None:
+        """Set a new password; every other session ends."""
+        check_password(new, actor.email)
+        async with self._uow.read(actor.tenant_id) as tx:
+            user = await tx.get(User, actor.user_id)
+        if user is None or not await self._passwords.verify(user.password_hash, current):
+            raise Invalid(N_("The present password is wrong."), field="current")
+        hashed = await self._passwords.hash(new)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            user = await self._living_user(tx, actor.tenant_id, actor.user_id)
+            user.password_hash = hashed
+            await tx.sign_ins.revoke_all(actor.user_id, now(), keep=actor.session_id)
+            tx.record(actor, Change("password_changed", "user", actor.user_id, actor.email))
+            tx.signal(Signal(f"user:{actor.user_id}", "signed_out", {"keep": str(actor.session_id)}))

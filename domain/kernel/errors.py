@@ -1,0 +1,175 @@
+"""Errors a person can act on.
+
+Every refusal of the domain is a `Failure`: a translatable sentence (an English message id and its
+parameters), the status and code of the public contract, and the field it is about. The outer floors
+(REST, pages, jobs) translate and show it; nothing else may reach a user.
+"""
+
+from typing import Any, ClassVar
+
+
+def N_(message: str) -> str:
+    """Mark `message` as translatable; it is translated where it is shown."""
+    return message
+
+
+class Failure(Exception):
+    """A refusal with a sentence for people. `message` is a message id in English."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[int] = 9007
+    default: ClassVar[str] = N_("The request could not be carried out.")
+
+    def __init__(self, message: str | None = None, *, field: str | None = None, **params: Any) -> None:
+        self.message = message or self.default
+        self.field = field
+        self.params = params
+        super().__init__(self.text())
+
+    def text(self) -> str:
+        """The sentence in English, for logs."""
+        return self.message.format(**self.params) if self.params else self.message
+
+
+class Invalid(Failure):
+    """A value is not acceptable; `field` names it."""
+
+    status, code = 422, 9012
+    default = N_("A value is missing or wrong.")
+
+
+class BadRequest(Failure):
+    """The request makes no sense in the present state."""
+
+
+class Unauthenticated(Failure):
+    """Nobody is signed in, or the credential is not valid."""
+
+    status, code = 401, 9005
+    default = N_("Sign in to continue.")
+
+
+class Forbidden(Failure):
+    """The actor may see the object but not do this to it."""
+
+    status, code = 403, 9001
+    default = N_("You do not have permission to do this.")
+
+
+class UserInactive(Failure):
+    """The user is deactivated."""
+
+    status, code = 403, 9019
+    default = N_("This account is deactivated. Ask your administrator.")
+
+
+class TenantSuspended(Failure):
+    """The organisation is suspended."""
+
+    status, code = 403, 9025
+    default = N_("This organisation is suspended.")
+
+
+class NotFound(Failure):
+    """The object does not exist, or the actor may not know that it does."""
+
+    status, code = 404, 9000
+    default = N_("Not found.")
+
+
+class NameTaken(Failure):
+    """Another object has this name."""
+
+    status, code = 409, 9017
+    default = N_("The name is already in use.")
+
+
+class NotUnique(Failure):
+    """The value is already used."""
+
+    status, code = 400, 9009
+    default = N_("This is already in use.")
+
+
+class QuotaExceeded(Failure):
+    """A storage limit is reached."""
+
+    status, code = 403, 9008
+    default = N_("The storage is full. Delete something or ask your administrator for more room.")
+
+
+class QueryTooLong(Failure):
+    """The question does not fit the model."""
+
+    status, code = 400, 9003
+    default = N_("The question and its files are too long for this model. Shorten them or remove a file.")
+
+
+class NoModel(Failure):
+    """No usable model is selected."""
+
+    status, code = 400, 9020
+    default = N_("No AI model is available here. Ask your administrator to add one.")
+
+
+class UnsupportedFile(Failure):
+    """The type of the file is not supported."""
+
+    status, code = 415, 9014
+    default = N_("Files of this type cannot be read.")
+
+
+class FileTooLarge(Failure):
+    """The file is over the limit."""
+
+    status, code = 413, 9015
+    default = N_("The file is larger than the limit of {limit}.")
+
+
+class UnreadableFile(Failure):
+    """The file could not be read."""
+
+    status, code = 400, 9027
+    default = N_("The file could not be read.")
+
+
+class EncryptedFile(UnreadableFile):
+    """The file needs a password."""
+
+    code = 9028
+    default = N_("The file is protected with a password. Remove the protection and upload it again.")
+
+
+class CorruptFile(UnreadableFile):
+    """The file is damaged."""
+
+    code = 9029
+    default = N_("The file is damaged or not of the type its name says.")
+
+
+class TooManyRequests(Failure):
+    """The caller must wait; `retry_after` seconds."""
+
+    status, code = 429, 9007
+    default = N_("Too many attempts. Wait {retry_after} seconds and try again.")
+
+
+class ProviderFailed(Failure):
+    """The model provider did not answer as it should."""
+
+    status, code = 503, 9010
+    default = N_("The AI provider failed.")
+
+
+class ProviderKeyMissing(ProviderFailed):
+    """The provider refused or lacks the key."""
+
+    code = 9026
+    default = N_("The AI provider refused the key. Check it under Administration, Models.")
+
+
+class ProviderInactive(ProviderFailed):
+    """The provider is switched off."""
+
+    code = 9031
+    default = N_("The AI provider is switched off.")

@@ -1,0 +1,104 @@
+"""Knowledge: collections of documents, and the chunks they are searched by."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from domain.kernel.entity import Owned
+
+
+class DocumentState(StrEnum):
+    """Where a version of a document is on its way to being searchable."""
+
+    QUEUED = "queued"
+    PARSING = "parsing"
+    INDEXING = "indexing"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REPLACED = "replaced"
+
+    @property
+    def busy(self) -> bool:
+        """Whether work is still going on."""
+        return self in (DocumentState.QUEUED, DocumentState.PARSING, DocumentState.INDEXING)
+
+
+@dataclass(eq=False, kw_only=True)
+class Collection(Owned):
+    """A folder of documents in a space, embedded by one model."""
+
+    space_id: UUID
+    user_id: UUID
+    name: str
+    embedding_model_id: UUID
+
+
+@dataclass(eq=False, kw_only=True)
+class Document(Owned):
+    """A document. `version_id` is the searchable version; None until the first one is ready.
+
+    Its id is random: the public API cites a document by the first eight characters of its id.
+    """
+
+    id: UUID = field(default_factory=uuid4)
+    collection_id: UUID
+    user_id: UUID
+    title: str
+    url: str | None = None
+    version_id: UUID | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class DocumentVersion(Owned):
+    """One uploaded content of a document, with what reading it gave.
+
+    `size` is in bytes, `progress` from 0 to 1, `error` a message id with `error_params`. The parsed text is a blob
+    of its own, `text_blob_id`.
+    """
+
+    document_id: UUID
+    number: int
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    blob_id: UUID | None
+    text_blob_id: UUID | None = None
+    job_id: UUID | None = None
+    state: str = DocumentState.QUEUED
+    progress: float = 0.0
+    error: str | None = None
+    error_params: dict[str, Any] = field(default_factory=dict)
+    language: str = ""
+    page_count: int | None = None
+    pages_without_text: list[int] = field(default_factory=list)
+    characters: int = 0
+    chunk_count: int = 0
+
+
+@dataclass(eq=False, kw_only=True)
+class Chunk(Owned):
+    """A stored piece of a document version; `start` and `end` are character positions in its text.
+
+    `key` is the integer by which the search index knows the chunk.
+    """
+
+    collection_id: UUID
+    document_id: UUID
+    version_id: UUID
+    key: int
+    position: int
+    text: str
+    start: int
+    end: int
+    token_count: int
+    page_from: int | None = None
+    page_to: int | None = None
+    heading_path: list[str] = field(default_factory=list)
+
+
+def chunk_key(chunk_id: UUID) -> int:
+    """A 62-bit key from the random part of a chunk's id (a clash fails the insert, and the job is retried)."""
+    return chunk_id.int & (1 << 62) - 1

@@ -1,0 +1,211 @@
+"""From an uploaded file to searchable chunks: what a worker does with one version of a document."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from domain.files.entities import Blob
+from domain.jobs.entities import Job, JobState
+from domain.kernel.errors import Failure, N_, NotFound
+from domain.kernel.events import Signal
+from domain.kernel.ids import new_id
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
+from domain.knowledge.parsing import ChunkDraft, ParsedDocument
+from domain.knowledge.repository import IndexEntry
+from domain.models.entities import EmbeddingModel
+from domain.ports import Contents, Embedder, Parser
+from domain.transaction import Transaction, UnitOfWork
+
+TASK = "upload_info_blob"
+BATCH = 32
+"""Chunks embedded between two signs of progress."""
+CHUNKED_SHARE = 0.2
+TEXT_LIMIT = 2 * 1024**3
+
+
+class Analyser(Protocol):
+    """Turns text into index terms."""
+
+    def __call__(self, text: str, language: str) -> str:
+        """Space-joined terms."""
+
+
+class Report(Protocol):
+    """How a job tells of its progress and learns that it should stop (by an exception)."""
+
+    async def __call__(self, fraction: float, step: str) -> None:
+        """`fraction` from 0 to 1; `step` one of parsing, indexing."""
+
+
+def topics(document: Document, collection: Collection) -> list[str]:
+    """Who hears of a document's state."""
+    return [f"collection:{collection.id}", f"space:{collection.space_id}"]
+
+
+async def announce(tx: Transaction, document: Document, version: DocumentVersion) -> None:
+    """Tell the watching pages how a document is doing."""
+    collection = await tx.get(Collection, document.collection_id)
+    if collection is None:
+        return
+    data = {"id": str(document.id), "state": version.state, "progress": round(version.progress, 3)}
+    for topic in topics(document, collection):
+        tx.signal(Signal(topic, "document", data))
+
+
+async def version_ended(tx: Transaction, job: Job) -> None:
+    """The document's side of a job that ended without success."""
+    version = await tx.get(DocumentVersion, UUID(job.args["version_id"]))
+    document = await tx.get(Document, version.document_id) if version else None
+    if version is None or document is None or job.state == JobState.DONE:
+        return
+    if not DocumentState(version.state).busy:
+        return
+    version.state = DocumentState.CANCELLED if job.state == JobState.CANCELLED else DocumentState.FAILED
+    version.error, version.error_params = job.error, dict(job.error_params)
+    await announce(tx, document, version)
+
+
+class Ingestion:
+    """Reads, cuts, embeds and stores a document version. Can be run again at any point: nothing is stored twice."""
+
+    def __init__(
+        self, uow: UnitOfWork, contents: Contents, parser: Parser, embedder: Embedder, analyse: Analyser
+    ) -> None:
+        self._uow, self._contents, self._parser, self._embedder = uow, contents, parser, embedder
+        self._analyse = analyse
+
+    async def run(self, tenant_id: UUID, version_id: UUID, report: Report) -> UUID:
+        """Make the version searchable in place of the one before; returns the document's id."""
+        version, document, model = await self._begin(tenant_id, version_id)
+        await report(0.02, DocumentState.PARSING)
+        parsed = await self._parse(tenant_id, version)
+        drafts = await self._parser.chunk(parsed, document.title)
+        await self._read(tenant_id, version_id, parsed, len(drafts))
+        await report(CHUNKED_SHARE, DocumentState.INDEXING)
+        vectors = await self._embed(tenant_id, version_id, model, drafts, report)
+        await self._store(tenant_id, version_id, parsed, drafts, vectors)
+        return document.id
+
+    async def _begin(self, tenant_id: UUID, version_id: UUID) -> tuple[DocumentVersion, Document, EmbeddingModel]:
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            collection = await tx.get(Collection, document.collection_id)
+            model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
+            if model is None:
+                raise NotFound(N_("The collection was deleted."))
+            version.state, version.progress, version.error = DocumentState.PARSING, 0.02, None
+            await announce(tx, document, version)
+            return version, document, model
+
+    @staticmethod
+    async def _current(tx: Transaction, version_id: UUID) -> tuple[DocumentVersion, Document]:
+        version = await tx.get(DocumentVersion, version_id)
+        document = await tx.get(Document, version.document_id) if version else None
+        if version is None or document is None:
+            raise NotFound(N_("The document was deleted."))
+        return version, document
+
+    async def _parse(self, tenant_id: UUID, version: DocumentVersion) -> ParsedDocument:
+        async with self._uow.read(tenant_id) as tx:
+            blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
+        if blob is None:
+            raise NotFound(N_("The stored file is missing. Upload it again."))
+        async with self._contents.on_disk(tenant_id, blob.name) as path:
+            return await self._parser.parse(path, version.filename)
+
+    async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int) -> None:
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            version.state, version.progress = DocumentState.INDEXING, CHUNKED_SHARE
+            version.language, version.page_count = parsed.language, parsed.page_count
+            version.pages_without_text = list(parsed.pages_without_text)
+            version.characters, version.chunk_count = len(parsed.text), count
+            version.media_type = parsed.media_type
+            await announce(tx, document, version)
+
+    async def _embed(
+        self, tenant_id: UUID, version_id: UUID, model: EmbeddingModel, drafts: Sequence[ChunkDraft], report: Report
+    ) -> list[bytes]:
+        vectors: list[bytes] = []
+        for first in range(0, len(drafts), BATCH):
+            batch = [draft.embedded_text for draft in drafts[first : first + BATCH]]
+            vectors += await self._embedder.embed(tenant_id, model, batch, "passage")
+            done = CHUNKED_SHARE + (0.97 - CHUNKED_SHARE) * len(vectors) / len(drafts)
+            await self._progress(tenant_id, version_id, done)
+            await report(done, DocumentState.INDEXING)
+        if len(vectors) != len(drafts):
+            raise Failure(N_("The embedding model gave the wrong number of vectors. Try again."))
+        return vectors
+
+    async def _progress(self, tenant_id: UUID, version_id: UUID, fraction: float) -> None:
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            version.progress = fraction
+            await announce(tx, document, version)
+
+    async def _store(
+        self,
+        tenant_id: UUID,
+        version_id: UUID,
+        parsed: ParsedDocument,
+        drafts: Sequence[ChunkDraft],
+        vectors: Sequence[bytes],
+    ) -> None:
+        text_blob = await self._store_text(tenant_id, parsed)
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            version.text_blob_id = text_blob
+            chunks = [_chunk(document, version, draft) for draft in drafts]
+            entries = [
+                IndexEntry(
+                    chunk.key,
+                    chunk.id,
+                    chunk.collection_id,
+                    chunk.document_id,
+                    self._analyse(draft.embedded_text, parsed.language),
+                    vector,
+                )
+                for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
+            ]
+            await tx.knowledge.drop_chunks(document.id)
+            await tx.knowledge.store_chunks(version, chunks, entries)
+            for other in await tx.knowledge.versions([document.id]):
+                if other.id != version.id and other.state == DocumentState.READY:
+                    other.state = DocumentState.REPLACED
+            version.state, version.progress, version.error = DocumentState.READY, 1.0, None
+            document.version_id = version.id
+            await announce(tx, document, version)
+
+    async def _store_text(self, tenant_id: UUID, parsed: ParsedDocument) -> UUID:
+        async def encoded() -> AsyncIterator[bytes]:
+            yield parsed.to_json().encode()
+
+        stored = await self._contents.receive(tenant_id, encoded(), TEXT_LIMIT)
+        async with self._uow.begin(tenant_id) as tx:
+            blob = await tx.files.blob_by_hash(stored.sha256)
+            if blob is None:
+                blob = Blob(tenant_id=tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
+                await tx.add(blob)
+            elif blob.name != stored.name:
+                tx.forget_content(stored.name)
+            return blob.id
+
+
+def _chunk(document: Document, version: DocumentVersion, draft: ChunkDraft) -> Chunk:
+    chunk_id = new_id()
+    return Chunk(
+        tenant_id=document.tenant_id,
+        id=chunk_id,
+        collection_id=document.collection_id,
+        document_id=document.id,
+        version_id=version.id,
+        key=chunk_key(chunk_id),
+        position=draft.position,
+        text=draft.text,
+        start=draft.start,
+        end=draft.end,
+        token_count=draft.token_count,
+        page_from=draft.page_from,
+        page_to=draft.page_to,
+        heading_path=list(draft.heading_path),
+    )

@@ -1,0 +1,102 @@
+"""What knowledge asks of storage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from domain.kernel.paging import Page
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion
+from domain.ports import SearchHit
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSize:
+    """How much a collection holds; `size` is in bytes."""
+
+    documents: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document with its newest version (which may still be on its way)."""
+
+    document: Document
+    version: DocumentVersion
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A chunk as the search index stores it: its terms, analysed, and its vector (float32)."""
+
+    key: int
+    chunk_id: UUID
+    collection_id: UUID
+    document_id: UUID
+    terms: str
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChunk:
+    """A chunk with what a reader needs to know of its document."""
+
+    chunk: Chunk
+    title: str
+    url: str | None
+    language: str
+
+
+class KnowledgeRepository(Protocol):
+    """Collections, documents and chunks of the transaction's tenant."""
+
+    async def collections(self, space_ids: Sequence[UUID]) -> Sequence[Collection]:
+        """The collections of these spaces, in order of name."""
+
+    async def collections_by_id(self, ids: Sequence[UUID]) -> Sequence[Collection]:
+        """Collections by id; unknown ones are left out."""
+
+    async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:
+        """How much each collection holds."""
+
+    async def documents(
+        self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None
+    ) -> Page[DocumentRow]:
+        """Documents with their newest versions, newest document first."""
+
+    async def document_titled(self, collection_id: UUID, title: str) -> Document | None:
+        """The document with this title."""
+
+    async def version_with_hash(self, collection_id: UUID, sha256: str) -> DocumentVersion | None:
+        """The newest version of any document in the collection with this content, unless it failed."""
+
+    async def latest_version(self, document_id: UUID) -> DocumentVersion | None:
+        """The newest version of a document."""
+
+    async def versions(self, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+        """All versions of the documents, newest first."""
+
+    async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
+        """Chunks of a version by position, from the one after `after`."""
+
+    async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
+        """Chunks by search key."""
+
+    async def store_chunks(self, version: DocumentVersion, chunks: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:
+        """Write chunks and their index entries."""
+
+    async def drop_chunks(self, document_id: UUID, *, keep_version: UUID | None = None) -> int:
+        """Delete the document's chunks from table, vectors and full text, except those of one version."""
+
+    async def drop_collection_index(self, collection_id: UUID) -> None:
+        """Delete all chunks of a collection from table, vectors and full text."""
+
+    async def bytes_stored(self, user_id: UUID | None = None) -> int:
+        """Bytes of documents of the tenant, or of one user's."""
+
+    async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
+        """The nearest chunks in these collections by cosine similarity."""
+
+    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> Sequence[SearchHit]:
+        """The best chunks in these collections by BM25."""

@@ -1,0 +1,146 @@
+"""From two ranked lists to passages: fusion, duplicates, neighbours. Pure functions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.knowledge.repository import FoundChunk
+from domain.ports import SearchHit
+
+VECTOR_WEIGHT = 0.75
+EXACT_VECTOR_WEIGHT = 0.45
+"""Weight of the vector leg when the question names codes or quotes, which only the text leg matches exactly."""
+
+_EXACT = re.compile(r"\"[^\"]{3,}\"|\b\w*\d[\w:./-]*\d\w*\b|\b[A-ZÅÄÖ]{2,}\b[ -]?\d")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A chunk's place after fusion; `vector` and `text` are the raw scores of the two legs."""
+
+    key: int
+    score: float
+    vector: float | None
+    text: float | None
+
+
+@dataclass(slots=True)
+class Passage:
+    """A retrieved piece of a document, maybe of several neighbouring chunks; `start`/`end` are positions in its text."""
+
+    document_id: UUID
+    version_id: UUID
+    collection_id: UUID
+    chunk_id: UUID
+    title: str
+    url: str | None
+    text: str
+    start: int
+    end: int
+    page_from: int | None
+    page_to: int | None
+    heading_path: list[str]
+    score: float
+    vector_score: float | None
+    text_score: float | None
+    positions: tuple[int, int] = (0, 0)
+
+
+def vector_weight(query: str) -> float:
+    """How much the vector leg counts for this question (0–1)."""
+    return EXACT_VECTOR_WEIGHT if _EXACT.search(query) else VECTOR_WEIGHT
+
+
+def fuse(vectors: Sequence[SearchHit], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:
+    """Convex fusion: min-max of the cosine similarities ⊕ BM25 divided by its maximum, best first.
+
+    After Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2022): unlike reciprocal rank
+    fusion it lets a leg that found nothing good stay silent. A chunk missing from a leg scores 0 there.
+    """
+    by_vector = {hit.key: hit.score for hit in vectors}
+    by_text = {hit.key: hit.score for hit in texts}
+    if not by_vector:
+        weight = 0.0
+    elif not by_text:
+        weight = 1.0
+    low, high = min(by_vector.values(), default=0.0), max(by_vector.values(), default=0.0)
+    spread = (high - low) or 1.0
+    top = max(by_text.values(), default=0.0) or 1.0
+    ranked = []
+    for key in by_vector.keys() | by_text.keys():
+        vector, text = by_vector.get(key), by_text.get(key)
+        near = 0.0 if vector is None else (vector - low) / spread if high > low else 1.0
+        score = weight * near + (1 - weight) * ((text or 0.0) / top)
+        ranked.append(Ranked(key, score, vector, text))
+    return sorted(ranked, key=lambda r: (-r.score, r.key))
+
+
+def passages(ranked: Sequence[Ranked], found: Mapping[int, FoundChunk], limit: int) -> list[Passage]:
+    """The best chunks as passages: same text once, chunks that follow each other joined, best first."""
+    chosen: list[Passage] = []
+    seen: set[str] = set()
+    for row in ranked:
+        match = found.get(row.key)
+        if match is None:
+            continue
+        fingerprint = " ".join(_WORD.findall(match.chunk.text.casefold()))
+        if fingerprint in seen:
+            continue
+        seen.add(fingerprint)
+        passage = _passage(match, row)
+        neighbour = _neighbour(chosen, passage)
+        if neighbour is not None:
+            _join(neighbour, passage)
+        elif len(chosen) < limit:
+            chosen.append(passage)
+        if len(chosen) >= limit and row.score < chosen[-1].score * 0.5:
+            break
+    return chosen
+
+
+def _passage(match: FoundChunk, row: Ranked) -> Passage:
+    chunk = match.chunk
+    return Passage(
+        document_id=chunk.document_id,
+        version_id=chunk.version_id,
+        collection_id=chunk.collection_id,
+        chunk_id=chunk.id,
+        title=match.title,
+        url=match.url,
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        page_from=chunk.page_from,
+        page_to=chunk.page_to,
+        heading_path=list(chunk.heading_path),
+        score=row.score,
+        vector_score=row.vector,
+        text_score=row.text,
+        positions=(chunk.position, chunk.position),
+    )
+
+
+def _neighbour(chosen: Sequence[Passage], new: Passage) -> Passage | None:
+    for passage in chosen:
+        first, last = passage.positions
+        if passage.version_id == new.version_id and new.positions[0] in (first - 1, last + 1):
+            return passage
+    return None
+
+
+def _join(passage: Passage, new: Passage) -> None:
+    first, second = (new, passage) if new.positions[0] < passage.positions[0] else (passage, new)
+    overlap = max(0, first.end - second.start)
+    passage.text = first.text + ("" if overlap else "\n") + second.text[overlap:]
+    passage.start, passage.end = first.start, max(first.end, second.end)
+    passage.page_from = _least(first.page_from, second.page_from)
+    passage.page_to = second.page_to or first.page_to
+    passage.positions = (first.positions[0], second.positions[1])
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return min((p for p in (a, b) if p is not None), default=None)
+
+

@@ -1,0 +1,189 @@
+"""What the domain asks of the outside world. `app` and `storage` provide it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from domain.knowledge.parsing import ChunkDraft, ParsedDocument
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+
+
+class Passwords(Protocol):
+    """Password hashing; slow on purpose, so it runs beside the event loop."""
+
+    async def hash(self, password: str) -> str:
+        """A new hash of `password`."""
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether it matches; takes the same time when nothing is stored."""
+
+    def outdated(self, stored: str) -> bool:
+        """Whether the hash should be made anew at the next sign-in."""
+
+
+class Vault(Protocol):
+    """Encryption of small secrets with the tenant's data key."""
+
+    async def seal(self, tenant_id: UUID, plain: str) -> str:
+        """The encrypted form, safe to store."""
+
+    async def unseal(self, tenant_id: UUID, sealed: str) -> str:
+        """The plain text again; raises when it was altered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """Content received into the file store: its name there, SHA-256 of the plain bytes, size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Contents(Protocol):
+    """The encrypted, content-addressed file store."""
+
+    async def receive(self, tenant_id: UUID, stream: AsyncIterator[bytes], limit: int) -> StoredContent:
+        """Store a stream; raises `FileTooLarge` beyond `limit` bytes. Equal content is stored once for each tenant."""
+
+    def read(self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The plain bytes from `start` up to `end` (exclusive)."""
+
+    def on_disk(self, tenant_id: UUID, name: str) -> AbstractAsyncContextManager[Path]:
+        """A private plain copy for programs that need a path; removed afterwards."""
+
+    async def delete(self, tenant_id: UUID, name: str) -> None:
+        """Remove the content; nothing happens when it is gone already."""
+
+
+class Parser(Protocol):
+    """Reads files in a sandboxed process."""
+
+    async def parse(self, path: Path, filename: str) -> ParsedDocument:
+        """Text and structure; raises `UnreadableFile` and its kin."""
+
+    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors (float32, little-endian, unit length)."""
+
+    async def embed(
+        self, tenant_id: UUID, model: EmbeddingModel, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> Sequence[bytes]:
+        """One vector for each text, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPassage:
+    """A numbered passage as the model sees it."""
+
+    number: int
+    title: str
+    text: str
+    page: int | None
+    vector_score: float | None
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One call of a completion model. `messages` are OpenAI-shaped; `passages` the same knowledge as data."""
+
+    tenant_id: UUID
+    provider: ModelProvider
+    model: CompletionModel
+    messages: Sequence[dict[str, Any]]
+    max_tokens: int
+    settings: dict[str, Any]
+    question: str
+    passages: Sequence[ContextPassage]
+    searched: bool
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatDelta:
+    """A piece of an answer, or the usage that the provider reports at its end."""
+
+    text: str = ""
+    tokens_question: int | None = None
+    tokens_answer: int | None = None
+
+
+class ChatProvider(Protocol):
+    """Calls completion models. Raises `ProviderFailed` and its kin, or `QueryTooLong`."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+        """The answer, piece by piece. Closing the iterator ends the call at the provider."""
+
+    async def test(self, provider: ModelProvider, secret: str | None) -> "ConnectionReport":
+        """Try the provider and say what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """What a test of a provider found: each step as (message id, parameters, passed), and the models it offers."""
+
+    ok: bool
+    steps: Sequence[tuple[str, dict[str, Any], bool]]
+    models: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginMatch:
+    """Where an e-mail address belongs."""
+
+    tenant_id: UUID
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A row found across tenants, by its ids alone."""
+
+    tenant_id: UUID
+    id: UUID
+
+
+class Directory(Protocol):
+    """The few look-ups that cross tenants. They give ids only."""
+
+    async def has_tenants(self) -> bool:
+        """Whether the installation is set up."""
+
+    async def tenant_ids(self) -> Sequence[UUID]:
+        """All organisations."""
+
+    async def login(self, email: str) -> LoginMatch | None:
+        """The living account with this address."""
+
+    async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
+        """Queued jobs that may run now, the tenants taking turns."""
+
+    async def expired_jobs(self) -> Sequence[Located]:
+        """Running jobs whose lease has run out."""
+
+    async def stale_runs(self, older_than_seconds: float) -> Sequence[Located]:
+        """Messages said to be running whose process no longer gives a sign of life."""
+
+    async def login_attempts(self, key: str) -> tuple[int, float]:
+        """Failures in the current window and the seconds still to wait."""
+
+    async def login_failed(self, key: str, *, window_seconds: int, threshold: int, block_seconds: int) -> None:
+        """Count a failed attempt; block the key beyond `threshold`."""
+
+    async def login_succeeded(self, key: str) -> None:
+        """Forget the failures of `key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A chunk found by one leg of the search: its key and score (cosine similarity or BM25)."""
+
+    key: int
+    score: float

@@ -1,0 +1,49 @@
+"""Spaces: where people share assistants and knowledge."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from domain.kernel.entity import Owned
+
+
+class SpaceKind(StrEnum):
+    """A personal space has one owner, a shared one members, the organisation's own is for administrators."""
+
+    PERSONAL = "personal"
+    SHARED = "shared"
+    ORGANIZATION = "organization"
+
+
+class SpaceRole(StrEnum):
+    """A person's role in one space."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+
+
+MEMBER_ROLES = (SpaceRole.ADMIN, SpaceRole.EDITOR, SpaceRole.VIEWER)
+
+
+@dataclass(eq=False, kw_only=True)
+class Space(Owned):
+    """A space. `user_id` is the owner of a personal space and None otherwise."""
+
+    name: str
+    kind: str
+    user_id: UUID | None = None
+    description: str | None = None
+    data_retention_days: int | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class SpaceMember(Owned):
+    """A user's membership of a shared space."""
+
+    space_id: UUID
+    user_id: UUID
+    role: str

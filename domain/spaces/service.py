@@ -1,0 +1,278 @@
+"""Spaces and their members: use cases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain.kernel.access import Action, Resource, Role, permissions, require
+from domain.kernel.actor import Actor
+from domain.kernel.errors import BadRequest, Forbidden, Invalid, N_, NotFound
+from domain.kernel.events import Change, Signal
+from domain.kernel.text import clean_name, clean_text
+from domain.knowledge.removal import remove_collection
+from domain.spaces.entities import MEMBER_ROLES, Space, SpaceKind, SpaceMember
+from domain.spaces.repository import SpaceCounts
+from domain.transaction import Transaction, UnitOfWork
+from domain.users.entities import User, UserState
+
+DESCRIPTION_LIMIT = 2000
+ORGANIZATION_NAME = "Organization space"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceAccess:
+    """A space together with the role in which the actor sees it."""
+
+    space: Space
+    role: Role
+
+    def require(self, actor: Actor, resource: Resource, action: Action) -> None:
+        """Raise `Forbidden` unless the actor may do this in the space."""
+        require(actor, self.role, resource, action)
+
+    def permissions(self, actor: Actor, resource: Resource) -> list[Action]:
+        """What the actor may do to such a resource in the space."""
+        allowed = permissions(actor, self.role, resource)
+        if resource is Resource.MEMBER and self.space.kind != SpaceKind.SHARED:
+            return []
+        return allowed
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceView:
+    """A space in a list or on its own, with what the actor may do."""
+
+    space: Space
+    role: Role
+    permissions: Sequence[Action]
+    counts: SpaceCounts = field(default_factory=SpaceCounts)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of a space."""
+
+    member: SpaceMember
+    user: User
+
+
+async def space_access(tx: Transaction, actor: Actor, space_id: UUID) -> SpaceAccess:
+    """The space as the actor sees it; `NotFound` when it does not exist or is not the actor's to know."""
+    space = await tx.get(Space, space_id)
+    role = await _role(tx, actor, space) if space else None
+    if space is None or role is None:
+        raise NotFound(N_("The space was not found."))
+    return SpaceAccess(space, role)
+
+
+async def _role(tx: Transaction, actor: Actor, space: Space) -> Role | None:
+    match space.kind:
+        case SpaceKind.PERSONAL:
+            return Role.OWNER if space.user_id == actor.user_id else None
+        case SpaceKind.ORGANIZATION:
+            return Role.ADMIN if actor.is_admin else None
+        case _:
+            member = await tx.spaces.member(space.id, actor.user_id)
+            return Role(member.role) if member else None
+
+
+class SpaceService:
+    """Use cases of spaces. Every method takes the actor first."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def personal(self, actor: Actor) -> SpaceView:
+        """The actor's own space, made on the first visit."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            space = await tx.spaces.personal(actor.user_id)
+        if space is None:
+            async with self._uow.begin(actor.tenant_id) as tx:
+                space = await self._make_personal(tx, actor)
+        return self._view(actor, SpaceAccess(space, Role.OWNER))
+
+    async def _make_personal(self, tx: Transaction, actor: Actor) -> Space:
+        existing = await tx.spaces.personal(actor.user_id)
+        if existing:
+            return existing
+        space = Space(
+            tenant_id=actor.tenant_id, name=actor.name or actor.email, kind=SpaceKind.PERSONAL, user_id=actor.user_id
+        )
+        await tx.add(space)
+        tx.record(actor, Change("space_created", "space", space.id, space.name))
+        return space
+
+    async def organization(self, actor: Actor) -> SpaceView:
+        """The organisation's space, for administrators; made when missing."""
+        if not actor.is_admin:
+            raise NotFound(N_("The space was not found."))
+        async with self._uow.begin(actor.tenant_id) as tx:
+            space = await tx.spaces.organization()
+            if space is None:
+                space = Space(tenant_id=actor.tenant_id, name=ORGANIZATION_NAME, kind=SpaceKind.ORGANIZATION)
+                await tx.add(space)
+                tx.record(actor, Change("space_created", "space", space.id, space.name))
+        return self._view(actor, SpaceAccess(space, Role.ADMIN))
+
+    async def mine(self, actor: Actor, *, include_personal: bool = True) -> list[SpaceView]:
+        """The actor's spaces: the personal one first, then the shared ones by name."""
+        first = [await self.personal(actor)] if include_personal else []
+        async with self._uow.read(actor.tenant_id) as tx:
+            shared = await tx.spaces.of_member(actor.user_id)
+            counts = await tx.spaces.counts([v.space.id for v in first] + [space.id for space, _ in shared])
+        views = [self._view(actor, SpaceAccess(space, Role(role)), counts) for space, role in shared]
+        return [self._view(actor, SpaceAccess(v.space, v.role), counts) for v in first] + views
+
+    async def get(self, actor: Actor, space_id: UUID) -> SpaceView:
+        """One space with its figures."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            counts = await tx.spaces.counts([space_id])
+        return self._view(actor, access, counts)
+
+    def _view(
+        self, actor: Actor, access: SpaceAccess, counts: Mapping[UUID, SpaceCounts] | None = None
+    ) -> SpaceView:
+        found = (counts or {}).get(access.space.id, SpaceCounts())
+        return SpaceView(access.space, access.role, access.permissions(actor, Resource.SPACE), found)
+
+    async def create(self, actor: Actor, name: str, description: str | None = None) -> SpaceView:
+        """A shared space with the actor as its administrator."""
+        space = Space(
+            tenant_id=actor.tenant_id,
+            name=clean_name(name),
+            kind=SpaceKind.SHARED,
+            description=clean_text(description, "description", DESCRIPTION_LIMIT) or None,
+        )
+        async with self._uow.begin(actor.tenant_id) as tx:
+            await tx.add(space)
+            await tx.add(
+                SpaceMember(tenant_id=actor.tenant_id, space_id=space.id, user_id=actor.user_id, role=Role.ADMIN)
+            )
+            tx.record(actor, Change("space_created", "space", space.id, space.name))
+            tx.signal(Signal(f"user:{actor.user_id}", "spaces_changed"))
+        return self._view(actor, SpaceAccess(space, Role.ADMIN))
+
+    async def update(self, actor: Actor, space_id: UUID, changes: Mapping[str, Any]) -> SpaceView:
+        """Change `name`, `description` or `data_retention_days` (1–2555 days, None = keep for ever)."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            access.require(actor, Resource.SPACE, Action.EDIT)
+            space, old = access.space, {}
+            for field_name, value in self._cleaned(changes).items():
+                old[field_name] = getattr(space, field_name)
+                setattr(space, field_name, value)
+            tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=dict(changes)))
+            tx.signal(Signal(f"space:{space.id}", "space_changed"))
+        return await self.get(actor, space_id)
+
+    @staticmethod
+    def _cleaned(changes: Mapping[str, Any]) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        if changes.get("name") is not None:
+            cleaned["name"] = clean_name(changes["name"])
+        if "description" in changes:
+            cleaned["description"] = clean_text(changes["description"], "description", DESCRIPTION_LIMIT) or None
+        if "data_retention_days" in changes:
+            cleaned["data_retention_days"] = retention_days(changes["data_retention_days"])
+        return cleaned
+
+    async def delete(self, actor: Actor, space_id: UUID) -> None:
+        """Delete a shared space with everything in it."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            access.require(actor, Resource.SPACE, Action.DELETE)
+            if access.space.kind != SpaceKind.SHARED:
+                raise Forbidden(N_("This space cannot be deleted."))
+            await self._drop_knowledge(tx, access.space)
+            members = await tx.spaces.members(space_id)
+            await tx.remove(access.space)
+            tx.record(actor, Change("space_deleted", "space", space_id, access.space.name))
+            for member, _ in members:
+                tx.signal(Signal(f"user:{member.user_id}", "spaces_changed"))
+
+    async def _drop_knowledge(self, tx: Transaction, space: Space) -> None:
+        # The index and the file store know no foreign keys: they are emptied here, in the same transaction.
+        for collection in await tx.knowledge.collections([space.id]):
+            await remove_collection(tx, collection)
+
+    async def members(self, actor: Actor, space_id: UUID) -> list[MemberView]:
+        """The members of a shared space, the actor first. Viewers and editors see themselves only."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            rows = await tx.spaces.members(space_id)
+        sees_all = Action.READ in access.permissions(actor, Resource.MEMBER)
+        views = [MemberView(m, u) for m, u in rows if sees_all or u.id == actor.user_id]
+        return sorted(views, key=lambda view: view.user.id != actor.user_id)
+
+    async def add_member(self, actor: Actor, space_id: UUID, user_id: UUID, role: str) -> MemberView:
+        """Make a user of the organisation a member."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.ADD)
+            user = await tx.get(User, user_id)
+            if user is None or user.state not in (UserState.ACTIVE, UserState.INVITED):
+                raise NotFound(N_("The user was not found."))
+            if await tx.spaces.member(space_id, user_id):
+                raise BadRequest(N_("{email} is already a member."), email=user.email)
+            member = SpaceMember(tenant_id=actor.tenant_id, space_id=space_id, user_id=user_id, role=_member_role(role))
+            await tx.add(member)
+            self._member_changed(tx, actor, access.space, user, "space_member_added", {}, {"role": role})
+        return MemberView(member, user)
+
+    async def set_role(self, actor: Actor, space_id: UUID, user_id: UUID, role: str) -> MemberView:
+        """Give a member another role. One cannot change one's own."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.EDIT)
+            member, user = await self._member(tx, space_id, user_id)
+            if user_id == actor.user_id:
+                raise BadRequest(N_("You cannot change your own role."))
+            old, member.role = member.role, _member_role(role)
+            self._member_changed(tx, actor, access.space, user, "space_member_updated", {"role": old}, {"role": role})
+        return MemberView(member, user)
+
+    async def remove_member(self, actor: Actor, space_id: UUID, user_id: UUID) -> None:
+        """End a membership. One cannot remove oneself, so a space always keeps an administrator."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.REMOVE)
+            if user_id == actor.user_id:
+                raise BadRequest(N_("You cannot remove yourself."))
+            member, user = await self._member(tx, space_id, user_id)
+            await tx.remove(member)
+            self._member_changed(tx, actor, access.space, user, "space_member_removed", {"role": member.role}, {})
+
+    async def _shared(self, tx: Transaction, actor: Actor, space_id: UUID, action: Action) -> SpaceAccess:
+        access = await space_access(tx, actor, space_id)
+        if access.space.kind != SpaceKind.SHARED:
+            raise Forbidden(N_("This space has no members."))
+        access.require(actor, Resource.MEMBER, action)
+        return access
+
+    @staticmethod
+    async def _member(tx: Transaction, space_id: UUID, user_id: UUID) -> tuple[SpaceMember, User]:
+        member = await tx.spaces.member(space_id, user_id)
+        user = await tx.get(User, user_id)
+        if member is None or user is None:
+            raise BadRequest(N_("The user is not a member of this space."))
+        return member, user
+
+    @staticmethod
+    def _member_changed(
+        tx: Transaction, actor: Actor, space: Space, user: User, action: str, old: dict[str, Any], new: dict[str, Any]
+    ) -> None:
+        tx.record(actor, Change(action, "space", space.id, f"{user.email}, {space.name}", old=old, new=new))
+        tx.signal(Signal(f"user:{user.id}", "spaces_changed"))
+        tx.signal(Signal(f"space:{space.id}", "members_changed"))
+
+
+def _member_role(role: str) -> str:
+    if role not in MEMBER_ROLES:
+        raise Invalid(N_("Choose one of the roles viewer, editor and admin."), field="role")
+    return role
+
+
+def retention_days(value: int | None) -> int | None:
+    """Days to keep, from 1 to 2555, or None for ever."""
+    if value is not None and not 1 <= value <= 2555:
+        raise Invalid(N_("Give a number of days from 1 to 2555."), field="data_retention_days")
+    return value

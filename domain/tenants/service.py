@@ -1,0 +1,80 @@
+"""Setting up an organisation."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.identity.service import check_password
+from domain.kernel.actor import Actor, Permission
+from domain.kernel.errors import Forbidden, Invalid, N_
+from domain.kernel.events import Change
+from domain.kernel.ids import new_id
+from domain.kernel.text import clean_name
+from domain.models.service import add_builtin
+from domain.ports import Directory, Passwords
+from domain.tenants.entities import Tenant
+from domain.transaction import UnitOfWork
+from domain.users.entities import PredefinedRole, RoleAssignment, User
+from domain.users.service import LANGUAGES, clean_email
+
+_SWEDISH = str.maketrans({"å": "a", "ä": "a", "ö": "o", "ø": "o", "æ": "ae", "ß": "ss"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the set-up page asks for."""
+
+    organisation: str
+    email: str
+    password: str
+    language: str = "sv"
+    username: str | None = None
+
+
+def slug_of(name: str) -> str:
+    """A name for addresses: `Sundsvalls kommun` → `sundsvalls-kommun`, å and ä as a, ö as o; at most 60 characters."""
+    text = unicodedata.normalize("NFKD", name.casefold().translate(_SWEDISH))
+    text = re.sub(r"[^a-z0-9]+", "-", "".join(c for c in text if not unicodedata.combining(c))).strip("-")[:60]
+    return text.strip("-") or "organisation"
+
+
+class SetupService:
+    """The first organisation of an installation, and its owner."""
+
+    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords) -> None:
+        self._uow, self._directory, self._passwords = uow, directory, passwords
+
+    async def needed(self) -> bool:
+        """Whether nobody has set the installation up yet."""
+        return not await self._directory.has_tenants()
+
+    async def run(self, setup: Setup) -> Actor:
+        """Create the organisation with its owner and the built-in models. Works only once."""
+        if not await self.needed():
+            raise Forbidden(N_("The installation is already set up. Sign in instead."))
+        name, email = clean_name(setup.organisation, "organisation"), clean_email(setup.email)
+        check_password(setup.password, email)
+        if setup.language not in LANGUAGES:
+            raise Invalid(N_("Choose one of the listed values."), field="language")
+        hashed = await self._passwords.hash(setup.password)
+        tenant_id: UUID = new_id()
+        user = User(
+            tenant_id=tenant_id,
+            email=email,
+            username=setup.username or None,
+            password_hash=hashed,
+            language=setup.language,
+        )
+        actor = Actor(
+            tenant_id=tenant_id, user_id=user.id, email=email, name=user.display_name, language=setup.language,
+            permissions=frozenset({Permission.ADMIN}),
+        )
+        async with self._uow.begin(tenant_id) as tx:
+            await tx.add(
+                Tenant(tenant_id=tenant_id, id=tenant_id, name=name, slug=slug_of(name), language=setup.language)
+            )
+            await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
+            await add_builtin(tx, tenant_id)
+            tx.record(actor, Change("tenant_created", "tenant", tenant_id, name))
+        return actor

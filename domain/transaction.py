@@ -1,0 +1,69 @@
+"""The unit of work: one transaction in one tenant, with every repository and what follows its commit."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from domain.assistants.repository import AssistantRepository
+from domain.conversations.repository import ConversationRepository
+from domain.files.repository import FileRepository
+from domain.identity.repository import SignInRepository
+from domain.jobs.entities import Job
+from domain.jobs.repository import JobRepository
+from domain.kernel.actor import Actor
+from domain.kernel.entity import Owned
+from domain.kernel.events import Change, Signal
+from domain.knowledge.repository import KnowledgeRepository
+from domain.models.repository import ModelRepository
+from domain.spaces.repository import SpaceRepository
+from domain.users.repository import UserRepository
+
+E = TypeVar("E", bound=Owned)
+
+
+class Transaction(Protocol):
+    """An open transaction. Leaving it normally commits; an exception rolls everything back."""
+
+    users: UserRepository
+    sign_ins: SignInRepository
+    spaces: SpaceRepository
+    models: ModelRepository
+    files: FileRepository
+    knowledge: KnowledgeRepository
+    assistants: AssistantRepository
+    conversations: ConversationRepository
+    jobs: JobRepository
+
+    async def add(self, *entities: Owned) -> None:
+        """Write new entities, in this order."""
+
+    async def get(self, kind: type[E], entity_id: UUID) -> E | None:
+        """The entity with this id, or None."""
+
+    async def flush(self) -> None:
+        """Write what has changed so far."""
+
+    async def remove(self, entity: Owned) -> None:
+        """Delete an entity, and with it what belongs to it."""
+
+    def record(self, actor: Actor, change: Change) -> None:
+        """Write an audit entry in this transaction."""
+
+    def signal(self, signal: Signal) -> None:
+        """Publish news after the commit."""
+
+    def enqueue(self, job: Job) -> None:
+        """Put a job, added in this transaction, on its lane after the commit."""
+
+    def forget_content(self, name: str) -> None:
+        """Delete a content from the file store after the commit."""
+
+
+class UnitOfWork(Protocol):
+    """Opens transactions."""
+
+    def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that writes."""
+
+    def read(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads."""

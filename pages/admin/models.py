@@ -1,0 +1,331 @@
+"""Administration: providers and the models they offer."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nicegui import ui
+from nicegui.events import ValueChangeEventArguments
+
+from domain.kernel.actor import Permission
+from domain.kernel.errors import N_, Invalid
+from domain.models.entities import ModelProvider, ProviderType
+from domain.models.service import NEEDS_ADDRESS, NEEDS_KEY, CompletionChoice, EmbeddingChoice, ProviderDraft
+from domain.ports import ConnectionReport
+from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
+from pages.components.region import Region
+from pages.dialogs import confirm, dialog, inline
+from pages.i18n import _, number
+from pages.names import model_name
+from pages.visit import News, act, toast, visit
+
+TYPES = {
+    ProviderType.COMPATIBLE: N_("OpenAI-compatible address (Ollama, vLLM, LM Studio …)"),
+    ProviderType.MISTRAL: "Mistral",
+    ProviderType.OPENAI: "OpenAI",
+    ProviderType.AZURE: "Azure OpenAI",
+    ProviderType.ANTHROPIC: "Anthropic",
+    ProviderType.GEMINI: "Google Gemini",
+    ProviderType.COHERE: "Cohere",
+}
+NAMES = {**TYPES, ProviderType.COMPATIBLE: N_("OpenAI-compatible"), ProviderType.BUILTIN: N_("Built in")}
+EXAMPLES = {ProviderType.COMPATIBLE: "http://127.0.0.1:11434/v1", ProviderType.AZURE: "https://….openai.azure.com"}
+TOKEN_LIMIT = 32_000
+
+
+async def models() -> None:
+    """All providers with their models."""
+    here = visit()
+    here.actor.require(Permission.ADMIN)
+
+    async def draw() -> Callable[[], None]:
+        services, actor = here.services.models, here.actor
+        providers = await services.providers(actor)
+        completion = await services.completion_models(actor)
+        embedding = await services.embedding_models(actor)
+
+        def build() -> None:
+            for provider in providers:
+                _provider(
+                    provider,
+                    [c for c in completion if c.provider.id == provider.id],
+                    [c for c in embedding if c.provider.id == provider.id],
+                )
+
+        return build
+
+    with box("page"):
+        with page_head(
+            _("AI models"), _("Where answers and embeddings come from. Keys are encrypted and never shown again.")
+        ):
+            button(_("Add provider"), functools.partial(edit_provider, None), icon="add")
+        region = Region(draw)
+        await region.refresh()
+
+    async def changed(news: News) -> None:
+        if news.kind in ("models_changed", "resync"):
+            await region.soon()
+
+    here.listen(f"tenant:{here.actor.tenant_id}", changed)
+
+
+def _provider(
+    provider: ModelProvider, completion: Sequence[CompletionChoice], embedding: Sequence[EmbeddingChoice]
+) -> None:
+    builtin = provider.type == ProviderType.BUILTIN
+    with box("card"):
+        with box("rowline"):
+            icon("home" if builtin else "hub")
+            with box("grow"):
+                ui.label(provider.name).classes("name")
+                parts = [_(NAMES[ProviderType(provider.type)]), provider.base_url or ""]
+                if provider.key_tail:
+                    parts.append(_("key ending in {tail}", tail=provider.key_tail))
+                ui.label(" · ".join(p for p in parts if p)).classes("sub").style("overflow-wrap:anywhere")
+            chip(_("On") if provider.active else _("Off"), "ok" if provider.active else "")
+            if not builtin:
+                quiet_button(_("Add model"), functools.partial(add_model, provider), icon="add").props("dense")
+                with (
+                    icon_button("more_horiz", _("Options for {name}", name=provider.name)),
+                    ui.menu().props("auto-close"),
+                ):
+                    _provider_menu(provider)
+        for choice in completion:
+            _completion(choice)
+        for item in embedding:
+            _embedding(item)
+        if not completion and not embedding:
+            ui.label(_("No models yet. Add the ones people may use.")).classes("muted small").style(
+                "padding:0 16px 14px"
+            )
+
+
+def _provider_menu(provider: ModelProvider) -> None:
+    here = visit()
+
+    async def switch() -> None:
+        draft = ProviderDraft(provider.name, provider.type, provider.base_url, None, dict(provider.config))
+        await here.services.models.update_provider(here.actor, provider.id, draft, active=not provider.active)
+
+    async def remove() -> None:
+        text = _("“{name}”, its key and its models will be gone for good.", name=provider.name)
+        if await confirm(_("Delete the provider?"), text, _("Delete")):
+            await here.services.models.delete_provider(here.actor, provider.id)
+            await here.client.sub_pages_router.refresh()
+
+    ui.menu_item(_("Edit and test"), on_click=functools.partial(edit_provider, provider))
+    ui.menu_item(_("Switch off") if provider.active else _("Switch on"), on_click=act(switch))
+    ui.menu_item(_("Delete"), on_click=act(remove)).classes("danger")
+
+
+def _completion(choice: CompletionChoice) -> None:
+    here, model = visit(), choice.model
+
+    async def remove() -> None:
+        text = _("“{name}” can no longer be chosen.", name=model_name(model))
+        if await confirm(_("Delete the model?"), text, _("Delete")):
+            await here.services.models.delete_completion_model(here.actor, model.id)
+
+    with box("rowline"):
+        icon("chat")
+        with box("grow"):
+            ui.label(model_name(model)).classes("name")
+            ui.label(
+                _("{name} · {tokens} tokens of context", name=model.name, tokens=number(model.token_limit))
+            ).classes("sub")
+        if model.vision:
+            chip(_("Sees pictures"))
+        _flags(choice, here.services.models.set_completion_flags, model_name(model))
+        if choice.provider.type != ProviderType.BUILTIN:
+            icon_button("delete_outline", _("Delete {name}", name=model_name(model)), act(remove))
+
+
+def _embedding(choice: EmbeddingChoice) -> None:
+    here, model = visit(), choice.model
+    with box("rowline"):
+        icon("scatter_plot")
+        with box("grow"):
+            ui.label(model.name).classes("name")
+            ui.label(_("Embedding, {dimensions} dimensions", dimensions=model.dimensions)).classes("sub")
+        _flags(choice, here.services.models.set_embedding_flags, model.name)
+
+
+def _flags(choice: CompletionChoice | EmbeddingChoice, method: Callable[..., Any], name: str) -> None:
+    here, model = visit(), choice.model
+
+    async def enable(event: ValueChangeEventArguments[Any]) -> None:
+        try:
+            await method(here.actor, model.id, enabled=bool(event.value))
+        except BaseException:
+            switch.value = model.enabled
+            raise
+
+    async def prefer() -> None:
+        await method(here.actor, model.id, is_default=True)
+        toast(_("{name} is now the default.", name=name))
+
+    if model.is_default:
+        chip(_("Default"), "acc")
+    elif choice.usable:
+        quiet_button(_("Make default"), act(prefer)).props("dense")
+    switch = ui.switch(value=model.enabled)
+    switch.props["aria-label"] = _("{name} may be used", name=name)
+    switch.on_value_change(act(enable))
+
+
+def edit_provider(provider: ModelProvider | None) -> None:
+    """Add or change a provider in a dialog."""
+    made, card = dialog(_("Provider") if provider else _("Add provider"), wide=True)
+
+    def saved() -> None:
+        made.close()
+        toast(_("Saved."))
+
+    with card:
+        ProviderForm(saved, provider, cancel=made.close).build()
+    made.open()
+
+
+class ProviderForm:
+    """Type, address and key of a provider; the test says what happened at each step and offers the models it found."""
+
+    def __init__(
+        self,
+        saved: Callable[[], Any],
+        provider: ModelProvider | None = None,
+        *,
+        cancel: Callable[[], Any] | None = None,
+    ) -> None:
+        self.visit, self.saved, self.provider, self.cancel = visit(), saved, provider, cancel
+
+    def build(self) -> None:
+        """The form in the present place."""
+        known = self.provider
+        names = {kind: _(text) for kind, text in TYPES.items()}
+        self.kind = ui.select(names, value=known.type if known else ProviderType.COMPATIBLE, label=_("Type"))
+        self.kind.props("outlined stack-label options-dense").on_value_change(self._fit)
+        if known:
+            self.kind.disable()
+        self.name = ui.input(_("Name"), value=known.name if known else "").props("outlined stack-label")
+        self.address = ui.input(_("Address"), value=(known.base_url if known else "") or "").props(
+            "outlined stack-label"
+        )
+        hint = (
+            _("Leave empty to keep the key ending in {tail}", tail=known.key_tail) if known and known.key_tail else ""
+        )
+        self.secret = ui.input(_("Key"), password=True, placeholder=hint).props("outlined stack-label autocomplete=off")
+        version = str(known.config.get("api_version", "")) if known else ""
+        self.version = ui.input(_("API version"), value=version).props("outlined stack-label")
+        self.model = ui.input(_("Model to begin with")).props("outlined stack-label")
+        self.model.set_visibility(known is None)
+        self.outcome = box("full-width")
+        self.problem = box("full-width")
+        with box("actions-row line wrap").style("justify-content:flex-end"):
+            if self.cancel:
+                quiet_button(_("Cancel"), self.cancel)
+            quiet_button(_("Test the connection"), self._test, icon="network_check")
+            button(_("Save"), self._save)
+        self._fit()
+
+    def _fit(self) -> None:
+        kind = ProviderType(self.kind.value)
+        self.address.set_visibility(kind in NEEDS_ADDRESS or bool(self.address.value))
+        self.address.props["placeholder"] = EXAMPLES.get(kind, "")
+        self.version.set_visibility(kind == ProviderType.AZURE)
+        self.secret.props["label"] = _("Key") if kind in NEEDS_KEY else _("Key (if the server asks for one)")
+        if not self.provider and (not self.name.value or self.name.value in map(_, NAMES.values())):
+            self.name.set_value(_(NAMES[kind]))
+
+    def _draft(self) -> ProviderDraft:
+        config = {"api_version": self.version.value.strip()} if self.version.value else {}
+        address = self.address.value or None if self.address.visible else None
+        return ProviderDraft(self.name.value or "", self.kind.value, address, self.secret.value or None, config)
+
+    async def _test(self) -> None:
+        async def work() -> None:
+            self.outcome.clear()
+            with self.outcome:
+                ui.spinner(size="22px").props["aria-label"] = _("Testing…")
+            known = self.provider.id if self.provider else None
+            report = await self.visit.services.models.test(self.visit.actor, self._draft(), known)
+            self.outcome.clear()
+            with self.outcome:
+                self._report(report)
+
+        if not await inline(work, self.problem):
+            self.outcome.clear()
+
+    def _report(self, report: ConnectionReport) -> None:
+        with box("note").classes("ok" if report.ok else "bad").props("role=status"), box("stack tight"):
+            for message, params, passed in report.steps:
+                with box("line"):
+                    icon("check_circle" if passed else "error_outline")
+                    ui.label(_(message, **params)).classes("grow")
+        if report.models and not self.provider:
+            options = list(dict.fromkeys(report.models))
+            chooser = ui.select(options, label=_("Models found"), with_input=len(options) > 10)
+            chooser.props("outlined stack-label options-dense").style("margin-top:10px")
+            chooser.on_value_change(lambda e: self.model.set_value(e.value))
+            chooser.set_value(self.model.value if self.model.value in options else options[0])
+
+    async def _save(self) -> None:
+        async def work() -> None:
+            services, actor, draft = self.visit.services.models, self.visit.actor, self._draft()
+            if self.provider:
+                await services.update_provider(actor, self.provider.id, draft)
+            else:
+                first = (self.model.value or "").strip()
+                if not first:
+                    raise Invalid(
+                        N_("Name the model to begin with. Test the connection to see which there are."), field="model"
+                    )
+                made = await services.add_provider(actor, draft)
+                await services.add_completion_model(actor, made.id, first, make_default=True)
+            self.saved()
+
+        await inline(work, self.problem)
+
+
+def add_model(provider: ModelProvider) -> None:
+    """Add a completion or embedding model of a provider."""
+    here = visit()
+    made, card = dialog(_("Add model"))
+
+    async def submit() -> None:
+        async def work() -> None:
+            if kind.value == "completion":
+                await here.services.models.add_completion_model(
+                    here.actor,
+                    provider.id,
+                    name.value or "",
+                    nickname=nickname.value or "",
+                    token_limit=int(tokens.value or 0),
+                    vision=bool(vision.value),
+                    make_default=bool(default.value),
+                )
+            else:
+                await here.services.models.add_embedding_model(
+                    here.actor, provider.id, name.value or "", dimensions=int(dimensions.value or 0)
+                )
+            made.close()
+            toast(_("The model was added."))
+
+        await inline(work, problem)
+
+    with card:
+        paragraph(provider.name, "muted")
+        kinds = {"completion": _("Answers questions"), "embedding": _("Embeds documents")}
+        kind = ui.select(kinds, value="completion", label=_("What it does")).props("outlined stack-label options-dense")
+        name = ui.input(_("Name at the provider")).props("outlined stack-label autofocus")
+        with box("stack").bind_visibility_from(kind, "value", value="completion"):
+            nickname = ui.input(_("Name people see (optional)")).props("outlined stack-label")
+            tokens = ui.number(_("Tokens of context"), value=TOKEN_LIMIT, precision=0).props("outlined stack-label")
+            vision = ui.switch(_("It can see pictures"))
+            default = ui.switch(_("Make it the default"))
+        dimensions = ui.number(_("Dimensions"), value=1024, precision=0).props("outlined stack-label")
+        dimensions.bind_visibility_from(kind, "value", value="embedding")
+        problem = box("full-width")
+        with box("actions-row"):
+            quiet_button(_("Cancel"), made.close)
+            button(_("Add model"), submit)
+    made.open()

@@ -1,0 +1,317 @@
+"""Assistants: the list of a space, and what one is made of."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from nicegui import ui
+
+from domain.assistants.entities import Prompt
+from domain.assistants.service import AssistantDraft, AssistantView
+from domain.kernel.access import Action, Resource
+from domain.kernel.errors import Forbidden
+from domain.knowledge.entities import Collection
+from domain.models.service import CompletionChoice
+from domain.spaces.entities import SpaceKind
+from domain.users.entities import User
+from pages.components.base import (
+    box,
+    button,
+    chip,
+    danger_button,
+    empty_state,
+    heading,
+    icon_button,
+    link_box,
+    note,
+    page_head,
+    paragraph,
+    quiet_button,
+)
+from pages.components.region import Region
+from pages.components.thread import initials
+from pages.dialogs import ask_name, confirm, dialog, inline
+from pages.i18n import _, moment
+from pages.names import assistant_name, model_name, space_name
+from pages.spaces import back_to, enter, setting
+from pages.visit import News, act, identifier, toast, visit
+
+DEFAULT_TEMPERATURE = 0.25
+
+
+async def listing(space_id: str) -> None:
+    """The assistants of a space as cards, drafts apart from published ones."""
+    here, view = visit(), await enter(space_id)
+    space = view.space
+    may_create = Action.CREATE in _allowed(view.role)
+
+    async def draw() -> Callable[[], None]:
+        found = [a for a in await here.services.assistants.in_space(here.actor, space.id) if not a.assistant.is_default]
+        return lambda: _groups(found, space.kind == SpaceKind.SHARED, create if may_create else None)
+
+    async def create() -> None:
+        async def save(name: str) -> None:
+            made = await here.services.assistants.create(here.actor, space.id, name)
+            ui.navigate.to(f"/assistants/{made.assistant.id}")
+
+        await ask_name(_("Create assistant"), _("Name"), "", _("Create"), save)
+
+    with box("page"):
+        with page_head(_("Assistants"), _("Each has its own instruction, model and documents."), back=back_to(space)):
+            if may_create:
+                button(_("Create assistant"), create, icon="add")
+        region = Region(draw)
+        await region.refresh()
+
+    async def changed(news: News) -> None:
+        if news.kind in ("assistants_changed", "resync"):
+            await region.soon()
+
+    here.listen(f"space:{space.id}", changed)
+
+
+def _allowed(role: Any) -> Sequence[Action]:
+    from domain.kernel.access import permissions
+
+    return permissions(visit().actor, role, Resource.ASSISTANT)
+
+
+def _groups(found: Sequence[AssistantView], shared: bool, create: Callable[[], Any] | None) -> None:
+    if not found:
+        text = _("An assistant answers within its instruction and from the collections you give it.")
+        with box("card"), empty_state("smart_toy", _("No assistants yet"), text):
+            if create:
+                button(_("Create assistant"), create, icon="add")
+        return
+    groups = [
+        (_("Published"), [a for a in found if a.assistant.published]),
+        (_("Drafts"), [a for a in found if not a.assistant.published]),
+    ]
+    for title, members in groups if shared else [("", list(found))]:
+        if members:
+            if title:
+                heading(title)
+            with box("grid"):
+                for view in members:
+                    _card(view)
+
+
+def _card(view: AssistantView) -> None:
+    assistant = view.assistant
+    with box("card tile"):
+        with box("line"):
+            ui.label(initials(assistant.name)).classes("face square")
+            ui.label(assistant.name).classes("name grow")
+            if {Action.EDIT, Action.PUBLISH, Action.DELETE} & set(view.permissions):
+                with (
+                    icon_button("more_horiz", _("Options for {name}", name=assistant.name)),
+                    ui.menu().props("auto-close"),
+                ):
+                    _menu(view)
+        paragraph(assistant.description or _("No description yet."), "text")
+        with box("foot"):
+            quiet_button(_("Chat"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat").props("dense")
+            if view.model:
+                ui.label(model_name(view.model.model)).classes("clip")
+            if view.model is None or not view.model.usable:
+                chip(_("No usable model"), "bad")
+
+
+def _menu(view: AssistantView) -> None:
+    assistant = view.assistant
+    if Action.EDIT in view.permissions:
+        ui.menu_item(_("Edit"), on_click=lambda: ui.navigate.to(f"/assistants/{assistant.id}"))
+    if Action.PUBLISH in view.permissions:
+        text = _("Withdraw") if assistant.published else _("Publish")
+        ui.menu_item(text, on_click=act(functools.partial(publish, assistant.id, not assistant.published)))
+    if Action.DELETE in view.permissions and not assistant.is_default:
+        ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, False))).classes("danger")
+
+
+async def publish(assistant_id: UUID, published: bool) -> None:
+    """Show the assistant to the viewers of its space, or hide it again."""
+    here = visit()
+    await here.services.assistants.publish(here.actor, assistant_id, published)
+    toast(_("The assistant is published.") if published else _("The assistant is withdrawn."))
+
+
+async def delete(view: AssistantView, leave: bool) -> None:
+    """Delete after asking; `leave` goes to the list."""
+    here = visit()
+    text = _("“{name}” and all conversations with it will be gone for good.", name=view.assistant.name)
+    if await confirm(_("Delete the assistant?"), text, _("Delete")):
+        await here.services.assistants.delete(here.actor, view.assistant.id)
+        toast(_("The assistant was deleted."))
+        if leave:
+            ui.navigate.to(f"/spaces/{view.access.space.id}/assistants")
+
+
+async def edit(assistant_id: str) -> None:
+    """Everything an assistant is made of, saved at once."""
+    here = visit()
+    view = await here.services.assistants.get(here.actor, identifier(assistant_id))
+    here.space_id = view.access.space.id
+    if Action.EDIT not in view.permissions:
+        raise Forbidden
+    models = await here.services.models.completion_models(here.actor)
+    offered = await here.services.assistants.offered_collections(here.actor, view.assistant.id)
+    Editor(view, models, offered).build()
+
+
+class Editor:
+    """The settings page of one assistant."""
+
+    def __init__(self, view: AssistantView, models: Sequence[CompletionChoice], offered: Sequence[Collection]) -> None:
+        self.visit, self.view, self.models, self.offered = visit(), view, models, offered
+
+    def build(self) -> None:
+        """All groups of settings; the bar with Save shows when something has changed."""
+        view, assistant, space = self.view, self.view.assistant, self.view.access.space
+        with box("page narrow"):
+            listed = (_("Assistants"), f"/spaces/{space.id}/assistants")
+            with page_head(assistant_name(assistant, space), space_name(space), back=listed):
+                quiet_button(_("Try it"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat")
+                if Action.PUBLISH in view.permissions:
+                    self._publishing()
+            with box("card"):
+                self._general()
+            with box("card"):
+                self._instruction()
+            with box("card"):
+                self._knowledge()
+                self._model()
+            if Action.DELETE in view.permissions and not assistant.is_default:
+                with box("card"), setting(_("Delete the assistant"), _("With all conversations with it.")):
+                    danger_button(_("Delete the assistant"), act(functools.partial(delete, view, True))).style(
+                        "justify-self:start"
+                    )
+            with box("card savebar"):
+                with box("grow"):
+                    self.problem = box("full-width")
+                quiet_button(_("Discard"), lambda: ui.navigate.to(f"/assistants/{assistant.id}?again={id(self)}"))
+                button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
+
+    def _publishing(self) -> None:
+        assistant = self.view.assistant
+        if assistant.published:
+            chip(_("Published"), "ok")
+        else:
+            chip(_("Draft"), "warn")
+
+        async def switch() -> None:
+            await publish(assistant.id, not assistant.published)
+            await self.visit.client.sub_pages_router.refresh()
+
+        quiet_button(_("Withdraw") if assistant.published else _("Publish"), act(switch))
+
+    def _general(self) -> None:
+        assistant = self.view.assistant
+        with setting(_("Name"), _("How people find it.")) as row:
+            self.name = ui.input(value=assistant.name).props("outlined dense")
+            self.name.props["aria-label"] = _("Name")
+        row.parent_slot.parent.set_visibility(not assistant.is_default)  # type: ignore[union-attr]
+        with setting(_("Description"), _("Shown before the first question. Say what it can help with.")):
+            self.description = ui.textarea(value=assistant.description or "").props("outlined dense autogrow")
+            self.description.props["aria-label"] = _("Description")
+
+    def _instruction(self) -> None:
+        prompt = self.view.prompt
+        with setting(_("Instruction"), _("What the model is told before every question: its task, tone and limits.")):
+            self.prompt = ui.textarea(value=prompt.text if prompt else "").props(
+                'outlined autogrow input-style="min-height:150px;max-height:420px"'
+            )
+            self.prompt.props["aria-label"] = _("Instruction")
+            with box("line wrap"):
+                quiet_button(_("Earlier versions"), self._versions, icon="history").props("dense")
+
+    async def _versions(self) -> None:
+        here = self.visit
+        versions = await here.services.assistants.prompts(here.actor, self.view.assistant.id)
+        made, card = dialog(_("Versions of the instruction"), wide=True)
+
+        def take(prompt: Prompt) -> None:
+            self.prompt.set_value(prompt.text)
+            made.close()
+            toast(_("The version is in the form. Save to use it."), "info")
+
+        with card:
+            if not versions:
+                paragraph(_("There is no earlier version yet."), "muted")
+            for prompt, author in versions:
+                self._version(prompt, author, take)
+            with box("actions-row"):
+                quiet_button(_("Close"), made.close)
+        made.open()
+
+    @staticmethod
+    def _version(prompt: Prompt, author: User | None, take: Callable[[Prompt], None]) -> None:
+        with box("card pad stack tight"):
+            with box("line wrap"):
+                ui.label(moment(prompt.created_at)).classes("strong")
+                ui.label(author.display_name if author else _("Former user")).classes("muted small grow")
+                if prompt.selected:
+                    chip(_("In force"), "ok")
+                else:
+                    quiet_button(_("Use this version"), functools.partial(take, prompt)).props("dense")
+            ui.label(prompt.text or _("(empty)")).classes("small").style(
+                "white-space:pre-wrap;max-height:160px;overflow-y:auto;overflow-wrap:anywhere"
+            ).props("tabindex=0")
+
+    def _knowledge(self) -> None:
+        chosen = [c.id for c in self.view.collections]
+        names = {c.id: c.name for c in [*self.offered, *self.view.collections]}
+        with setting(_("Knowledge"), _("The collections whose documents answers rest on.")):
+            self.collections = ui.select(names, value=chosen, multiple=True).props(
+                "outlined dense use-chips options-dense"
+            )
+            self.collections.props["aria-label"] = _("Knowledge")
+            if not names:
+                note(_("There are no collections here yet. Create one under Knowledge and upload documents."))
+                with link_box(f"/spaces/{self.view.access.space.id}/knowledge", "small"):
+                    ui.label(_("Go to Knowledge"))
+
+    def _model(self) -> None:
+        assistant, settings = self.view.assistant, self.view.assistant.model_settings
+        names = {
+            c.model.id: self._choice(c) for c in self.models if c.usable or c.model.id == assistant.completion_model_id
+        }
+        with setting(_("AI model"), _("Which model writes the answers.")):
+            chosen = assistant.completion_model_id if assistant.completion_model_id in names else None
+            self.model = ui.select(names, value=chosen).props("outlined dense options-dense")
+            self.model.props["aria-label"] = _("AI model")
+        temperature = settings.get("temperature")
+        with setting(_("Temperature"), _("Low keeps to the facts, high varies more. Off leaves it to the model.")):
+            self.use_temperature = ui.switch(_("Set the temperature"), value=temperature is not None)
+            with box("line").bind_visibility_from(self.use_temperature, "value"):
+                start = DEFAULT_TEMPERATURE if temperature is None else float(temperature)
+                self.temperature = ui.slider(min=0, max=2, step=0.05, value=start).props("label")
+                self.temperature.props["aria-label"] = _("Temperature")
+                ui.label().bind_text_from(self.temperature, "value", lambda v: f"{v:.2f}")
+
+    @staticmethod
+    def _choice(choice: CompletionChoice) -> str:
+        text = f"{model_name(choice.model)} · {choice.provider.name}"
+        return text if choice.usable else _("{model} (switched off)", model=text)
+
+    async def _save(self) -> None:
+        await inline(self._send, self.problem)
+
+    async def _send(self) -> None:
+        assistant = self.view.assistant
+        settings = {k: v for k, v in assistant.model_settings.items() if k != "temperature"}
+        if self.use_temperature.value:
+            settings["temperature"] = round(float(self.temperature.value), 2)
+        values: dict[str, Any] = {
+            "description": self.description.value,
+            "prompt": self.prompt.value,
+            "model_settings": settings,
+            "collection_ids": list(self.collections.value or []),
+        }
+        if not assistant.is_default:
+            values["name"] = self.name.value
+        if self.model.value is not None and self.model.value != assistant.completion_model_id:
+            values["completion_model_id"] = self.model.value
+        draft = AssistantDraft.of(**values)
+        self.view = await self.visit.services.assistants.update(self.visit.actor, assistant.id, draft)
+        toast(_("Saved."))

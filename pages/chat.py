@@ -1,0 +1,269 @@
+"""Asking and answering."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from nicegui import ui
+
+from domain.assistants.service import AssistantView
+from domain.conversations.entities import Conversation, Message
+from domain.conversations.service import Asked, MessageView, Question
+from domain.files.service import IMAGES
+from domain.kernel.access import Action, Resource
+from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from domain.knowledge.parsing import SUPPORTED
+from pages.components.base import box, heading, icon, icon_button, note
+from pages.components.composer import Composer
+from pages.components.thread import Thread
+from pages.i18n import _
+from pages.names import assistant_name, model_name, space_name
+from pages.navigation import conversation_menu
+from pages.turns import ending, source_cards, sources_part, turn
+from pages.visit import act, go_to_sign_in, guarded, identifier, reason_of, sentence, toast, unexpected, visit
+
+BATCH_SECONDS = 0.05
+PAGE = 30
+MAX_FILES = 10
+ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
+
+
+async def personal() -> None:
+    """A new conversation with the actor's personal assistant."""
+    here = visit()
+    space = (await here.services.spaces.personal(here.actor)).space
+    await Chat(await here.services.assistants.default(here.actor, space.id)).build()
+
+
+async def new(assistant_id: str) -> None:
+    """A new conversation with an assistant."""
+    here = visit()
+    await Chat(await here.services.assistants.get(here.actor, identifier(assistant_id))).build()
+
+
+async def existing(conversation_id: str) -> None:
+    """A conversation that goes on."""
+    here = visit()
+    view = await here.services.conversations.get(here.actor, identifier(conversation_id), limit=PAGE)
+    assistant = await here.services.assistants.get(here.actor, view.assistant.id)
+    await Chat(assistant, view.conversation, view.messages).build()
+
+
+class Chat:
+    """One conversation on the screen."""
+
+    def __init__(
+        self, assistant: AssistantView, conversation: Conversation | None = None, messages: Sequence[MessageView] = ()
+    ) -> None:
+        self.visit = visit()
+        self.assistant, self.conversation, self.messages = assistant, conversation, messages
+        self.name = assistant_name(assistant.assistant, assistant.access.space)
+        self.running: UUID | None = None
+        self.visit.space_id, self.visit.assistant_id = assistant.access.space.id, assistant.assistant.id
+
+    async def build(self) -> None:
+        """Head, thread and composer; a running answer is followed from where it is."""
+        turns = [turn(view) for view in self.messages]
+        choices = await self.visit.services.assistants.mine(self.visit.actor)
+        with box("chatpage"):
+            self._head(choices)
+            self.thread = Thread(turns, name=self.name, welcome=self._welcome(), older=len(turns) == PAGE)
+            if not self._usable():
+                with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
+                    note(_("This assistant has no usable AI model. Choose one in its settings."), "warn")
+            self._composer()
+        for event, handler in {
+            "cite": self._cite,
+            "regenerate": self._regenerate,
+            "continue": self._continue,
+            "rate": self._rate,
+            "older": self._older,
+            "gap": self._gap,
+        }.items():
+            self.thread.handle(event, act(handler))
+        last = self.messages[-1] if self.messages else None
+        if last and last.message.state == "running":
+            self._follow(last.message, len(last.message.answer))
+        elif last and last.sources:
+            self._show_sources(last.message.id, last.sources, -1)
+
+    def _usable(self) -> bool:
+        return self.assistant.model is not None and self.assistant.model.usable
+
+    def _head(self, choices: Sequence[AssistantView]) -> None:
+        with box("chathead"):
+            heading(self.conversation.name if self.conversation else self.name, 1, "clip")
+            with ui.button(color=None).props("flat dense no-wrap").classes("muted") as picker:
+                ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small hide-sm")
+                icon("expand_more")
+                self._picker(choices)
+            picker.props["aria-label"] = _("Change assistant")
+            box("grow")
+            if Action.EDIT in self.assistant.permissions:
+                target = f"/assistants/{self.assistant.assistant.id}"
+                icon_button("tune", _("Settings of the assistant"), lambda: ui.navigate.to(target))
+            if self.conversation:
+                with icon_button("more_horiz", _("Options for {name}", name=self.conversation.name)):
+                    conversation_menu(self.conversation, True)
+
+    def _picker(self, choices: Sequence[AssistantView]) -> None:
+        with ui.menu().props("auto-close").style("max-height:60dvh"):
+            for choice in choices:
+                with ui.menu_item(on_click=self._opener(choice.assistant.id)), box("stack tight").style("gap:0"):
+                    ui.label(assistant_name(choice.assistant, choice.access.space)).classes("clip")
+                    ui.label(space_name(choice.access.space)).classes("muted small clip")
+
+    @staticmethod
+    def _opener(assistant_id: UUID) -> Any:
+        return lambda: ui.navigate.to(f"/chat/{assistant_id}")
+
+    def _welcome(self) -> dict[str, str]:
+        assistant = self.assistant.assistant
+        if assistant.description:
+            return {"title": self.name, "text": assistant.description}
+        return {
+            "title": _("What can I help you with?"),
+            "text": _("Ask in your own words. Answers that rest on documents show their sources."),
+        }
+
+    def _composer(self) -> None:
+        model = self.assistant.model
+        key = self.conversation.id if self.conversation else self.assistant.assistant.id
+        self.composer = Composer(
+            draft_key=f"draft:{self.visit.actor.user_id}:{key}",
+            upload_url="/api/v1/files/",
+            token=self.visit.csrf_token,
+            accept=ACCEPT,
+            max_files=MAX_FILES,
+            chip=self.name,
+            model=model_name(model.model) if model else "",
+        )
+        self.composer.handle("ask", self._ask).handle("stop", act(self._stop))
+        ui.label(_("Answers may be wrong. Check the sources.")).classes("hint")
+        if not self._usable():
+            self.composer.block()
+
+    # Asking
+
+    async def _ask(self, data: dict[str, Any]) -> None:
+        """Take the question in; when it is refused, its writer gets it back."""
+        try:
+            await self.visit.authenticate()
+            question = Question(
+                str(data.get("text", "")),
+                self.conversation.id if self.conversation else None,
+                None if self.conversation else self.assistant.assistant.id,
+                [identifier(str(i)) for i in data.get("files", ())],
+            )
+            asked = await self.visit.services.conversations.ask(self.visit.actor, question)
+        except (Unauthenticated, UserInactive) as failure:
+            go_to_sign_in(reason_of(failure))
+        except Failure as failure:
+            self.composer.give_back()
+            toast(sentence(failure), "negative")
+        except Exception:
+            self.composer.give_back()
+            toast(unexpected(), "negative")
+        else:
+            self._begun(asked)
+
+    def _begun(self, asked: Asked) -> None:
+        if self.conversation is None:
+            self.conversation = asked.conversation
+            self._name_address()
+        self.thread.add(turn(MessageView(asked.message, (), asked.files)))
+        self._follow(asked.message, len(asked.message.answer))
+
+    def _name_address(self) -> None:
+        """The new conversation gets its own address without building the page again."""
+        assert self.conversation is not None
+        path = f"/conversations/{self.conversation.id}"
+        self.visit.client.sub_pages_router.current_path = path
+        ui.run_javascript(f"history.replaceState({{page: '{path}'}}, '', (window.path_prefix || '') + '{path}')")
+        self.visit.shell.page_changed()
+
+    async def _regenerate(self, data: dict[str, Any]) -> None:
+        message_id = identifier(data["message_id"])
+        asked = await self.visit.services.conversations.regenerate(self.visit.actor, message_id)
+        self.thread.take_away(str(message_id))
+        self._begun(asked)
+
+    async def _continue(self, data: dict[str, Any]) -> None:
+        asked = await self.visit.services.conversations.resume(self.visit.actor, identifier(data["message_id"]))
+        self.thread.change(str(asked.message.id), **ending(asked.message, ()))
+        self._follow(asked.message, len(asked.message.answer))
+
+    async def _stop(self, _data: dict[str, Any]) -> None:
+        if self.running is not None:
+            await self.visit.services.conversations.stop(self.visit.actor, self.running)
+
+    # Following
+
+    def _follow(self, message: Message, offset: int) -> None:
+        self.running = message.id
+        self.composer.busy(True)
+        self.visit.spawn(guarded(self._stream)(message.id, offset), f"answer {message.id}")
+        self.visit.spawn(guarded(self._announce_sources)(message.id), f"sources {message.id}")
+
+    async def _stream(self, message_id: UUID, offset: int) -> None:
+        """Push what has arrived every 50 ms: the events gather while the loop sleeps."""
+        key, waiting = str(message_id), ""
+        begin, pushed = offset, asyncio.get_running_loop().time()
+        async for event in self.visit.services.conversations.follow(self.visit.actor, message_id, offset):
+            waiting += event.text
+            now = asyncio.get_running_loop().time()
+            if now - pushed < BATCH_SECONDS and not event.final:
+                await asyncio.sleep(BATCH_SECONDS - (now - pushed))
+            if waiting:
+                self.thread.append(key, begin, waiting)
+                begin, waiting, pushed = begin + len(waiting), "", asyncio.get_running_loop().time()
+        await self._ended(message_id)
+
+    async def _ended(self, message_id: UUID) -> None:
+        view = await self.visit.services.conversations.message(self.visit.actor, message_id)
+        self.thread.change(str(message_id), answer=view.message.answer, **ending(view.message, view.sources))
+        self.running = None
+        self.composer.busy(False)
+        if view.sources:
+            self._show_sources(message_id, view.sources, -1)
+
+    async def _announce_sources(self, message_id: UUID) -> None:
+        """Citations become buttons as soon as it is known which passages there are."""
+        sources = await self.visit.services.conversations.sources_ready(self.visit.actor, message_id)
+        if sources:
+            self.thread.change(str(message_id), **sources_part(sources), status=_("Reading the sources…"))
+            self._show_sources(message_id, sources, -1)
+
+    async def _gap(self, data: dict[str, Any]) -> None:
+        """The browser missed something (it slept): give it everything from where it is."""
+        view = await self.visit.services.conversations.message(self.visit.actor, identifier(data["message_id"]))
+        have = int(data["have"])
+        self.thread.append(data["message_id"], have, view.message.answer[have:])
+
+    # Sources, ratings, earlier messages
+
+    def _show_sources(self, message_id: UUID, sources: Sequence[Any], selected: int) -> None:
+        linked = Action.READ in self.assistant.access.permissions(self.visit.actor, Resource.DOCUMENT)
+        assert self.conversation is not None
+        address = f"/api/v1/conversations/{self.conversation.id}/messages/{message_id}"
+        self.visit.shell.show_sources(source_cards(address, sources, linked=linked), selected)
+
+    async def _cite(self, data: dict[str, Any]) -> None:
+        message_id = identifier(data["message_id"])
+        view = await self.visit.services.conversations.message(self.visit.actor, message_id)
+        self._show_sources(message_id, view.sources, int(data["index"]))
+
+    async def _rate(self, data: dict[str, Any]) -> None:
+        message_id = identifier(data["message_id"])
+        await self.visit.services.conversations.rate(self.visit.actor, int(data["value"]), None, message_id=message_id)
+        toast(_("Thank you. Your rating was saved."))
+
+    async def _older(self, data: dict[str, Any]) -> None:
+        if self.conversation is None:
+            return
+        before = identifier(str(data["id"]))
+        view = await self.visit.services.conversations.get(
+            self.visit.actor, self.conversation.id, limit=PAGE, before=before
+        )
+        self.thread.prepend([turn(m) for m in view.messages], older=len(view.messages) == PAGE)

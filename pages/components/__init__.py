@@ -1,0 +1,1 @@
+"""Building blocks: a few fat components in plain JavaScript, and small helpers in Python."""

@@ -1,0 +1,64 @@
+import { put } from "samrad-upload";
+
+export default {
+  template: `<div class="composer" :class="{ over }" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="over = false; attach($event.dataTransfer.files)">
+    <ul class="files" role="list" v-if="files.length"><li v-for="f in files" :key="f.key"><span class="filechip" :class="{ bad: f.failed }" :title="f.failed || f.name">
+      <span class="material-icons" aria-hidden="true" style="font-size:16px">{{ f.failed ? 'error_outline' : f.id ? 'description' : 'hourglass_empty' }}</span>
+      <span class="fn">{{ f.name }}</span><span v-if="!f.id && !f.failed">{{ Math.round(f.progress * 100) }} %</span><span v-if="f.failed">{{ f.failed }}</span>
+      <button type="button" @click="detach(f)" :aria-label="labels.removeFile + ' ' + f.name">×</button></span></li></ul>
+    <textarea ref="box" rows="1" data-testid="composer" v-model="text" :placeholder="labels.placeholder" :aria-label="labels.message" :disabled="blocked" @keydown="key" @input="grow" @paste="paste"></textarea>
+    <div class="row2">
+      <template v-if="uploadUrl"><button type="button" class="round" :disabled="blocked" :aria-label="labels.attach" :title="labels.attach" @click="$refs.file.click()"><span class="material-icons" aria-hidden="true">attach_file</span></button>
+      <input ref="file" type="file" multiple hidden :accept="accept" @change="attach($event.target.files); $event.target.value = ''" /></template>
+      <span class="chip acc clip" v-if="chip">{{ chip }}</span><span class="chip hide-sm clip" v-if="model">{{ model }}</span>
+      <span class="grow"></span>
+      <button v-if="busy" type="button" class="round go" data-testid="stop" :aria-label="labels.stop" :title="labels.stop" @click="$emit('stop')"><span class="material-icons" aria-hidden="true">stop</span></button>
+      <button v-else type="button" class="round go" data-testid="send" :disabled="!ready" :aria-label="labels.send" :title="labels.send" @click="send"><span class="material-icons" aria-hidden="true">arrow_upward</span></button>
+    </div></div>`,
+  props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number },
+  data() { return { text: "", files: [], over: false, busy: this.running, next: 0 }; },
+  computed: {
+    ready() {
+      const pending = this.files.some((f) => !f.id && !f.failed);
+      return !this.busy && !this.blocked && !pending && (this.text.trim() !== "" || this.files.some((f) => f.id));
+    },
+  },
+  watch: { running(value) { this.busy = value; }, text(value) { this.store(value); } },
+  mounted() {
+    this.text = localStorage.getItem(this.draftKey) || "";
+    this.$nextTick(() => { this.grow(); if (matchMedia("(hover: hover)").matches) this.$refs.box.focus(); });
+  },
+  methods: {
+    store(value) { value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
+    grow() { const box = this.$refs.box; if (box) { box.style.height = "auto"; box.style.height = `${box.scrollHeight}px`; } },
+    key(e) { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); this.send(); } },
+    paste(e) { if (this.uploadUrl && e.clipboardData.files.length) { e.preventDefault(); this.attach(e.clipboardData.files); } },
+    send() {
+      if (!this.ready) return;
+      this.busy = true;
+      this.$emit("ask", { text: this.text, files: this.files.filter((f) => f.id).map((f) => f.id) });
+      this.sent = { text: this.text, files: this.files };
+      this.text = "";
+      this.files = [];
+      this.$nextTick(this.grow);
+    },
+    /* The question could not be taken in: give it back to its writer. */
+    restore() { this.busy = false; if (this.sent && !this.text) { this.text = this.sent.text; this.files = this.sent.files; } this.$nextTick(this.grow); },
+    setBusy(value) { this.busy = value; if (!value) this.$refs.box?.focus({ preventScroll: true }); },
+    fill(text) { this.text = text; this.$nextTick(() => { this.grow(); this.$refs.box.focus(); }); },
+    attach(list) {
+      if (!this.uploadUrl || this.blocked) return;
+      for (const file of list) {
+        this.files.push({ key: this.next++, name: file.name, progress: 0, id: "", failed: "", upload: null });
+        const item = this.files[this.files.length - 1];
+        if (this.files.filter((f) => !f.failed).length > this.maxFiles) item.failed = this.labels.tooMany;
+        else this.upload(item, file);
+      }
+    },
+    async upload(item, file) {
+      item.upload = put(file, { url: this.uploadUrl, token: this.token, language: this.language, onProgress: (p) => (item.progress = p) });
+      try { item.id = (await item.upload.done).id; } catch (error) { if (!error.aborted) item.failed = error.message || this.labels.failed; }
+    },
+    detach(item) { if (!item.id) item.upload?.cancel(); this.files = this.files.filter((f) => f.key !== item.key); },
+  },
+};

@@ -1,0 +1,69 @@
+"""The box in which questions are written."""
+
+from typing import Any
+
+from nicegui import ui
+
+from pages.components.file_drop import LIBRARY
+from pages.i18n import _, current_language
+
+
+class Composer(ui.element, component="composer.js", esm=LIBRARY):
+    """A text area that keeps its draft in the browser, with attached files.
+
+    Events: `ask` {text, files: ids}, `stop`.
+    """
+
+    def __init__(
+        self, *, draft_key: str, upload_url: str, token: str, accept: str, max_files: int, chip: str, model: str
+    ) -> None:
+        super().__init__()
+        self.classes("full-width")
+        self._props.update(
+            {
+                "labels": {
+                    "placeholder": _("Ask a question…"),
+                    "message": _("Message"),
+                    "attach": _("Attach files"),
+                    "send": _("Send"),
+                    "stop": _("Stop"),
+                    "removeFile": _("Remove"),
+                    "failed": _("The upload failed."),
+                    "tooMany": _("At most {limit} files", limit=max_files),
+                },
+                "draft-key": draft_key,
+                "upload-url": upload_url,
+                "token": token,
+                "language": current_language(),
+                "accept": accept,
+                "max-files": max_files,
+                "chip": chip,
+                "model": model,
+                "running": False,
+                "blocked": False,
+            }
+        )
+
+    def busy(self, value: bool) -> None:
+        """Show the stop button instead of the send button, or the other way round."""
+        self._props["running"] = value
+        self.run_method("setBusy", value)
+
+    def block(self) -> None:
+        """Take no questions (there is no model)."""
+        self._props["blocked"] = True
+        self.update()
+
+    def give_back(self) -> None:
+        """Put the question that was refused back into the box."""
+        self._props["running"] = False
+        self.run_method("restore")
+
+    def handle(self, event: str, handler: Any) -> "Composer":
+        """Call `handler` with the event's data."""
+
+        async def received(e: Any) -> None:
+            await handler(e.args or {})
+
+        self.on(event, received)
+        return self

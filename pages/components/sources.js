@@ -1,0 +1,24 @@
+export default {
+  template: `<div class="stack">
+    <div v-for="s in items" :key="s.n" class="src" :class="{ open: open === s.n, unused: !s.cited }" :data-n="s.n">
+      <button type="button" class="srchead" :aria-expanded="open === s.n ? 'true' : 'false'" @click="toggle(s.n)">
+        <b>[{{ s.n }}] {{ s.title }}</b><div class="where" v-if="s.where">{{ s.where }}</div><div class="cut" v-if="open !== s.n">{{ s.text }}</div>
+        <div class="chips"><span class="chip" :title="s.detail">{{ s.relevance }}</span><span class="chip ok" v-if="s.cited">{{ labels.cited }}</span></div>
+      </button>
+      <div class="srcbody" v-if="open === s.n">
+        <blockquote tabindex="0">{{ s.text }}</blockquote>
+        <button type="button" class="pagebtn" v-if="s.image && !broken[s.n]" @click="wide = s" :aria-label="labels.enlarge"><img :src="prefix + s.image" :alt="s.alt" loading="lazy" @error="broken[s.n] = true" /></button>
+        <a v-if="s.link" class="small" :href="prefix + s.link">{{ labels.document }}</a>
+      </div>
+    </div>
+    <dialog ref="wide" class="pagewide" :aria-label="labels.enlarge" @click="close" @close="wide = null"><img v-if="wide" :src="prefix + wide.image" :alt="wide.alt" /></dialog></div>`,
+  props: { items: Array, labels: Object, selected: Number },
+  data() { return { open: this.selected || 0, broken: {}, wide: null, prefix: window.path_prefix || "" }; },
+  watch: { selected(n) { if (n) this.show(n); }, wide(value) { this.$nextTick(() => (value ? this.$refs.wide.showModal() : this.$refs.wide.open && this.$refs.wide.close())); } },
+  mounted() { if (this.open) this.show(this.open); },
+  methods: {
+    toggle(n) { this.open = this.open === n ? 0 : n; },
+    close() { this.$refs.wide.close(); },
+    show(n) { this.open = n; this.$nextTick(() => { const card = this.$el.querySelector(`[data-n="${n}"]`); card?.scrollIntoView({ block: "nearest" }); card?.querySelector("button")?.focus({ preventScroll: true }); }); },
+  },
+};

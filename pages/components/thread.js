@@ -1,0 +1,70 @@
+import { Markdown } from "samrad-markdown";
+
+/* The text of one answer. The Markdown is drawn outside Vue, so that a growing answer costs little. */
+const Answer = {
+  template: `<div :class="{ typing: open }"><div class="md" ref="md" @click="click"></div></div>`,
+  props: { text: String, open: Boolean, sources: Number, labels: Object },
+  emits: ["cite", "drawn"],
+  mounted() { this.md = new Markdown(this.$refs.md, this.labels); this.draw(); },
+  beforeUnmount() { clearTimeout(this.timer); },
+  watch: { text() { this.soon(); }, open() { this.draw(); }, sources() { this.draw(); } },
+  methods: {
+    soon() { this.timer ||= setTimeout(() => this.draw(), 50); },
+    draw() { clearTimeout(this.timer); this.timer = null; this.md.sources = this.sources; this.md.draw(this.text, this.open); this.$emit("drawn"); },
+    click(e) { const marker = e.target.closest(".cite"); if (marker) this.$emit("cite", Number(marker.dataset.n)); },
+  },
+};
+
+export default {
+  components: { Answer },
+  template: `<div class="thread">
+    <div class="threadbox" ref="box" role="log" aria-live="polite" tabindex="0" :aria-label="labels.conversation" :aria-busy="running ? 'true' : 'false'" @scroll.passive="scrolled"><div class="threadin">
+      <button v-if="older" type="button" class="act solid" style="align-self:center" @click="$emit('older', list[0]?.id)">{{ labels.older }}</button>
+      <div v-if="!list.length && welcome" class="welcome"><div class="av" style="width:44px;height:44px;font-size:16px" aria-hidden="true">{{ initials }}</div><h2>{{ welcome.title }}</h2><p>{{ welcome.text }}</p></div>
+      <div v-for="(t, i) in list" :key="t.key || t.id" class="turn" :class="{ last: i > list.length - 3 }">
+        <div class="ask" :data-testid="'message-question-' + i"><span class="sr-only">{{ labels.you }}</span>
+          <ul class="files" role="list" v-if="t.files.length" style="margin:0"><li v-for="f in t.files" :key="f.id"><a class="filechip" :href="prefix + f.link" target="_blank" rel="noopener"><span class="material-icons" aria-hidden="true" style="font-size:16px">description</span><span class="fn">{{ f.name }}</span></a></li></ul>
+          <div class="bubble" v-if="t.question">{{ t.question }}</div></div>
+        <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ initials }}</div><div class="body">
+          <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span></div>
+          <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :labels="labels" @cite="(n) => $emit('cite', { message_id: t.id, index: n })" @drawn="follow" />
+          <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
+          <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
+            <button v-if="t.canContinue" type="button" class="act solid" @click="emit('continue', t)">{{ labels.continue }}</button>
+            <button v-if="t.canRetry && i === list.length - 1" type="button" class="act solid" @click="emit('regenerate', t)">{{ labels.retry }}</button></div>
+          <div class="acts" v-if="t.state !== 'running'">
+            <button v-if="t.answer" type="button" class="act" data-testid="copy" :aria-label="labels.copyAnswer" :title="labels.copyAnswer" @click="copy(t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id ? 'check' : 'content_copy' }}</span></button>
+            <button v-if="i === list.length - 1 && !t.canRetry" type="button" class="act" :aria-label="labels.regenerate" :title="labels.regenerate" @click="emit('regenerate', t)"><span class="material-icons" aria-hidden="true">refresh</span></button>
+            <template v-if="t.answer"><button type="button" class="act" :aria-pressed="t.rating === 1 ? 'true' : 'false'" :aria-label="labels.good" :title="labels.good" @click="rate(t, 1)"><span class="material-icons" aria-hidden="true">thumb_up_off_alt</span></button>
+            <button type="button" class="act" :aria-pressed="t.rating === -1 ? 'true' : 'false'" :aria-label="labels.bad" :title="labels.bad" @click="rate(t, -1)"><span class="material-icons" aria-hidden="true">thumb_down_off_alt</span></button></template>
+            <button v-if="t.sources" type="button" class="act" data-testid="references" @click="$emit('cite', { message_id: t.id, index: 0 })"><span class="material-icons" aria-hidden="true">menu_book</span>{{ t.sourcesLabel }}</button>
+          </div></div></div></div>
+    </div></div>
+    <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,
+  props: { turns: Array, labels: Object, name: String, initials: String, welcome: Object, older: Boolean },
+  data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", prefix: window.path_prefix || "" }; },
+  computed: { running() { return this.list.some((t) => t.state === "running"); } },
+  mounted() { this.$nextTick(this.toEnd); },
+  methods: {
+    emit(name, turn) { this.$emit(name, { message_id: turn.id }); },
+    find(id) { return this.list.find((t) => t.id === id); },
+    add(turn) { this.list.push({ ...turn }); this.atEnd = true; this.$nextTick(this.toEnd); },
+    remove(id) { this.list = this.list.filter((t) => t.id !== id); },
+    prepend(turns) { const box = this.$refs.box, below = box.scrollHeight - box.scrollTop; this.list.unshift(...turns); this.$nextTick(() => (box.scrollTop = box.scrollHeight - below)); },
+    update(id, changes) { const turn = this.find(id); if (turn) Object.assign(turn, changes, "answer" in changes ? { count: undefined } : {}); this.$nextTick(this.follow); },
+    /* offset counts Unicode characters, as the server does; what is already here is skipped, a gap asks for the rest */
+    append(id, offset, text) {
+      const turn = this.find(id);
+      if (!turn) return;
+      turn.count ??= [...turn.answer].length;
+      if (offset > turn.count) { this.$emit("gap", { message_id: id, have: turn.count }); return; }
+      const fresh = offset === turn.count ? text : [...text].slice(turn.count - offset).join("");
+      if (fresh) { turn.answer += fresh; turn.count += [...fresh].length; }
+    },
+    scrolled() { const b = this.$refs.box; this.atEnd = b.scrollHeight - b.scrollTop - b.clientHeight < 60; },
+    follow() { if (this.atEnd && this.$refs.box) this.$refs.box.scrollTop = this.$refs.box.scrollHeight; },
+    toEnd() { this.atEnd = true; this.follow(); },
+    rate(turn, value) { turn.rating = value; this.$emit("rate", { message_id: turn.id, value }); },
+    async copy(turn) { await navigator.clipboard?.writeText(turn.answer); this.copied = turn.id; setTimeout(() => (this.copied = ""), 1500); },
+  },
+};

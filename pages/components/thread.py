@@ -1,0 +1,98 @@
+"""The conversation as one element."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements import mermaid as _mermaid  # noqa: F401  (makes the diagram library known to the browser)
+from nicegui.events import GenericEventArguments
+
+from pages.components.base import STATIC
+from pages.i18n import _
+
+Handler = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def labels() -> dict[str, str]:
+    """The words that the component shows."""
+    return {
+        "conversation": _("Conversation"),
+        "you": _("You:"),
+        "older": _("Show earlier messages"),
+        "thinking": _("Thinking…"),
+        "copy": _("Copy"),
+        "copied": _("Copied"),
+        "copyAnswer": _("Copy answer"),
+        "regenerate": _("Answer again"),
+        "good": _("Good answer"),
+        "bad": _("Bad answer"),
+        "continue": _("Continue"),
+        "retry": _("Try again"),
+        "toEnd": _("Go to the end"),
+        "source": _("Source {n}"),
+        "table": _("Table"),
+        "text": _("Text"),
+        "item": _("List item"),
+        "diagram": _("Diagram"),
+    }
+
+
+class Thread(
+    ui.element,
+    component="thread.js",
+    esm={
+        "samrad-markdown": "markdown",
+        "samrad-marked": str(STATIC / "vendor/marked"),
+        "samrad-highlight": str(STATIC / "vendor/highlight"),
+        "samrad-katex": str(STATIC / "vendor/katex"),
+    },
+):
+    """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
+
+    A turn is a dict with the keys of `pages.chat.turn`. Events: `cite` {message_id, index (0 = all)}, `regenerate`,
+    `continue` {message_id}, `rate` {message_id, value}, `older` first id, `gap` {message_id, have}.
+    """
+
+    def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, str], older: bool) -> None:
+        super().__init__()
+        self.classes("full-width").style("flex:1;min-height:0;display:flex;flex-direction:column")
+        self._props.update(
+            turns=turns, labels=labels(), name=name, initials=initials(name), welcome=welcome, older=older
+        )
+
+    def handle(self, event: str, handler: Handler) -> "Thread":
+        """Call `handler` with the event's data."""
+
+        async def received(e: GenericEventArguments) -> None:
+            await handler(e.args if isinstance(e.args, dict) else {"id": e.args})
+
+        self.on(event, received)
+        return self
+
+    def add(self, turn: dict[str, Any]) -> None:
+        """Append a turn and scroll to it."""
+        self.run_method("add", turn)
+
+    def take_away(self, message_id: str) -> None:
+        """Remove a turn."""
+        self.run_method("remove", message_id)
+
+    def prepend(self, turns: list[dict[str, Any]], *, older: bool) -> None:
+        """Put earlier turns in front; `older` says whether there are still more."""
+        self.run_method("prepend", turns)
+        self._props["older"] = older
+        self.update()
+
+    def append(self, message_id: str, offset: int, text: str) -> None:
+        """Add text that begins at character `offset` of the answer."""
+        self.run_method("append", message_id, offset, text)
+
+    def change(self, message_id: str, **changes: Any) -> None:
+        """Replace values of a turn."""
+        self.run_method("update", message_id, changes)
+
+
+def initials(name: str) -> str:
+    """One or two letters that stand for a name."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]).upper() or "S"

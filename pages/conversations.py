@@ -1,0 +1,48 @@
+"""All conversations of the actor."""
+
+from nicegui import ui
+
+from domain.conversations.entities import Conversation
+from domain.kernel.paging import Page
+from pages.components.base import box, button, empty_state, icon, icon_button, link_box, page_head
+from pages.components.pager import PagedList
+from pages.i18n import _, moment
+from pages.navigation import conversation_menu
+from pages.visit import News, visit
+
+
+async def history() -> None:
+    """Newest first, with search in names, questions and answers."""
+    here = visit()
+
+    async def fetch(words: str, cursor: str | None) -> Page[Conversation]:
+        return await here.services.conversations.page(here.actor, search=words, cursor=cursor)
+
+    def row(conversation: Conversation) -> None:
+        with box("rowline").props("role=listitem"):
+            icon("chat_bubble_outline")
+            with link_box(f"/conversations/{conversation.id}", "grow") as link:
+                link.style("text-decoration:none;color:inherit")
+                ui.label(conversation.name).classes("name")
+                ui.label(moment(conversation.last_message_at or conversation.created_at)).classes("sub")
+            with icon_button("more_horiz", _("Options for {name}", name=conversation.name)):
+                conversation_menu(conversation, False)
+
+    def empty(words: str) -> None:
+        if words:
+            empty_state("search_off", _("Nothing was found."), _("Try other words."))
+            return
+        with empty_state("forum", _("No conversations yet"), _("Ask your first question.")):
+            button(_("New chat"), lambda: ui.navigate.to("/chat"), icon="add")
+
+    with box("page"):
+        with page_head(_("Conversations"), _("Only you can see your conversations.")):
+            button(_("New chat"), lambda: ui.navigate.to("/chat"), icon="add")
+        found = PagedList(fetch, row, empty=empty, search=_("Search conversations"))
+        await found.refresh()
+
+    async def changed(news: News) -> None:
+        if news.kind in ("conversations_changed", "resync"):
+            await found.soon()
+
+    here.listen(f"user:{here.actor.user_id}", changed)

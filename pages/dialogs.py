@@ -1,0 +1,78 @@
+"""Dialogs that ask one thing."""
+
+from collections.abc import Awaitable, Callable
+
+from nicegui import ui
+from nicegui.context import context
+
+from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from pages.components.base import box, button, danger_button, field, heading, note, paragraph, quiet_button
+from pages.i18n import _
+from pages.visit import go_to_sign_in, reason_of, sentence, unexpected, visit
+
+
+def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
+    """An empty dialog and the card to fill; it is removed once it has closed."""
+    with context.client.content:  # what opened it (a menu, a list) may be drawn anew meanwhile
+        made = ui.dialog()
+    made.on("hide", lambda: made.delete())
+    made.props["aria-label"] = title
+    with made:
+        card = box("card dialog").classes("wide" if wide else "")
+        with card:
+            heading(title)
+    return made, card
+
+
+async def confirm(title: str, text: str, action: str) -> bool:
+    """Ask before something that cannot be undone."""
+    made, card = dialog(title)
+    with card:
+        paragraph(text)
+        with box("actions-row"):
+            quiet_button(_("Cancel"), lambda: made.submit(False)).props("autofocus")
+            danger_button(action, lambda: made.submit(True))
+    return bool(await made)
+
+
+async def ask_name(title: str, label: str, value: str, action: str, save: Callable[[str], Awaitable[None]]) -> None:
+    """Ask for one line of text; `save` may refuse it, which is shown beside the field."""
+    made, card = dialog(title)
+
+    async def submit() -> None:
+        async def work() -> None:
+            await save(str(entry.value or ""))
+            made.close()
+
+        await inline(work, problem)
+
+    with card:
+        entry = field(label, value).props("autofocus")
+        entry.on("keydown.enter", submit)
+        problem = box("full-width")
+        with box("actions-row"):
+            quiet_button(_("Cancel"), made.close)
+            button(action, submit)
+    made.open()
+
+
+async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool:
+    """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well."""
+    try:
+        await visit().authenticate()
+        await work()
+    except (Unauthenticated, UserInactive) as failure:
+        go_to_sign_in(reason_of(failure))
+        return False
+    except Failure as failure:
+        text = sentence(failure)
+    except Exception:
+        text = unexpected()
+    else:
+        if not place.is_deleted:
+            place.clear()
+        return True
+    place.clear()
+    with place:
+        note(text, "bad", icon_name="error_outline")
+    return False

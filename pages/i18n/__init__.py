@@ -1,0 +1,91 @@
+"""The words people read, in their language.
+
+English sentences in the code are the message ids; `<language>.po` in this folder holds the others, compiled when they
+are first needed, so that nothing has to be built. Importing this package does not load NiceGUI: the REST interface and
+the built-in model translate with it too.
+"""
+
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+from typing import Any
+
+LANGUAGES: Mapping[str, str] = {"sv": "Svenska", "en": "English"}
+"""The languages people may choose, in their own words."""
+DEFAULT = "sv"
+FOLDER = Path(__file__).parent
+
+
+@lru_cache
+def catalogue(language: str) -> NullTranslations:
+    """The translations into `language`; English needs none."""
+    path = FOLDER / f"{language}.po"
+    if language not in LANGUAGES or not path.exists():
+        return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = io.BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def translate(message: str, language: str, /, **params: Any) -> str:
+    """`message` in `language`, with its `{name}` parameters filled in."""
+    text = catalogue(language).gettext(message) if message else ""
+    return text.format(**params) if params else text
+
+
+def current_language() -> str:
+    """The language of the page that is being built or has sent an event."""
+    from pages.visit import visit
+
+    return visit().language
+
+
+def _(message: str, /, **params: Any) -> str:
+    """`message` in the language of the page."""
+    return translate(message, current_language(), **params)
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    """The form that fits `n`, with `{n}` filled in."""
+    return catalogue(current_language()).ngettext(singular, plural, n).format(n=number(n))
+
+
+def number(value: float) -> str:
+    """A number with the language's separators."""
+    from babel.numbers import format_decimal
+
+    return format_decimal(value, locale=current_language())
+
+
+def moment(value: datetime | None) -> str:
+    """Date and time, short; empty for None."""
+    from babel.dates import format_datetime
+
+    return format_datetime(value, "d MMM y HH:mm", locale=current_language()) if value else ""
+
+
+def size(value: int) -> str:
+    """Bytes as people read them: `2,4 MB`."""
+    amount, unit = float(value), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{number(round(amount, 1 if amount < 10 else 0))} {unit}"
+
+
+def preferred(accept_language: str) -> str:
+    """The best of our languages for an `Accept-Language` header."""
+    for part in accept_language.split(","):
+        code = part.split(";")[0].strip().lower()[:2]
+        if code in LANGUAGES:
+            return code
+    return DEFAULT

@@ -1,0 +1,134 @@
+"""The left drawer: what one can go to."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+from nicegui import background_tasks, ui
+
+from domain.conversations.entities import Conversation
+from domain.kernel.access import Action, Resource, permissions
+from domain.spaces.entities import SpaceKind
+from domain.spaces.service import SpaceView
+from pages.components.base import box, button, heading, icon, icon_button, link_box
+from pages.components.region import Region
+from pages.dialogs import ask_name, confirm
+from pages.i18n import _
+from pages.names import space_icon, space_name
+from pages.visit import act, guarded, toast, visit
+
+RECENT = 12
+
+
+class Navigation:
+    """New chat, spaces with the pages of the present one, conversations, administration."""
+
+    def __init__(self) -> None:
+        self.visit = visit()
+        self.region = Region(self._draw, "full-width")
+
+    async def refresh(self) -> None:
+        """Fetch and draw."""
+        await self.region.refresh()
+
+    def later(self) -> None:
+        """Fetch and draw soon, beside what goes on."""
+        with self.region.element:
+            background_tasks.create(guarded(self.region.soon)(), name="navigation")
+
+    async def _draw(self) -> Callable[[], None]:
+        actor, services = self.visit.actor, self.visit.services
+        spaces = await services.spaces.mine(actor)
+        if actor.is_admin:
+            spaces.append(await services.spaces.organization(actor))
+        recent = await services.conversations.page(actor, assistant_id=self.visit.assistant_id, limit=RECENT)
+
+        def build() -> None:
+            with ui.element("nav").classes("nav") as nav:
+                nav.props["aria-label"] = _("Main")
+                self._build(spaces, recent.items)
+
+        return build
+
+    def _build(self, spaces: Sequence[SpaceView], recent: Sequence[Conversation]) -> None:
+        button(_("New chat"), self._new_chat, icon="add").classes("full-width").style("margin-bottom:6px")
+        self._item("home", _("Start"), "/")
+        heading(_("Spaces"))
+        for view in spaces:
+            self._space(view)
+        if recent:
+            heading(_("Conversations"))
+            for conversation in recent:
+                self._conversation(conversation)
+            if len(recent) == RECENT:
+                self._item("history", _("All conversations"), "/conversations")
+        if self.visit.actor.is_admin:
+            heading(_("Administration"))
+            self._item("hub", _("AI models"), "/admin/models")
+            self._item("people", _("Users"), "/admin/users")
+
+    def _new_chat(self) -> None:
+        chosen = self.visit.assistant_id
+        ui.navigate.to(f"/chat/{chosen}" if chosen else "/chat")
+
+    def _here(self) -> str:
+        return self.visit.client.sub_pages_router.current_path.split("?")[0].rstrip("/") or "/"
+
+    def _item(self, icon_name: str, text: str, target: str, *, sub: bool = False) -> None:
+        active = self._here() == target
+        with link_box(target, "navitem") as link:
+            link.classes("active" if active else "").classes("sub" if sub else "")
+            if active:
+                link.props("aria-current=page")
+            if icon_name:
+                icon(icon_name)
+            ui.label(text).classes("grow clip")
+
+    def _space(self, view: SpaceView) -> None:
+        space = view.space
+        base = f"/spaces/{space.id}"
+        knows = Action.READ in permissions(self.visit.actor, view.role, Resource.COLLECTION)
+        if space.kind == SpaceKind.ORGANIZATION:
+            self._item(space_icon(space), space_name(space), f"{base}/knowledge")
+            return
+        self._item(space_icon(space), space_name(space), base)
+        if self.visit.space_id != space.id:
+            return
+        self._item("", _("Assistants"), f"{base}/assistants", sub=True)
+        if knows:
+            self._item("", _("Knowledge"), f"{base}/knowledge", sub=True)
+        if space.kind == SpaceKind.SHARED:
+            self._item("", _("Members"), f"{base}/members", sub=True)
+            if Action.EDIT in view.permissions:
+                self._item("", _("Settings"), f"{base}/settings", sub=True)
+
+    def _conversation(self, conversation: Conversation) -> None:
+        with box("navrow"):
+            self._item("chat_bubble_outline", conversation.name, f"/conversations/{conversation.id}")
+            with icon_button("more_horiz", _("Options for {name}", name=conversation.name)).props("size=sm"):
+                conversation_menu(conversation, self._here() == f"/conversations/{conversation.id}")
+
+
+def conversation_menu(conversation: Conversation, shown: bool) -> None:
+    """Rename and delete; `shown` says that the conversation is on the screen."""
+    with ui.menu().props("auto-close"):
+        ui.menu_item(_("Rename"), on_click=functools.partial(_rename, conversation))
+        ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, conversation, shown))).classes("danger")
+
+
+async def _rename(conversation: Conversation) -> None:
+    here = visit()
+
+    async def save(name: str) -> None:
+        await here.services.conversations.rename(here.actor, conversation.id, name)
+
+    await ask_name(_("Rename the conversation"), _("Name"), conversation.name, _("Save"), save)
+
+
+async def _delete(conversation: Conversation, shown: bool) -> None:
+    here = visit()
+    text = _("“{name}” and its answers will be gone for good.", name=conversation.name)
+    if await confirm(_("Delete the conversation?"), text, _("Delete")):
+        await here.services.conversations.delete(here.actor, conversation.id)
+        toast(_("The conversation was deleted."))
+        if shown:
+            ui.navigate.to(f"/chat/{conversation.assistant_id}")

@@ -1,0 +1,140 @@
+"""Search everything: spaces, assistants, conversations, documents, pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import ui
+from nicegui.events import ValueChangeEventArguments
+
+from domain.kernel.access import Action, Resource, permissions
+from domain.kernel.errors import N_
+from domain.knowledge.service import SearchScope
+from pages.components.base import box, heading, icon, link_box
+from pages.i18n import _
+from pages.names import assistant_name, space_icon, space_name
+from pages.visit import guarded, visit
+
+PAGES = (
+    ("home", N_("Start"), "/", False),
+    ("add_comment", N_("New chat"), "/chat", False),
+    ("history", N_("All conversations"), "/conversations", False),
+    ("manage_accounts", N_("Account"), "/account", False),
+    ("hub", N_("AI models"), "/admin/models", True),
+    ("people", N_("Users"), "/admin/users", True),
+)
+ARROW_KEYS = """(e) => {
+    const hits = [...e.currentTarget.querySelectorAll('.hit')], at = hits.indexOf(document.activeElement);
+    if (e.key === 'ArrowDown') hits[Math.min(at + 1, hits.length - 1)]?.focus();
+    else if (e.key === 'ArrowUp') (at > 0 ? hits[at - 1] : e.currentTarget.querySelector('input')).focus();
+    else if (e.key === 'Enter' && at < 0) hits[0]?.click();
+    else return;
+    e.preventDefault();
+}"""
+EACH = 6
+SPACES_SEARCHED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place that fits the words: what it is, where it is."""
+
+    icon: str
+    title: str
+    target: str
+    detail: str = ""
+
+
+class Palette:
+    """A dialog with one field and the places that fit; arrow keys move through them."""
+
+    def __init__(self) -> None:
+        self.visit = visit()
+        self.dialog = ui.dialog().props("position=top")
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the content, in the present language."""
+        self.dialog.clear()
+        self.dialog.props["aria-label"] = _("Search")
+        with self.dialog, box("card palette").style("margin-top:9vh") as card:
+            self.entry = ui.input(placeholder=_("Search spaces, conversations and documents")).props(
+                "borderless autofocus debounce=200"
+            )
+            self.entry.props["aria-label"] = _("Search")
+            self.entry.on_value_change(guarded(self._typed))
+            self.results = box("found")
+            self.results.props["aria-live"] = "polite"
+        card.on(
+            "keydown",
+            js_handler=ARROW_KEYS,
+        )
+
+    async def open(self) -> None:
+        """Show it, with the places to begin with."""
+        self.dialog.open()
+        self.entry.set_value("")
+        await guarded(self._show)("")
+
+    async def _typed(self, event: ValueChangeEventArguments[Any]) -> None:
+        await self._show(str(event.value or "").strip())
+
+    async def _show(self, words: str) -> None:
+        groups = await self._find(words)
+        if str(self.entry.value or "").strip() != words:
+            return  # more was typed meanwhile
+        self.results.clear()
+        with self.results:
+            for title, hits in groups:
+                if hits:
+                    heading(title)
+                    for hit in hits:
+                        self._hit(hit)
+            if not any(hits for _title, hits in groups):
+                ui.label(_("Nothing was found.")).classes("muted").style("padding:14px")
+
+    def _hit(self, hit: Hit) -> None:
+        with link_box(hit.target, "hit") as link:
+            icon(hit.icon)
+            with box("grow"):
+                ui.label(hit.title).classes("clip")
+                if hit.detail:
+                    ui.label(hit.detail).classes("sub clip")
+        link.on("click", self.dialog.close)
+
+    async def _find(self, words: str) -> list[tuple[str, Sequence[Hit]]]:
+        actor, services = self.visit.actor, self.visit.services
+        fits = words.casefold()
+        spaces = await services.spaces.mine(actor)
+        conversations = await services.conversations.page(actor, search=words, limit=EACH)
+        assistants = await services.assistants.mine(actor)
+        found = [Hit(space_icon(v.space), space_name(v.space), f"/spaces/{v.space.id}") for v in spaces]
+        helpers = [
+            Hit(
+                "smart_toy",
+                assistant_name(a.assistant, a.access.space),
+                f"/chat/{a.assistant.id}",
+                space_name(a.access.space),
+            )
+            for a in assistants
+        ]
+        places = [Hit(i, _(t), target) for i, t, target, admin in PAGES if actor.is_admin or not admin]
+        readable = [v.space.id for v in spaces if Action.READ in permissions(actor, v.role, Resource.COLLECTION)]
+        documents: list[Hit] = []
+        if len(words) > 2:
+            for space_id in readable[:SPACES_SEARCHED]:
+                scope = SearchScope(space_id=space_id)
+                for passage in await services.knowledge.search(actor, words, scope, limit=3, mode="text"):
+                    target = f"/documents/{passage.document_id}"
+                    if all(hit.target != target for hit in documents):
+                        documents.append(Hit("description", passage.title, target, passage.text[:120]))
+        return [
+            (_("Spaces"), [h for h in found if fits in h.title.casefold()][:EACH]),
+            (_("Assistants"), [h for h in helpers if fits in h.title.casefold()][:EACH]),
+            (
+                _("Conversations"),
+                [Hit("chat_bubble_outline", c.name, f"/conversations/{c.id}") for c in conversations.items],
+            ),
+            (_("Documents"), documents[:EACH]),
+            (_("Pages"), [h for h in places if fits in h.title.casefold()][:EACH]),
+        ]

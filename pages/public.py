@@ -1,0 +1,179 @@
+"""The pages for people who are not signed in: plain HTML without a socket, so that strangers hold nothing open."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from string import Template
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from domain.kernel.errors import N_, Failure, Invalid
+from domain.services import Services
+from domain.tenants.service import Setup
+from pages.components.base import STATIC
+from pages.i18n import LANGUAGES, preferred, translate
+
+REASONS = {
+    "out": ("ok", N_("You are signed out.")),
+    "ended": ("warn", N_("Your session has ended. Sign in to continue.")),
+    "inactive": ("bad", N_("This account is deactivated. Ask your administrator.")),
+}
+LANGUAGE_COOKIE = "samrad_language"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PAGE = Template("""<!doctype html>
+<html lang="$language"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title · Samråd</title><link rel="icon" href="/static/favicon.svg">
+<link rel="stylesheet" href="/static/theme.css?v=$version">
+<script src="/static/public.js?v=$version" defer></script></head>
+<body><main class="public"><div class="card $wide">
+<div class="line"><span class="brand"><img src="/static/favicon.svg" alt="">Samråd</span></div>
+<div><h1>$title</h1><p class="lead">$lead</p></div>
+<div class="note $tone" id="message" role="alert" $hidden>$message</div>
+$form
+<footer>$languages</footer></div></main></body></html>""")
+SIGN_IN = Template("""<form id="sign-in" data-next="$next" data-failed="$failed">
+<label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
+<label>$password<input name="password" type="password" autocomplete="current-password" required></label>
+<button class="main" data-busy="$busy">$action</button></form>""")
+SET_UP = Template("""<form id="set-up" data-failed="$failed">
+<label>$organisation<input name="organisation" autocomplete="organization" required autofocus></label>
+<div class="two"><label>$name<input name="username" autocomplete="name" required></label>
+<label>$email<input name="email" type="email" autocomplete="username" required></label></div>
+<label>$password<input name="password" type="password" autocomplete="new-password" minlength="10" required>
+<span class="help">$password_help</span></label>
+<label>$chosen<select name="language">$options</select></label>
+<button class="main" data-busy="$busy">$action</button></form>""")
+
+
+def language_of(request: Request) -> str:
+    """The language chosen here before, else the browser's."""
+    chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def safe_next(target: str) -> str:
+    """A path of this site to go on to; anything else is the start page."""
+    if not target.startswith("/") or target.startswith(("//", "/\\", "/sign-in", "/set-up", "/auth/")):
+        return "/"
+    return "".join(c for c in target if c >= " ")
+
+
+def _html(
+    request: Request, form: str, *, title: str, lead: str, note: tuple[str, str] | None, wide: bool
+) -> HTMLResponse:
+    language = language_of(request)
+    links = []
+    for code, name in LANGUAGES.items():
+        query = "&".join(f"{k}={quote(v)}" for k, v in {**request.query_params, "language": code}.items())
+        current = ' aria-current="true"' if code == language else ""
+        links.append(f'<a href="?{escape(query)}" lang="{code}"{current}>{escape(name)}</a>')
+    content = PAGE.substitute(
+        language=language,
+        version=int((STATIC / "theme.css").stat().st_mtime),
+        title=escape(title),
+        lead=escape(lead),
+        form=form,
+        tone=note[0] if note else "bad",
+        hidden="" if note else "hidden",
+        message=escape(note[1]) if note else "",
+        languages="".join(links),
+        wide="wide" if wide else "",
+    )
+    response = HTMLResponse(content, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, httponly=True, samesite="lax")
+    return response
+
+
+def _words(language: str, words: Mapping[str, str]) -> dict[str, str]:
+    return {name: escape(translate(message, language)) for name, message in words.items()}
+
+
+async def sign_in_page(services: Services, request: Request) -> Response:
+    """The sign-in page; to the set-up page when nobody has set the installation up."""
+    if await services.setup.needed():
+        return RedirectResponse("/set-up", 303)
+    language = language_of(request)
+    tone, reason = REASONS.get(request.query_params.get("reason", ""), ("", ""))
+    words = {
+        "email": N_("E-mail"),
+        "password": N_("Password"),
+        "action": N_("Sign in"),
+        "busy": N_("Signing in…"),
+        "failed": N_("The server cannot be reached. Check the connection and try again."),
+    }
+    form = SIGN_IN.substitute(_words(language, words), next=escape(safe_next(request.query_params.get("next", "/"))))
+    return _html(
+        request,
+        form,
+        title=translate(N_("Sign in"), language),
+        lead=translate(N_("Welcome back."), language),
+        note=(tone, translate(reason, language)) if reason else None,
+        wide=False,
+    )
+
+
+async def set_up_page(services: Services, request: Request) -> Response:
+    """The first page of an installation: organisation and administrator."""
+    if not await services.setup.needed():
+        return RedirectResponse("/sign-in", 303)
+    language = language_of(request)
+    words = {
+        "organisation": N_("Name of the organisation"),
+        "name": N_("Your name"),
+        "email": N_("Your e-mail"),
+        "password": N_("Password"),
+        "password_help": N_("At least 10 characters. A sentence is easy to remember."),
+        "chosen": N_("Language"),
+        "action": N_("Create the organisation"),
+        "busy": N_("Creating…"),
+        "failed": N_("The server cannot be reached. Check the connection and try again."),
+    }
+    options = "".join(
+        f'<option value="{code}"{" selected" if code == language else ""}>{escape(name)}</option>'
+        for code, name in LANGUAGES.items()
+    )
+    form = SET_UP.substitute(_words(language, words), options=options)
+    lead = N_("Name the organisation and its first administrator. Everything stays on this server.")
+    return _html(
+        request,
+        form,
+        title=translate(N_("Set up Samråd"), language),
+        lead=translate(lead, language),
+        note=None,
+        wide=True,
+    )
+
+
+async def set_up(services: Services, request: Request) -> Response:
+    """Create the organisation; the browser then signs in with what was entered."""
+    language = language_of(request)
+    try:
+        entered = _entered(await request.body())
+        await services.setup.run(
+            Setup(
+                organisation=entered.get("organisation", ""),
+                email=entered.get("email", ""),
+                password=entered.get("password", ""),
+                language=entered.get("language", language),
+                username=entered.get("username") or None,
+            )
+        )
+    except Failure as failure:
+        text = translate(failure.message, language, **failure.params)
+        return JSONResponse({"message": text, "code": failure.code, "field": failure.field}, failure.status)
+    return Response(status_code=204)
+
+
+def _entered(body: bytes) -> dict[str, str]:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        raise Invalid from None
+    if len(body) > 20_000 or not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
+        raise Invalid
+    return data

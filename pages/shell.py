@@ -1,0 +1,251 @@
+"""The frame of every page: header, navigation, sources panel, and the pages inside."""
+
+import copy
+import functools
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nicegui import ui
+from starlette.requests import Request
+
+from domain.kernel.actor import Actor
+from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from pages.components.base import box, empty_state, heading, icon, icon_button, quiet_button
+from pages.components.shortcuts import Shortcuts
+from pages.components.sources import Sources
+from pages.components.thread import initials
+from pages.i18n import LANGUAGES, _, ngettext
+from pages.jobs import JobsButton
+from pages.navigation import Navigation
+from pages.palette import Palette
+from pages.visit import News, Site, Visit, act, go_to_sign_in, open_visit, reason_of, sentence, unexpected, visit
+
+QUASAR = {"sv": "sv", "en": "en-US"}
+THEMES: dict[str, bool | None] = {"system": None, "light": False, "dark": True}
+WIDE_ENOUGH = 1200
+Builder = Callable[..., Awaitable[None]]
+
+
+def sub_page(builder: Builder) -> Builder:
+    """A page inside the shell: authenticated anew, what fails is said, and the title takes the focus."""
+
+    @functools.wraps(builder)
+    async def build(*args: Any, **kwargs: Any) -> None:
+        here = visit()
+        here.leave_page()
+        here.space_id = here.assistant_id = None
+        first = here.client.sub_pages_router.is_initial_request
+        try:
+            await here.authenticate()
+            await builder(*args, **kwargs)
+        except (Unauthenticated, UserInactive) as failure:
+            go_to_sign_in(reason_of(failure))
+            return
+        except Failure as failure:
+            refused(sentence(failure))
+        except Exception:
+            refused(unexpected())
+        here.shell.page_changed()
+        announce_page(focus=not first)
+
+    return build
+
+
+def refused(text: str) -> None:
+    """A page that cannot be shown, and why."""
+    with box("page"):
+        heading(_("This page cannot be shown"), 1)
+        with box("card"), empty_state("search_off", text, _("It may have been moved or deleted, or you lack access.")):
+            quiet_button(_("Go to the start page"), lambda: ui.navigate.to("/"), icon="home")
+
+
+def announce_page(*, focus: bool) -> None:
+    """Name the tab after the page's title, and move the focus there after a change of page."""
+    move = "h.focus({preventScroll: true});" if focus else ""
+    ui.run_javascript(
+        "requestAnimationFrame(() => { const h = document.querySelector('main h1'); if (!h) return;"
+        f"document.title = h.textContent + ' · Samråd'; {move} }})"
+    )
+
+
+class Shell:
+    """The frame of one tab."""
+
+    def __init__(self, here: Visit, theme: str) -> None:
+        self.visit = here
+        self.dark = ui.dark_mode(THEMES.get(theme))
+
+    async def build(self, routes: dict[str, Builder]) -> None:
+        """Make all parts and the page that the address asks for."""
+        ui.colors(primary="#3b4fd8", positive="#11734a", negative="#b3261e", warning="#8a5200")
+        Shortcuts({"mod+k": "search", "mod+shift+o": "new", "/": "search"}, self._shortcut)
+        self.palette = Palette()
+        with ui.header() as self.header:
+            self._header()
+        with ui.left_drawer(value=None).props("width=264 breakpoint=1023 bordered") as self.left:
+            self.navigation = Navigation()
+            await self.navigation.refresh()
+        with ui.right_drawer(value=False).props(f"width=350 breakpoint={WIDE_ENOUGH - 1} bordered") as self.right:
+            self.side = box("side")
+        self.visit.frame = self
+        with box("full-width") as main:
+            ui.sub_pages({path: sub_page(builder) for path, builder in routes.items()}, show_404=True)
+        ui.skip_link(_("Skip to main content"), target=main)
+        self._name_landmarks()
+        self.visit.listen(f"user:{self.visit.actor.user_id}", self._news, tab=True)
+
+    def _header(self) -> None:
+        actor = self.visit.actor
+        icon_button("menu", _("Show or hide the navigation"), lambda: self.left.toggle())
+        with ui.link(target="/").classes("brand", remove="nicegui-link"):
+            ui.element("img").props('src="/static/favicon.svg" alt=""')
+            ui.label("Samråd")
+        ui.label(self.visit.tenant_name).classes("chip hide-sm")
+        box("grow")
+        with ui.element("button").classes("find").props("type=button") as find:
+            icon("search")
+            ui.label(_("Search")).classes("grow").style("text-align:left").classes("hide-sm")
+            with ui.element("kbd").classes("hide-sm"):
+                ui.label("Ctrl K")
+        find.props["aria-label"] = _("Search")
+        find.on("click", self.palette.open)
+        self.jobs = JobsButton()
+        self._language_button()
+        icon_button("dark_mode", _("Light or dark theme"), self._toggle_theme).classes("hide-sm")
+        with ui.button(color=None).props("flat round dense") as account:
+            ui.label(initials(actor.name or actor.email)).classes("face")
+            self._account_menu(actor)
+        account.props["aria-label"] = _("Your account")
+
+    def _language_button(self) -> None:
+        with icon_button("translate", _("Language")).classes("hide-sm"), ui.menu().props("auto-close"):
+            for code, name in LANGUAGES.items():
+                ui.menu_item(name, on_click=functools.partial(self.set_language, code))
+
+    def _account_menu(self, actor: Actor) -> None:
+        with ui.menu().props("auto-close"), box("stack tight").style("padding:6px;min-width:220px"):
+            with box("stack tight").style("padding:8px 12px;gap:0"):
+                ui.label(actor.name).classes("strong")
+                ui.label(actor.email).classes("muted small")
+            ui.separator()
+            ui.menu_item(_("Account"), on_click=lambda: ui.navigate.to("/account"))
+            for code, name in LANGUAGES.items():
+                if code != self.visit.language:
+                    ui.menu_item(name, on_click=functools.partial(self.set_language, code))
+            ui.menu_item(_("Light or dark theme"), on_click=self._toggle_theme)
+            ui.menu_item(_("Sign out"), on_click=self._sign_out)
+
+    async def _shortcut(self, name: str) -> None:
+        if name == "search":
+            await self.palette.open()
+        else:
+            ui.navigate.to("/chat")
+
+    def _sign_out(self) -> None:
+        headers = json.dumps({"X-CSRF-Token": self.visit.csrf_token})
+        ui.run_javascript(
+            f"fetch('/auth/sign-out', {{method: 'POST', headers: {headers}}})"
+            ".finally(() => window.location.assign('/sign-in?reason=out'))"
+        )
+
+    async def set_language(self, code: str) -> None:
+        """Switch all words at once, without loading the page again, and remember it."""
+
+        async def switch() -> None:
+            await self.visit.services.users.update_me(self.visit.actor, {"language": code})
+            self.visit.language = code
+            await self.redraw()
+
+        await act(switch)()
+
+    async def redraw(self) -> None:
+        """Draw everything anew in the present language."""
+        self.header.clear()
+        with self.header:
+            self._header()
+        self.palette.renew()
+        await self.navigation.refresh()
+        self._use_quasar_language()
+        self._name_landmarks()
+        await self.visit.client.sub_pages_router.refresh()
+
+    def _use_quasar_language(self) -> None:
+        from nicegui.version import __version__
+
+        name = json.dumps(QUASAR[self.visit.language])
+        ui.run_javascript(
+            f"document.documentElement.lang = {name};"
+            f"import('/_nicegui/{__version__}/static/lang/' + {name} + '.umd.prod.js')"
+            f".then(() => Quasar.lang.set(Quasar.lang[{name}.replace('-', '')]))"
+        )
+
+    async def _toggle_theme(self) -> None:
+        async def switch() -> None:
+            shown = await ui.run_javascript("document.body.classList.contains('body--dark')", timeout=3)
+            self.use_theme("light" if shown else "dark")
+            await self.visit.services.users.update_me(self.visit.actor, {"theme": "light" if shown else "dark"})
+
+        await act(switch)()
+
+    def use_theme(self, theme: str) -> None:
+        """Show a theme: system, light or dark."""
+        self.dark.set_value(THEMES[theme])
+
+    def _name_landmarks(self) -> None:
+        names = json.dumps({"left": _("Navigation"), "right": _("Sources")})
+        ui.run_javascript(
+            f"for (const [side, name] of Object.entries({names}))"
+            "document.querySelector('.q-drawer--' + side)?.setAttribute('aria-label', name)"
+        )
+
+    def page_changed(self) -> None:
+        """Another page is shown: mark it in the navigation; the sources belong to conversations only."""
+        if self.visit.assistant_id is None:
+            self.right.set_value(False)
+        ui.run_javascript("if (window.innerWidth < 1024) emitEvent('close_navigation')")
+        self.navigation.later()
+
+    def show_sources(self, items: list[dict[str, Any]], selected: int) -> None:
+        """Fill the sources panel.
+
+        `selected` > 0 opens it at that passage, 0 opens it, below 0 opens it only where there is room.
+        """
+        self.side.clear()
+        with self.side:
+            with box("line"):
+                heading(_("Sources")).classes("grow")
+                ui.label(ngettext("{n} source", "{n} sources", len(items))).classes("chip acc")
+                icon_button("close", _("Close the sources"), lambda: self.right.set_value(False))
+            Sources(items, max(selected, 0))
+        if selected >= 0:
+            self.right.set_value(True)
+        else:
+            ui.run_javascript(f"if (window.innerWidth >= {WIDE_ENOUGH}) emitEvent('room_for_sources')")
+
+    async def _news(self, news: News) -> None:
+        match news.kind:
+            case "signed_out":
+                await self.visit.authenticate()
+            case "job":
+                await self.jobs.changed(news.data)
+            case "spaces_changed" | "conversations_changed" | "resync":
+                self.navigation.later()
+
+
+async def show(site: Site, request: Request, routes: dict[str, Builder]) -> None:
+    """Build the shell for a signed-in actor; raises `Unauthenticated` when there is none."""
+    actor = await site.resolve_actor(request)
+    if actor is None:
+        raise Unauthenticated
+    here = open_visit(site, request, actor)
+    user = (await site.services.users.me(actor)).user
+    here.language = user.language
+    tenant = await site.services.users.tenant(actor)
+    here.tenant_name = tenant.display_name or tenant.name
+    page = here.client.page = copy.copy(here.client.page)
+    page.language, page.dark = QUASAR[here.language], THEMES.get(user.theme)  # type: ignore[assignment]
+    shell = Shell(here, user.theme)
+    ui.on("room_for_sources", lambda: shell.right.set_value(True))
+    ui.on("close_navigation", lambda: shell.left.set_value(False))
+    await shell.build(routes)

@@ -1,0 +1,94 @@
+"""All addresses of the pages."""
+
+from urllib.parse import quote
+
+from nicegui import app, ui
+from nicegui.translations import translations
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from domain.kernel.errors import N_, Failure
+from pages import account, assistants, chat, conversations, documents, knowledge, public, shell, spaces, start, welcome
+from pages.admin import models, users
+from pages.components.base import STATIC
+from pages.i18n import translate
+from pages.visit import Site, reason_of
+
+ROUTES: dict[str, shell.Builder] = {
+    "/": start.start,
+    "/welcome": welcome.welcome,
+    "/chat": chat.personal,
+    "/chat/{assistant_id}": chat.new,
+    "/conversations": conversations.history,
+    "/conversations/{conversation_id}": chat.existing,
+    "/spaces/{space_id}": spaces.overview,
+    "/spaces/{space_id}/assistants": assistants.listing,
+    "/spaces/{space_id}/knowledge": knowledge.collections,
+    "/spaces/{space_id}/members": spaces.members,
+    "/spaces/{space_id}/settings": spaces.settings,
+    "/assistants/{assistant_id}": assistants.edit,
+    "/collections/{collection_id}": knowledge.documents,
+    "/documents/{document_id}": documents.document,
+    "/account": account.account,
+    "/admin/models": models.models,
+    "/admin/users": users.users,
+}
+NOT_PAGES = ("api/", "static/", "auth/", "_nicegui")
+
+
+def register_pages(site: Site) -> None:
+    """Register the pages, the static files and the look on NiceGUI."""
+    app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
+    version = int((STATIC / "theme.css").stat().st_mtime)
+    ui.add_head_html(
+        '<link rel="icon" href="/static/favicon.svg">'
+        '<link rel="preload" as="font" type="font/woff2" crossorigin'
+        ' href="/static/fonts/inter-latin-wght-normal.woff2">'
+        f'<link rel="stylesheet" href="/static/theme.css?v={version}">',
+        shared=True,
+    )
+    ui.button.default_props("no-caps unelevated")
+    _teach_swedish()
+    _register_public(site)
+
+    async def page(request: Request, path: str = "") -> Response | None:
+        if path.startswith(NOT_PAGES):
+            return JSONResponse({"message": "Not found.", "code": 9000}, 404)
+        try:
+            await shell.show(site, request, ROUTES)
+        except Failure as failure:
+            if await site.services.setup.needed():
+                return RedirectResponse("/set-up", 303)
+            target = quote(request.url.path, safe="/")
+            reason = f"&reason={reason_of(failure)}" if failure.status == 403 else ""
+            return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
+        return None
+
+    ui.page("/")(page)
+    ui.page("/{path:path}")(page)
+
+
+def _register_public(site: Site) -> None:
+    async def sign_in(request: Request) -> Response:
+        return await public.sign_in_page(site.services, request)
+
+    async def set_up_page(request: Request) -> Response:
+        return await public.set_up_page(site.services, request)
+
+    async def set_up(request: Request) -> Response:
+        return await public.set_up(site.services, request)
+
+    app.add_api_route("/sign-in", sign_in, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/set-up", set_up_page, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/set-up", set_up, methods=["POST"], include_in_schema=False)
+
+
+def _teach_swedish() -> None:
+    """NiceGUI's own sentences (a lost connection) have no Swedish."""
+    sentences = {
+        "connection_lost": N_("The connection was lost."),
+        "trying_to_reconnect": N_("Trying to connect again…"),
+        "message_too_long": N_("The message is too long"),
+        "message_too_long_body": N_("The text is too large to be sent."),
+    }
+    translations["sv"] = {key: translate(text, "sv") for key, text in sentences.items()}

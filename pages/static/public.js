@@ -1,0 +1,55 @@
+/* The forms of the pages for people who are not signed in. */
+const message = document.getElementById("message");
+
+function say(text, field, form) {
+  message.textContent = text;
+  message.className = "note bad";
+  message.hidden = false;
+  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
+  const wrong = field && form.elements[field];
+  if (wrong) { wrong.setAttribute("aria-invalid", "true"); wrong.focus(); }
+}
+
+async function post(url, data, failed) {
+  let response;
+  try {
+    response = await fetch(url, {
+      method: "POST", body: JSON.stringify(data), credentials: "same-origin",
+      headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
+    });
+  } catch { throw { message: failed }; }
+  if (response.ok) return;
+  let answer = {};
+  try { answer = await response.json(); } catch { /* not ours */ }
+  const reference = answer.request_id && response.status >= 500 ? ` (${answer.request_id})` : "";
+  throw { message: (answer.message || failed) + reference, field: answer.field };
+}
+
+function handle(form, work) {
+  form?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button.main"), label = button.textContent;
+    button.disabled = true;
+    button.textContent = button.dataset.busy;
+    try {
+      await work(Object.fromEntries(new FormData(form)));
+    } catch (error) {
+      say(error.message, error.field, form);
+      button.disabled = false;
+      button.textContent = label;
+    }
+  });
+}
+
+const signIn = document.getElementById("sign-in"), setUp = document.getElementById("set-up");
+
+handle(signIn, async ({ email, password }) => {
+  await post("/auth/sign-in", { email, password }, signIn.dataset.failed);
+  window.location.assign(signIn.dataset.next);
+});
+
+handle(setUp, async (entered) => {
+  await post("/set-up", entered, setUp.dataset.failed);
+  await post("/auth/sign-in", { email: entered.email, password: entered.password }, setUp.dataset.failed);
+  window.location.assign("/welcome");
+});

@@ -1,0 +1,2 @@
+import "./katex.min.js";
+export default globalThis.katex;

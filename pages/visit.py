@@ -1,0 +1,229 @@
+"""One open tab: who is in it, in which language, and what it listens to."""
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, Protocol
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from nicegui import Client, background_tasks, ui
+from nicegui.context import context
+from starlette.requests import Request
+
+from domain.kernel.actor import Actor
+from domain.kernel.errors import N_, Failure, NotFound, Unauthenticated, UserInactive
+from domain.kernel.ids import new_id
+from domain.services import Services
+from pages.i18n import _, translate
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+UNEXPECTED = N_("Something went wrong. Try again; if it happens again, report the id {id}.")
+
+
+class News(Protocol):
+    """Something that happened; see `domain.kernel.events.Signal`."""
+
+    @property
+    def kind(self) -> str:
+        """What kind of news."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Ids and states."""
+
+
+class Live(Protocol):
+    """Where news come from."""
+
+    def subscribe(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[News]]:
+        """The news of one topic, from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages were given by the program."""
+
+    services: Services
+    resolve_actor: Callable[[Request], Awaitable[Actor | None]]
+    live: Live
+    csrf_token: Callable[[Request], str]
+
+
+class Frame(Protocol):
+    """What a page may ask of the frame around it; see `pages.shell.Shell`."""
+
+    def page_changed(self) -> None:
+        """Another page is shown."""
+
+    def show_sources(self, items: list[dict[str, Any]], selected: int) -> None:
+        """Fill the sources panel."""
+
+    def use_theme(self, theme: str) -> None:
+        """Show a theme."""
+
+    async def set_language(self, code: str) -> None:
+        """Switch all words."""
+
+
+@dataclass(eq=False)
+class Visit:
+    """An open tab. `page_tasks` end when another page is shown, `tab_tasks` when the tab is closed."""
+
+    site: Site
+    client: Client
+    request: Request
+    actor: Actor
+    language: str
+    tenant_name: str = ""
+    page_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    tab_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    on_leave: list[Callable[[], None]] = field(default_factory=list)
+    frame: "Frame | None" = None
+    space_id: UUID | None = None
+    assistant_id: UUID | None = None
+
+    @property
+    def shell(self) -> Frame:
+        """The frame around the page."""
+        assert self.frame is not None
+        return self.frame
+
+    @property
+    def services(self) -> Services:
+        """The use cases."""
+        return self.site.services
+
+    @property
+    def csrf_token(self) -> str:
+        """The token that uploads send with them."""
+        return self.site.csrf_token(self.request)
+
+    async def authenticate(self) -> Actor:
+        """The actor as of now; raises when the session has ended or the user was stopped."""
+        actor = await self.site.resolve_actor(self.request)
+        if actor is None:
+            raise Unauthenticated
+        self.actor = actor
+        return actor
+
+    def listen(self, topic: str, handler: Callable[[News], Awaitable[None]], *, tab: bool = False) -> None:
+        """Call `handler` for the news of a topic while the page (or the whole tab) is open."""
+        slot = context.slot
+
+        async def follow() -> None:
+            async with self.site.live.subscribe(topic) as news:
+                async for item in news:
+                    with slot:
+                        await guarded(handler)(item)
+
+        task = background_tasks.create(follow(), name=f"listening to {topic}")
+        (self.tab_tasks if tab else self.page_tasks).append(task)
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        """Run something beside the page until another page is shown."""
+
+        async def run() -> None:
+            await work
+
+        self.page_tasks.append(background_tasks.create(run(), name=name))
+
+    def leave_page(self) -> None:
+        """Another page is shown: end what belonged to this one."""
+        for task in self.page_tasks:
+            task.cancel()
+        self.page_tasks.clear()
+        for hook in self.on_leave:
+            hook()
+        self.on_leave.clear()
+
+    def close(self) -> None:
+        """The tab is gone."""
+        self.leave_page()
+        for task in self.tab_tasks:
+            task.cancel()
+        self.tab_tasks.clear()
+
+
+_visits: WeakKeyDictionary[Client, Visit] = WeakKeyDictionary()
+
+
+def open_visit(site: Site, request: Request, actor: Actor) -> Visit:
+    """The visit of the client that is being built."""
+    client = context.client
+    made = Visit(site, client, request, actor, actor.language)
+    _visits[client] = made
+    client.on_delete(made.close)
+    return made
+
+
+def visit() -> Visit:
+    """The visit of the present client."""
+    return _visits[context.client]
+
+
+def sentence(failure: Failure) -> str:
+    """What the failure says, in the language of the page."""
+    return _(failure.message, **failure.params)
+
+
+def toast(text: str, kind: str = "positive") -> None:
+    """A short message that goes away by itself."""
+    ui.notify(text, type=kind, position="bottom", timeout=6000 if kind == "negative" else 3500)  # type: ignore[arg-type]
+
+
+def go_to_sign_in(reason: str) -> None:
+    """Leave for the sign-in page, which says why."""
+    context.client.open(f"/sign-in?reason={reason}")
+
+
+def reason_of(failure: Failure) -> str:
+    """How the sign-in page explains the failure."""
+    return "inactive" if isinstance(failure, UserInactive) else "ended"
+
+
+def guarded(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+    """The handler, with every failure shown as a sentence."""
+
+    @functools.wraps(handler)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await handler(*args, **kwargs)
+        except (Unauthenticated, UserInactive) as failure:
+            go_to_sign_in(reason_of(failure))
+        except Failure as failure:
+            toast(sentence(failure), "negative")
+        except Exception:
+            toast(unexpected(), "negative")
+
+    return run
+
+
+def unexpected() -> str:
+    """Log the exception that is being handled, and the sentence that names it by an id."""
+    incident = new_id().hex[-8:]
+    log.exception("page failed, id %s", incident)
+    return translate(UNEXPECTED, visit().language, id=incident)
+
+
+def act(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+    """A handler that changes something: the actor is asked for anew before it, failures are shown."""
+
+    @functools.wraps(handler)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        await visit().authenticate()
+        await handler(*args, **kwargs)
+
+    return guarded(run)
+
+
+def identifier(value: str) -> UUID:
+    """An id from an address; `NotFound` when it is none."""
+    try:
+        return UUID(value)
+    except ValueError:
+        raise NotFound from None

@@ -1,0 +1,64 @@
+"""Engines and sessions. A session belongs to one tenant from its first statement to its last."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+import storage.tables  # noqa: F401  (maps the entities)
+from storage import postgres, sqlite
+from storage.guard import SYSTEM, TENANT, TenantSession
+
+READERS = 4
+
+
+class Database:
+    """SQLite in a file or Postgres by URL, behind the same sessions."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self.writer, self.reader = writer, reader
+        options = {"sync_session_class": TenantSession, "expire_on_commit": False, "autoflush": True}
+        self._write = async_sessionmaker(writer, **options)
+        self._read = async_sessionmaker(reader, **options)
+
+    @classmethod
+    def sqlite(cls, path: Path) -> "Database":
+        """A database file: one connection that writes, a few that read."""
+        url = f"sqlite+aiosqlite:///{path}"
+        return cls(
+            sqlite.make_engine(url, write=True, pool_size=1), sqlite.make_engine(url, write=False, pool_size=READERS)
+        )
+
+    @classmethod
+    def postgres(cls, owner_url: str, key: bytes, *, program_url: str | None = None, pool_size: int = 10) -> "Database":
+        """A Postgres database, connected to as the program's role."""
+        url = postgres.async_url(program_url) if program_url else postgres.program_url(owner_url, key)
+        engine = postgres.make_engine(url, pool_size=pool_size)
+        return cls(engine, engine)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.writer.dialect.name
+
+    @asynccontextmanager
+    async def session(self, tenant_id: UUID, *, write: bool = True) -> AsyncIterator[AsyncSession]:
+        """A session of one tenant. Leaving it without a commit rolls back."""
+        maker = self._write if write else self._read
+        async with maker(info={TENANT: tenant_id}) as session:
+            yield session
+
+    @asynccontextmanager
+    async def system_session(self, *, write: bool = False) -> AsyncIterator[AsyncSession]:
+        """The explicit scope across tenants, for `storage.directory` alone."""
+        maker = self._write if write else self._read
+        async with maker(info={TENANT: SYSTEM}) as session:
+            yield session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writer.dispose()
+        if self.reader is not self.writer:
+            await self.reader.dispose()

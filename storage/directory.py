@@ -1,0 +1,135 @@
+"""The few look-ups that cross tenants. They answer with ids only.
+
+On Postgres each is a SECURITY DEFINER function (see `storage.migrations.ddl`), since the program's role sees one tenant
+at a time; on SQLite it is a statement in the explicit system scope.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from domain.jobs.entities import Job, JobState
+from domain.kernel.clock import now
+from domain.conversations.entities import AnswerState, Message
+from domain.ports import Located, LoginMatch
+from domain.tenants.entities import Tenant
+from domain.users.entities import User
+from storage.database import Database
+from storage.tables.conversations import messages
+from storage.tables.identity import login_throttles
+from storage.tables.jobs import jobs
+from storage.tables.tenants import tenants
+from storage.tables.users import users
+
+
+class SqlDirectory:
+    """See `domain.ports.Directory`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def _postgres(self) -> bool:
+        return self._database.dialect == "postgresql"
+
+    async def has_tenants(self) -> bool:
+        """Whether the installation is set up."""
+        return bool(await self.tenant_ids())
+
+    async def tenant_ids(self) -> Sequence[UUID]:
+        """All organisations."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                return (await session.scalars(text("select id from app.tenant_ids() as id"))).all()
+            return (await session.scalars(select(tenants.c.id).select_from(Tenant))).all()
+
+    async def login(self, email: str) -> LoginMatch | None:
+        """The living account with this address."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select tenant_id, id from app.login(:email)").bindparams(email=email.strip())
+                row = (await session.execute(statement)).first()
+            else:
+                living = (users.c.email == email.strip().lower(), users.c.deleted_at.is_(None))
+                query = select(users.c.tenant_id, users.c.id).select_from(User).where(*living)
+                row = (await session.execute(query)).first()
+        return LoginMatch(row[0], row[1]) if row else None
+
+    async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
+        """Queued jobs that may run now: the first of each tenant, then the second of each, and so on."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select tenant_id, id from app.due_jobs(:lane, :most)").bindparams(lane=lane, most=limit)
+                return [Located(row[0], row[1]) for row in await session.execute(statement)]
+            turn = func.row_number().over(partition_by=jobs.c.tenant_id, order_by=jobs.c.id).label("turn")
+            waiting = (
+                select(jobs.c.tenant_id, jobs.c.id, turn)
+                .select_from(Job)
+                .where(
+                    jobs.c.state == JobState.QUEUED,
+                    jobs.c.lane == lane,
+                    (jobs.c.run_after.is_(None)) | (jobs.c.run_after <= now()),
+                )
+                .subquery()
+            )
+            query = select(waiting.c.tenant_id, waiting.c.id).order_by(waiting.c.turn, waiting.c.id).limit(limit)
+            return [Located(row[0], row[1]) for row in await session.execute(query)]
+
+    async def expired_jobs(self) -> Sequence[Located]:
+        """Running jobs whose lease has run out."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                rows = await session.execute(text("select tenant_id, id from app.expired_jobs()"))
+            else:
+                expired = (jobs.c.state == JobState.RUNNING, jobs.c.lease_until < now())
+                rows = await session.execute(select(jobs.c.tenant_id, jobs.c.id).select_from(Job).where(*expired))
+            return [Located(row[0], row[1]) for row in rows]
+
+    async def stale_runs(self, older_than_seconds: float) -> Sequence[Located]:
+        """Messages said to be running whose process gives no sign of life."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select tenant_id, id from app.stale_runs(:age)").bindparams(age=older_than_seconds)
+                rows = await session.execute(statement)
+            else:
+                moment = now() - timedelta(seconds=older_than_seconds)
+                stale = (messages.c.state == AnswerState.RUNNING, messages.c.heartbeat_at < moment)
+                query = select(messages.c.tenant_id, messages.c.id).select_from(Message).where(*stale)
+                rows = await session.execute(query)
+            return [Located(row[0], row[1]) for row in rows]
+
+    async def login_attempts(self, key: str) -> tuple[int, float]:
+        """Failures in the current window and the seconds still to wait."""
+        async with self._database.system_session() as session:
+            row = (await session.execute(select(login_throttles).where(login_throttles.c.key == key))).first()
+        if row is None:
+            return 0, 0.0
+        wait = (row.blocked_until - now()).total_seconds() if row.blocked_until else 0.0
+        return row.failures, max(0.0, wait)
+
+    async def login_failed(self, key: str, *, window_seconds: int, threshold: int, block_seconds: int) -> None:
+        """Count a failed attempt; block the key beyond `threshold`."""
+        moment = now()
+        throttle = login_throttles
+        async with self._database.system_session(write=True) as session:
+            row = (await session.execute(select(throttle).where(throttle.c.key == key).with_for_update())).first()
+            if row is None:
+                await session.execute(insert(throttle).values(key=key, failures=1, window_started_at=moment))
+            else:
+                fresh = moment - row.window_started_at > timedelta(seconds=window_seconds)
+                failures = 1 if fresh else row.failures + 1
+                values: dict[str, object] = {"failures": failures}
+                if fresh:
+                    values["window_started_at"] = moment
+                if failures >= threshold:
+                    values["blocked_until"] = moment + timedelta(seconds=block_seconds)
+                await session.execute(update(throttle).where(throttle.c.key == key).values(**values))
+            await session.commit()
+
+    async def login_succeeded(self, key: str) -> None:
+        """Forget the failures of `key`."""
+        async with self._database.system_session(write=True) as session:
+            await session.execute(delete(login_throttles).where(login_throttles.c.key == key))
+            await session.commit()

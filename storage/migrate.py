@@ -1,0 +1,154 @@
+"""Bringing a database to the schema the code expects: under a lock, on both databases, with a check afterwards."""
+
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from storage import postgres, sqlite
+from storage.migrations import ddl
+from storage.migrations.env_filter import include_name
+from storage.tables import metadata
+
+LOCK_KEY = 7_261_836_451
+_HERE = Path(__file__).parent / "migrations"
+
+
+class SchemaError(RuntimeError):
+    """The database is not as the code expects; the message says what to do."""
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The newest revision."""
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    return ScriptDirectory.from_config(config).get_current_head() or ""
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _upgrade(connection: Connection, program_password: str | None) -> None:
+    command.upgrade(_config(connection), "head")
+    ddl.apply(connection, program_password)
+
+
+def _problems(connection: Connection) -> list[str]:
+    context = MigrationContext.configure(connection, opts={"include_name": include_name, "compare_type": True})
+    found = [str(difference)[:200] for difference in compare_metadata(context, metadata)]
+    if context.get_current_revision() != head():
+        found.append(f"revision {context.get_current_revision()} instead of {head()}")
+    return found + _missing_guards(connection)
+
+
+def _missing_guards(connection: Connection) -> list[str]:
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql("select name from sqlite_master where type = 'trigger'")
+        triggers = {row[0] for row in rows}
+        wanted = {f"{t}_{suffix}" for t in ddl.tenant_tables() for suffix in ("updated_at", "tenant_insert_new")}
+        return [f"trigger {name} is missing" for name in sorted(wanted - triggers)]
+    rows = connection.execute(
+        text(
+            "select c.relname from pg_class c join pg_policy p on p.polrelid = c.oid "
+            "where p.polname = 'tenant_isolation' and c.relrowsecurity and c.relforcerowsecurity"
+        )
+    )
+    guarded = {row[0] for row in rows}
+    return [f"row-level security of {t} is missing" for t in [*ddl.tenant_tables(), ddl.INDEX_TABLE] if t not in guarded]
+
+
+@asynccontextmanager
+async def _sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlite.make_engine(f"sqlite+aiosqlite:///{path}", write=True, pool_size=1, foreign_keys=False)
+    try:
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql("select set_tenant('*')")
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def migrate_sqlite(path: Path) -> None:
+    """Upgrade a database file. Several processes may call this at once: one works, the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _file_lock(path.with_suffix(".lock")):
+        async with _sqlite_connection(path) as connection:
+            await connection.run_sync(_upgrade, None)
+            broken = (await connection.exec_driver_sql("pragma foreign_key_check")).all()
+            if broken:
+                raise SchemaError(f"the upgrade would break references: {broken[:5]}")
+            await connection.commit()
+            await _check(connection)
+
+
+def _owner_engine(url: str) -> AsyncEngine:
+    return create_async_engine(postgres.async_url(url), poolclass=NullPool)
+
+
+async def migrate_postgres(owner_url: str, key: bytes, *, manage_role: bool = True) -> None:
+    """Upgrade a Postgres database as its owner. An advisory lock lets one process work while others wait.
+
+    With `manage_role` the program's role is created, with the password derived from `key`.
+    """
+    engine = _owner_engine(owner_url)
+    password = postgres.program_password(postgres.async_url(owner_url).database or "", key) if manage_role else None
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("select pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+            await connection.commit()
+            await connection.run_sync(_upgrade, password)
+            await connection.commit()
+            await _check(connection)
+    finally:
+        await engine.dispose()
+
+
+async def _check(connection: AsyncConnection) -> None:
+    problems = await connection.run_sync(_problems)
+    if problems:
+        raise SchemaError("the database is not as expected: " + "; ".join(problems[:5]))
+
+
+async def check_sqlite(path: Path) -> None:
+    """Raise `SchemaError` unless the file has exactly the expected schema."""
+    if not path.exists():
+        raise SchemaError("the database does not exist yet. Run: python main.py migrate")
+    async with _sqlite_connection(path) as connection:
+        await _check(connection)
+
+
+async def check_postgres(owner_url: str) -> None:
+    """Raise `SchemaError` unless the database has exactly the expected schema."""
+    engine = _owner_engine(owner_url)
+    try:
+        async with engine.connect() as connection:
+            await _check(connection)
+    finally:
+        await engine.dispose()
+
+
+def new_revision(connection: Connection, message: str, revision: str) -> Any:
+    """Write the revision that brings the database on `connection` to the metadata (for developers)."""
+    return command.revision(_config(connection), message, autogenerate=True, rev_id=revision)

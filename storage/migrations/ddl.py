@@ -1,0 +1,233 @@
+"""What tables alone do not say: triggers, row-level security, roles, functions, and the search index's own tables.
+
+Everything here can be applied again at any time; it is, after every upgrade, since a batch change of a SQLite table drops
+its triggers without a word.
+"""
+
+from sqlalchemy import Connection, text
+
+from storage.postgres import PROGRAM_ROLE
+from storage.tables import metadata
+
+INDEX_TABLE = "chunk_index"
+DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", INDEX_TABLE)
+"""Tables that the owner's SECURITY DEFINER functions may read across tenants."""
+
+
+def tenant_tables() -> list[str]:
+    """The names of all tables whose rows belong to a tenant."""
+    return [table.name for table in metadata.sorted_tables if table.info.get("tenant")]
+
+
+def apply(connection: Connection, program_password: str | None) -> None:
+    """Bring everything besides the tables to the state the code expects."""
+    if connection.dialect.name == "sqlite":
+        _sqlite(connection)
+    else:
+        _postgres(connection, program_password)
+
+
+def _sqlite(connection: Connection) -> None:
+    run = connection.exec_driver_sql
+    run("create table if not exists chunk_places(key integer primary key, tenant_id text not null, "
+        "collection_id text not null, dims integer not null)")  # fmt: skip
+    run("create virtual table if not exists chunk_terms using fts5(scope, terms, content='', contentless_delete=1, "
+        "tokenize='unicode61 remove_diacritics 0')")  # fmt: skip
+    for table in tenant_tables():
+        run(f"drop trigger if exists {table}_updated_at")
+        run(
+            f"create trigger {table}_updated_at after update on {table} for each row "
+            f"when new.updated_at is old.updated_at begin update {table} set updated_at = "
+            "strftime('%Y-%m-%d %H:%M:%f000', 'now') where id = new.id; end"
+        )
+    for table in [*tenant_tables(), "chunk_places"]:
+        for moment, row in (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old")):
+            name = f"{table}_tenant_{moment}_{row}"
+            run(f"drop trigger if exists {name}")
+            run(
+                f"create trigger {name} before {moment} on {table} for each row "
+                f"when app_tenant() is not '*' and {row}.tenant_id is not app_tenant() "
+                "begin select raise(abort, 'row of another tenant'); end"
+            )
+
+
+def _postgres(connection: Connection, program_password: str | None) -> None:
+    for script in (_FUNCTIONS, _INDEX_TABLE, _SEARCH, _DIRECTORY):
+        for statement in _statements(script):
+            connection.exec_driver_sql(statement)
+    _role(connection, program_password)
+    owner = connection.execute(text("select current_user")).scalar_one()
+    for table in tenant_tables():
+        connection.execute(text(f"drop trigger if exists {table}_updated_at on {table}"))
+        connection.execute(
+            text(
+                f"create trigger {table}_updated_at before update on {table} "
+                "for each row execute function app.set_updated_at()"
+            )
+        )
+    for table in [*tenant_tables(), INDEX_TABLE]:
+        for policy in ("tenant_isolation", "directory_read"):
+            connection.execute(text(f"drop policy if exists {policy} on {table}"))
+        connection.execute(text(f"alter table {table} enable row level security"))
+        connection.execute(text(f"alter table {table} force row level security"))
+        connection.execute(
+            text(
+                f"create policy tenant_isolation on {table} for all to {PROGRAM_ROLE} "
+                "using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()))"
+            )
+        )
+        if table in DIRECTORY_TABLES:
+            connection.execute(text(f'create policy directory_read on {table} for select to "{owner}" using (true)'))
+
+
+def _role(connection: Connection, program_password: str | None) -> None:
+    find = text("select rolsuper or rolbypassrls from pg_roles where rolname = :role")
+    unbound = connection.execute(find, {"role": PROGRAM_ROLE}).scalar()
+    if unbound:
+        raise RuntimeError(f"the role {PROGRAM_ROLE} may bypass row-level security. Take SUPERUSER and BYPASSRLS from it.")
+    if program_password is not None:
+        # Only a superuser may name SUPERUSER or BYPASSRLS, even to refuse them; a new role has neither.
+        verb = "create" if unbound is None else "alter"
+        # The password is a hexadecimal digest: it needs no quoting.
+        connection.execute(text(f"{verb} role {PROGRAM_ROLE} login password '{program_password}'"))
+    for grant in (
+        f"grant usage on schema public, app to {PROGRAM_ROLE}",
+        f"grant select, insert, update, delete on all tables in schema public to {PROGRAM_ROLE}",
+        f"revoke insert, update, delete on alembic_version from {PROGRAM_ROLE}",
+        "revoke all on all functions in schema app from public",
+        f"grant execute on all functions in schema app to {PROGRAM_ROLE}",
+    ):
+        connection.execute(text(grant))
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script; the driver takes one at a time. Function bodies are fenced by `$$`."""
+    parts, fenced, start = [], False, 0
+    for position, character in enumerate(script):
+        if script.startswith("$$", position):
+            fenced = not fenced
+        if character == ";" and not fenced:
+            parts.append(script[start:position].strip())
+            start = position + 1
+    return [part for part in parts if part]
+
+
+_FUNCTIONS = """
+create extension if not exists vector;
+create schema if not exists app;
+create or replace function app.tenant() returns uuid language plpgsql stable as $$
+declare value text := current_setting('app.tenant_id', true);
+begin
+  if value is null or value = '' then
+    raise exception 'no tenant in this transaction';
+  end if;
+  return value::uuid;
+end $$;
+create or replace function app.set_updated_at() returns trigger language plpgsql as $$
+begin
+  if new is distinct from old then
+    new.updated_at := clock_timestamp();
+  end if;
+  return new;
+end $$;
+"""
+
+_INDEX_TABLE = """
+create table if not exists chunk_index (
+  tenant_id uuid not null,
+  chunk_key bigint not null primary key,
+  chunk_id uuid not null,
+  collection_id uuid not null,
+  document_id uuid not null,
+  terms tsvector not null,
+  length integer not null,
+  dims integer not null,
+  embedding halfvec not null,
+  foreign key (tenant_id, chunk_id) references chunks (tenant_id, id) on delete cascade
+);
+create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
+create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
+create index if not exists ix_chunk_index_terms on chunk_index using gin (terms);
+create index if not exists ix_chunk_index_near on chunk_index
+  using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) where dims = 384;
+"""
+
+# BM25 after Robertson & Zaragoza (2009), k1 = 1.2, b = 0.75, over at most 300 candidates. The number of chunks comes from
+# the planner's statistics and the average length is taken as 150 terms: both only shape the weights.
+_SEARCH = """
+create or replace function app.search_text(scope uuid[], words text[], most integer)
+returns table (key bigint, score double precision)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  with tenant as materialized (select app.tenant() as id),
+  asked as materialized (
+    select w as word, rtrim(w, '*') as stem, w like '%*' as prefix,
+      ('''' || replace(rtrim(w, '*'), '''', '''''') || '''' || case when w like '%*' then ':*' else '' end)::tsquery as query
+    from unnest(words) as w
+  ),
+  counted as materialized (
+    select a.word, a.stem, a.prefix, a.query, (
+      select count(*) from (
+        select 1 from chunk_index c
+        where c.tenant_id = (select id from tenant) and c.collection_id = any(scope) and c.terms @@ a.query limit 2000
+      ) seen
+    )::double precision as df
+    from asked a
+  ),
+  total as (
+    select greatest((select reltuples from pg_class where oid = 'public.chunk_index'::regclass),
+                    (select max(df) from counted), 1)::double precision as n
+  ),
+  weighed as materialized (
+    select word, stem, prefix, query, df, ln(1 + (t.n - df + 0.5) / (df + 0.5)) as idf from counted, total t where df > 0
+  ),
+  chosen as (
+    select string_agg(query::text, ' | ')::tsquery as query from weighed
+    where df < 2000 or not exists (select 1 from weighed where df < 2000)
+  ),
+  reached as materialized (
+    select c.chunk_key, c.terms, c.length, (select sum(w.idf) from weighed w where c.terms @@ w.query) as reach
+    from (
+      select * from chunk_index i
+      where i.tenant_id = (select id from tenant) and i.collection_id = any(scope)
+        and i.terms @@ (select query from chosen) limit 4000
+    ) c
+    order by reach desc limit 300
+  )
+  select m.chunk_key, sum(m.idf * m.tf * 2.2 / (m.tf + 1.2 * (0.25 + 0.75 * m.length / 150.0)))::double precision
+  from (
+    select r.chunk_key, r.length, w.word, w.idf, sum(array_length(l.positions, 1))::double precision as tf
+    from reached r
+    cross join lateral unnest(r.terms) l
+    join weighed w on case when w.prefix then starts_with(l.lexeme, w.stem) else l.lexeme = w.stem end
+    group by r.chunk_key, r.length, w.word, w.idf
+  ) m
+  group by m.chunk_key order by 2 desc limit most
+$$;
+"""
+
+_DIRECTORY = """
+create or replace function app.tenant_ids() returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants order by id
+$$;
+create or replace function app.login(address text) returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null
+$$;
+create or replace function app.due_jobs(wanted text, most integer) returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select w.tenant_id, w.id from (
+    select j.tenant_id, j.id, row_number() over (partition by j.tenant_id order by j.id) as turn
+    from jobs j where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
+  ) w order by w.turn, w.id limit most
+$$;
+create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select j.tenant_id, j.id from jobs j where j.state = 'running' and j.lease_until < now()
+$$;
+create or replace function app.stale_runs(age double precision) returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select m.tenant_id, m.id from messages m
+  where m.state = 'running' and m.heartbeat_at < now() - make_interval(secs => age)
+$$;
+"""

@@ -1,0 +1,38 @@
+"""PostgreSQL: the program's own role, apart from the owner that migrates."""
+
+import hashlib
+import hmac
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+PROGRAM_ROLE = "samrad_app"
+
+
+def program_url(owner_url: str, key: bytes) -> URL:
+    """The address under which the program connects: same database, the role that row-level security binds."""
+    url = async_url(owner_url)
+    return url.set(username=PROGRAM_ROLE, password=program_password(url.database or "", key))
+
+
+def program_password(database: str, key: bytes) -> str:
+    """The role's password, derived from the master key (HMAC-SHA256), so that there is nothing more to keep."""
+    return hmac.new(key, f"postgres:{database}".encode(), hashlib.sha256).hexdigest()
+
+
+def async_url(url: str) -> URL:
+    """`url` with the asynchronous driver."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def make_engine(url: URL, *, pool_size: int) -> AsyncEngine:
+    """An engine with a small pool. Just-in-time compilation is off: it costs seconds at each new connection."""
+    return create_async_engine(
+        url,
+        connect_args={"server_settings": {"jit": "off"}},
+        pool_size=pool_size,
+        max_overflow=5,
+        pool_timeout=10,
+        pool_recycle=1800,
+        pool_pre_ping=True,
+    )

@@ -1,0 +1,97 @@
+"""Conversations of one tenant."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.files.entities import File
+from domain.kernel.paging import Page
+from storage.repositories.paging import decode, encode, escape_like
+from storage.tables.conversations import conversations, message_files, message_sources, messages
+from storage.tables.files import files
+
+
+class ConversationRepository:
+    """See `domain.conversations.repository`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def page(
+        self, user_id: UUID, *, assistant_id: UUID | None, search: str, limit: int, cursor: str | None
+    ) -> Page[Conversation]:
+        """The user's conversations, newest first."""
+        wanted = [conversations.c.user_id == user_id]
+        if assistant_id is not None:
+            wanted.append(conversations.c.assistant_id == assistant_id)
+        if search:
+            pattern = f"%{escape_like(search.lower())}%"
+            wanted.append(func.lower(conversations.c.name).like(pattern, escape="\\"))
+        total = await self._session.scalar(select(func.count()).select_from(Conversation).where(*wanted))
+        after = decode(cursor, 1)
+        if after is not None:
+            wanted.append(conversations.c.id < UUID(after[0]))
+        statement = select(Conversation).where(*wanted).order_by(conversations.c.id.desc()).limit(limit + 1)
+        rows = list(await self._session.scalars(statement))
+        next_cursor = encode(rows[limit - 1].id) if len(rows) > limit else None
+        return Page(rows[:limit], next_cursor, total)
+
+    async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
+        """The newest `limit` messages, oldest first."""
+        wanted = [messages.c.conversation_id == conversation_id]
+        if before is not None:
+            wanted.append(messages.c.id < before)
+        statement = select(Message).where(*wanted).order_by(messages.c.id.desc()).limit(limit)
+        return list(reversed((await self._session.scalars(statement)).all()))
+
+    async def sources(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[MessageSource]]:
+        """The passages of each message, by number."""
+        found: dict[UUID, list[MessageSource]] = defaultdict(list)
+        if message_ids:
+            statement = (
+                select(MessageSource)
+                .where(message_sources.c.message_id.in_(set(message_ids)))
+                .order_by(message_sources.c.message_id, message_sources.c.number)
+            )
+            for source in await self._session.scalars(statement):
+                found[source.message_id].append(source)
+        return found
+
+    async def files(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
+        """The files of each question."""
+        found: dict[UUID, list[File]] = defaultdict(list)
+        if message_ids:
+            statement = (
+                select(MessageFile, File)
+                .join(File, files.c.id == message_files.c.file_id)
+                .where(message_files.c.message_id.in_(set(message_ids)))
+                .order_by(message_files.c.id)
+            )
+            for link, file in (await self._session.execute(statement)).tuples():
+                found[link.message_id].append(file)
+        return found
+
+    async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
+        """Save the answer so far; whether stopping was asked for, or None when the run was taken away."""
+        statement = (
+            update(Message)
+            .where(
+                messages.c.id == message_id, messages.c.owner == owner, messages.c.state == AnswerState.RUNNING
+            )
+            .values(answer=answer, heartbeat_at=moment)
+            .returning(messages.c.stop_requested)
+        )
+        return (await self._session.execute(statement, execution_options={"synchronize_session": False})).scalar()
+
+    async def mark_cited(self, message_id: UUID, numbers: Sequence[int]) -> None:
+        """Note which passages the answer refers to."""
+        await self._session.execute(
+            update(MessageSource)
+            .where(message_sources.c.message_id == message_id)
+            .values(cited=message_sources.c.number.in_(numbers))
+        )

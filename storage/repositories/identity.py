@@ -1,0 +1,41 @@
+"""Sign-in sessions of one tenant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.identity.entities import SignIn
+from storage.tables.identity import sign_ins
+
+
+class SignInRepository:
+    """See `domain.identity.repository`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of_user(self, user_id: UUID) -> Sequence[SignIn]:
+        """The sessions of a user that were not revoked, latest used first."""
+        statement = (
+            select(SignIn)
+            .where(sign_ins.c.user_id == user_id, sign_ins.c.revoked_at.is_(None))
+            .order_by(sign_ins.c.last_seen_at.desc())
+            .limit(200)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def revoke_all(self, user_id: UUID, moment: datetime, *, keep: UUID | None = None) -> int:
+        """End every session of a user except `keep`."""
+        wanted = [sign_ins.c.user_id == user_id, sign_ins.c.revoked_at.is_(None)]
+        if keep is not None:
+            wanted.append(sign_ins.c.id != keep)
+        done = await self._session.execute(update(SignIn).where(*wanted).values(revoked_at=moment))
+        return cast("CursorResult[object]", done).rowcount
+
+    async def touch(self, sign_in_id: UUID, moment: datetime) -> None:
+        """Note that the session was used."""
+        await self._session.execute(update(SignIn).where(sign_ins.c.id == sign_in_id).values(last_seen_at=moment))

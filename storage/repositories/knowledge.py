@@ -1,0 +1,209 @@
+"""Collections, documents and chunks of one tenant."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from domain.kernel.paging import Page
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
+from domain.ports import SearchHit
+from storage.repositories.paging import decode, encode, escape_like
+from storage.search import SearchIndex
+from storage.search.analysis import query_terms
+from storage.tables.knowledge import chunks, collections, document_versions, documents
+
+CHUNK_ROWS = 500
+"""Rows to a statement when many are written or deleted."""
+
+
+class KnowledgeRepository:
+    """See `domain.knowledge.repository`."""
+
+    def __init__(self, session: AsyncSession, index: SearchIndex) -> None:
+        self._session, self._index = session, index
+
+    async def collections(self, space_ids: Sequence[UUID]) -> Sequence[Collection]:
+        """The collections of these spaces, in order of name."""
+        statement = (
+            select(Collection)
+            .where(collections.c.space_id.in_(set(space_ids)))
+            .order_by(func.lower(collections.c.name), collections.c.id)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def collections_by_id(self, ids: Sequence[UUID]) -> Sequence[Collection]:
+        """Collections by id."""
+        if not ids:
+            return []
+        statement = select(Collection).where(collections.c.id.in_(set(ids))).order_by(func.lower(collections.c.name))
+        return (await self._session.scalars(statement)).all()
+
+    async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:
+        """How much each collection holds."""
+        if not collection_ids:
+            return {}
+        statement = (
+            select(
+                documents.c.collection_id,
+                func.count(documents.c.id.distinct()),
+                func.coalesce(func.sum(document_versions.c.size), 0),
+            )
+            .select_from(Document)
+            .join(DocumentVersion, document_versions.c.document_id == documents.c.id)
+            .where(documents.c.collection_id.in_(set(collection_ids)))
+            .group_by(documents.c.collection_id)
+        )
+        rows = (await self._session.execute(statement)).tuples()
+        return {collection_id: CollectionSize(count, int(size)) for collection_id, count, size in rows}
+
+    async def documents(
+        self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None
+    ) -> Page[DocumentRow]:
+        """Documents with their newest versions, newest document first."""
+        wanted = [documents.c.collection_id.in_(set(collection_ids))]
+        if search:
+            wanted.append(func.lower(documents.c.title).like(f"%{escape_like(search.lower())}%", escape="\\"))
+        total = await self._session.scalar(select(func.count()).select_from(Document).where(*wanted))
+        after = decode(cursor, 2)
+        if after is not None:
+            moment = (
+                select(documents.c.created_at).select_from(Document).where(documents.c.id == UUID(after[1]))
+            ).scalar_subquery()
+            wanted.append(
+                or_(
+                    documents.c.created_at < moment,
+                    and_(documents.c.created_at == moment, documents.c.id < UUID(after[1])),
+                )
+            )
+        statement = (
+            select(Document).where(*wanted).order_by(documents.c.created_at.desc(), documents.c.id.desc()).limit(limit + 1)
+        )
+        rows = list(await self._session.scalars(statement))
+        shown = rows[:limit]
+        newest = await self._newest([d.id for d in shown])
+        next_cursor = encode("", shown[-1].id) if len(rows) > limit else None
+        return Page([DocumentRow(d, newest[d.id]) for d in shown if d.id in newest], next_cursor, total)
+
+    async def _newest(self, document_ids: Sequence[UUID]) -> dict[UUID, DocumentVersion]:
+        if not document_ids:
+            return {}
+        newer = aliased(DocumentVersion)
+        statement = select(DocumentVersion).where(
+            document_versions.c.document_id.in_(set(document_ids)),
+            ~select(newer.id)
+            .where(
+                newer.document_id == document_versions.c.document_id,
+                newer.number > document_versions.c.number,
+            )
+            .exists(),
+        )
+        return {version.document_id: version for version in await self._session.scalars(statement)}
+
+    async def document_titled(self, collection_id: UUID, title: str) -> Document | None:
+        """The document with this title."""
+        statement = select(Document).where(documents.c.collection_id == collection_id, documents.c.title == title)
+        return (await self._session.scalars(statement)).first()
+
+    async def version_with_hash(self, collection_id: UUID, sha256: str) -> DocumentVersion | None:
+        """The newest version of any document with this content, unless it failed or was replaced."""
+        statement = (
+            select(DocumentVersion)
+            .join(Document, documents.c.id == document_versions.c.document_id)
+            .where(
+                documents.c.collection_id == collection_id,
+                document_versions.c.sha256 == sha256,
+                document_versions.c.state.not_in(
+                    (DocumentState.FAILED, DocumentState.CANCELLED, DocumentState.REPLACED)
+                ),
+            )
+        )
+        return (await self._session.scalars(statement)).first()
+
+    async def latest_version(self, document_id: UUID) -> DocumentVersion | None:
+        """The newest version of a document."""
+        return next(iter(await self.versions([document_id])), None)
+
+    async def versions(self, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+        """All versions of the documents, newest first."""
+        statement = (
+            select(DocumentVersion)
+            .where(document_versions.c.document_id.in_(set(document_ids)))
+            .order_by(document_versions.c.number.desc())
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
+        """Chunks of a version by position."""
+        statement = (
+            select(Chunk)
+            .where(chunks.c.version_id == version_id, chunks.c.position > after)
+            .order_by(chunks.c.position)
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
+        """Chunks by search key."""
+        if not keys:
+            return {}
+        statement = (
+            select(Chunk, Document, DocumentVersion)
+            .join(Document, documents.c.id == chunks.c.document_id)
+            .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
+            .where(chunks.c.key.in_(list(keys)))
+        )
+        rows = (await self._session.execute(statement)).tuples()
+        return {c.key: FoundChunk(c, document.title, document.url, v.language) for c, document, v in rows}
+
+    async def store_chunks(
+        self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]
+    ) -> None:
+        """Write chunks and their index entries."""
+        for first in range(0, len(new), CHUNK_ROWS):
+            self._session.add_all(new[first : first + CHUNK_ROWS])
+            await self._session.flush()
+            await self._index.put(self._session, entries[first : first + CHUNK_ROWS])
+
+    async def drop_chunks(self, document_id: UUID, *, keep_version: UUID | None = None) -> int:
+        """Delete the document's chunks from table, vectors and full text."""
+        wanted = [chunks.c.document_id == document_id]
+        if keep_version is not None:
+            wanted.append(chunks.c.version_id != keep_version)
+        return await self._drop(wanted)
+
+    async def drop_collection_index(self, collection_id: UUID) -> None:
+        """Delete all chunks of a collection from table, vectors and full text."""
+        await self._drop([chunks.c.collection_id == collection_id])
+
+    async def _drop(self, wanted: list[ColumnElement[bool]]) -> int:
+        statement = select(chunks.c.key).select_from(Chunk).where(*wanted)
+        keys = list(await self._session.scalars(statement))
+        for first in range(0, len(keys), CHUNK_ROWS):
+            part = keys[first : first + CHUNK_ROWS]
+            await self._index.remove(self._session, part)
+            await self._session.execute(
+                delete(Chunk).where(chunks.c.key.in_(part)), execution_options={"synchronize_session": False}
+            )
+        return len(keys)
+
+    async def bytes_stored(self, user_id: UUID | None = None) -> int:
+        """Bytes of documents of the tenant, or of one user's."""
+        statement = select(func.coalesce(func.sum(document_versions.c.size), 0)).select_from(DocumentVersion)
+        if user_id is not None:
+            statement = statement.join(Document, documents.c.id == document_versions.c.document_id).where(
+                documents.c.user_id == user_id
+            )
+        return int(await self._session.scalar(statement) or 0)
+
+    async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
+        """The nearest chunks by cosine similarity."""
+        return await self._index.vectors(self._session, collection_ids, vector, limit)
+
+    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> Sequence[SearchHit]:
+        """The best chunks by BM25."""
+        terms = query_terms(query)
+        return await self._index.texts(self._session, collection_ids, terms, limit) if terms else []

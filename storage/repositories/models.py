@@ -1,0 +1,59 @@
+"""Model providers and models of one tenant."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.assistants.entities import Assistant
+from domain.knowledge.entities import Collection
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from storage.tables.assistants import assistants
+from storage.tables.knowledge import collections
+from storage.tables.models import completion_models, embedding_models, model_providers
+
+
+class ModelRepository:
+    """See `domain.models.repository`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def providers(self) -> Sequence[ModelProvider]:
+        """All providers in order of name."""
+        return (await self._session.scalars(select(ModelProvider).order_by(model_providers.c.name))).all()
+
+    async def completion_models(self) -> Sequence[CompletionModel]:
+        """All completion models, the default first."""
+        order = (completion_models.c.is_default.desc(), completion_models.c.nickname, completion_models.c.id)
+        return (await self._session.scalars(select(CompletionModel).order_by(*order))).all()
+
+    async def embedding_models(self) -> Sequence[EmbeddingModel]:
+        """All embedding models, the default first."""
+        order = (embedding_models.c.is_default.desc(), embedding_models.c.name, embedding_models.c.id)
+        return (await self._session.scalars(select(EmbeddingModel).order_by(*order))).all()
+
+    async def clear_default(self, kind: type[CompletionModel] | type[EmbeddingModel]) -> None:
+        """No model of this kind is the default any more."""
+        await self._session.execute(update(kind).values(is_default=False))
+
+    async def in_use(self, provider_id: UUID, model_id: UUID | None = None) -> int:
+        """How many assistants and collections depend on the models."""
+        by_assistants = (
+            select(func.count())
+            .select_from(Assistant)
+            .join(CompletionModel, completion_models.c.id == assistants.c.completion_model_id)
+            .where(completion_models.c.provider_id == provider_id)
+        )
+        by_collections = (
+            select(func.count())
+            .select_from(Collection)
+            .join(EmbeddingModel, embedding_models.c.id == collections.c.embedding_model_id)
+            .where(embedding_models.c.provider_id == provider_id)
+        )
+        if model_id is not None:
+            by_assistants = by_assistants.where(completion_models.c.id == model_id)
+            by_collections = by_collections.where(embedding_models.c.id == model_id)
+        used = await self._session.scalar(by_assistants) or 0
+        return used + (await self._session.scalar(by_collections) or 0)

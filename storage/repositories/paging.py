@@ -1,0 +1,32 @@
+"""Opaque cursors for keyset paging."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from domain.kernel.errors import Invalid, N_
+
+
+def encode(*keys: Any) -> str:
+    """A cursor that holds the sort keys of the last row of a page."""
+    return base64.urlsafe_b64encode(json.dumps([str(key) for key in keys]).encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None, count: int) -> Sequence[str] | None:
+    """The sort keys in a cursor; None without one. Raises `Invalid` when it is not one of ours."""
+    if not cursor:
+        return None
+    try:
+        keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        keys = None
+    if not isinstance(keys, list) or len(keys) != count or not all(isinstance(key, str) for key in keys):
+        raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor")
+    return keys
+
+
+def escape_like(text: str) -> str:
+    """`text` with the wildcards of LIKE made literal; to be used with ESCAPE '\\'."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,71 @@
+"""SQLite on one node: a current SQLite with sqlite-vec, one writer, a few readers, write-ahead log."""
+
+import sys
+from typing import Any
+
+import pysqlite3
+import pysqlite3.dbapi2
+
+# The interpreter's own module may be old and unable to load extensions: this one takes its place before anybody uses it.
+sys.modules["sqlite3"] = pysqlite3
+sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
+
+import sqlite_vec  # noqa: E402
+from sqlalchemy import Connection, event  # noqa: E402
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine  # noqa: E402
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "busy_timeout=10000",
+    "cache_size=-16384",
+    "mmap_size=268435456",
+    "temp_store=MEMORY",
+    "journal_size_limit=67108864",
+    "secure_delete=ON",
+)
+
+
+def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = True) -> AsyncEngine:
+    """An engine whose transactions begin IMMEDIATE (`write`) or cannot write at all."""
+    engine = create_async_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": 10, "cached_statements": 256},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, record: Any) -> None:
+        tenant: dict[str, str | None] = {"id": None}
+        record.info["tenant"] = tenant
+
+        def set_tenant(value: str) -> int:
+            tenant["id"] = value
+            return 1
+
+        async def prepare(driver: Any) -> None:
+            await driver.enable_load_extension(True)
+            await driver.load_extension(sqlite_vec.loadable_path())
+            await driver.enable_load_extension(False)
+            await driver.create_function("app_tenant", 0, lambda: tenant["id"])
+            await driver.create_function("set_tenant", 1, set_tenant)
+
+        connection.run_async(prepare)
+        cursor = connection.cursor()
+        for pragma in (*PRAGMAS, f"foreign_keys={'ON' if foreign_keys else 'OFF'}"):
+            cursor.execute(f"pragma {pragma}")
+        if not write:
+            cursor.execute("pragma query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def returned(connection: Any, record: Any) -> None:
+        record.info["tenant"]["id"] = None
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine

@@ -1,0 +1,84 @@
+"""Conversations, messages and the passages they cite."""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+
+from domain.conversations.entities import Conversation, Message, MessageFile, MessageSource
+from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+
+conversations = tenant_table(
+    "conversations",
+    Column("user_id", Uuid, nullable=False),
+    Column("assistant_id", Uuid, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("feedback_value", Integer),
+    Column("feedback_text", Text),
+    Column("last_message_at", Moment),
+    belongs_to("user_id", "users"),
+    belongs_to("assistant_id", "assistants"),
+)
+Index("ix_conversations_mine", conversations.c.tenant_id, conversations.c.user_id, conversations.c.id)
+Index("ix_conversations_tenant_id_assistant_id", conversations.c.tenant_id, conversations.c.assistant_id)
+messages = tenant_table(
+    "messages",
+    Column("conversation_id", Uuid, nullable=False),
+    Column("assistant_id", Uuid, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("error", Text),
+    Column("error_params", Json, nullable=False),
+    # No foreign key: an answer outlives the model that gave it.
+    Column("completion_model_id", Uuid),
+    Column("model_name", String(255), nullable=False),
+    Column("provider_name", String(255), nullable=False),
+    Column("tokens_question", Integer, nullable=False),
+    Column("tokens_answer", Integer, nullable=False),
+    Column("tokens_estimated", Boolean, nullable=False),
+    Column("owner", String(100)),
+    Column("heartbeat_at", Moment),
+    Column("stop_requested", Boolean, nullable=False),
+    Column("finished_at", Moment),
+    Column("feedback_value", Integer),
+    Column("feedback_text", Text),
+    Column("trace", Json, nullable=False),
+    belongs_to("conversation_id", "conversations"),
+    belongs_to("assistant_id", "assistants"),
+)
+Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)
+_RUNNING = text("state = 'running'")
+Index("ix_messages_running", messages.c.heartbeat_at, postgresql_where=_RUNNING, sqlite_where=_RUNNING)
+message_sources = tenant_table(
+    "message_sources",
+    Column("message_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    # The passage is kept as it was cited, whatever becomes of its document: no foreign keys here.
+    Column("document_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("collection_id", Uuid, nullable=False),
+    Column("chunk_id", Uuid, nullable=False),
+    Column("title", String(255), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page_from", Integer),
+    Column("page_to", Integer),
+    Column("heading_path", Json, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("vector_score", Float),
+    Column("text_score", Float),
+    Column("cited", Boolean, nullable=False),
+    belongs_to("message_id", "messages"),
+    UniqueConstraint("tenant_id", "message_id", "number"),
+)
+message_files = tenant_table(
+    "message_files",
+    Column("message_id", Uuid, nullable=False),
+    Column("file_id", Uuid, nullable=False),
+    belongs_to("message_id", "messages"),
+    belongs_to("file_id", "files"),
+    UniqueConstraint("tenant_id", "message_id", "file_id"),
+)
+mapper.map_imperatively(Conversation, conversations)
+mapper.map_imperatively(Message, messages)
+mapper.map_imperatively(MessageSource, message_sources)
+mapper.map_imperatively(MessageFile, message_files)

@@ -1,0 +1,32 @@
+"""Sign-in sessions, and the throttle that guards the sign-in form."""
+
+from sqlalchemy import Column, Index, Integer, String, Table, Uuid
+
+from domain.identity.entities import SignIn
+from storage.tables.base import Moment, belongs_to, mapper, metadata, tenant_table
+
+sign_ins = tenant_table(
+    "sign_ins",
+    Column("user_id", Uuid, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("token_hash", String(64)),
+    Column("expires_at", Moment, nullable=False),
+    Column("idle_seconds", Integer, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("ip", String(64)),
+    Column("user_agent", String(500)),
+    Column("revoked_at", Moment),
+    belongs_to("user_id", "users"),
+)
+Index("ix_sign_ins_tenant_id_user_id", sign_ins.c.tenant_id, sign_ins.c.user_id)
+mapper.map_imperatively(SignIn, sign_ins)
+
+# Not a tenant's: attempts are counted before anybody knows which organisation an address belongs to. The key is a hash.
+login_throttles = Table(
+    "login_throttles",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("window_started_at", Moment, nullable=False),
+    Column("blocked_until", Moment),
+)

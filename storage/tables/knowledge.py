@@ -1,0 +1,83 @@
+"""Collections, documents, their versions and chunks."""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid
+
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion
+from storage.tables.base import Json, belongs_to, mapper, tenant_table
+
+collections = tenant_table(
+    "collections",
+    Column("space_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("embedding_model_id", Uuid, nullable=False),
+    belongs_to("space_id", "spaces"),
+    belongs_to("user_id", "users", ondelete="RESTRICT"),
+    belongs_to("embedding_model_id", "embedding_models", ondelete="RESTRICT"),
+)
+Index("ix_collections_tenant_id_space_id", collections.c.tenant_id, collections.c.space_id)
+documents = tenant_table(
+    "documents",
+    Column("collection_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("title", String(255), nullable=False),
+    Column("url", String(2000)),
+    # No foreign key: it would close a circle with document_versions. The service keeps it true.
+    Column("version_id", Uuid),
+    belongs_to("collection_id", "collections"),
+    belongs_to("user_id", "users", ondelete="RESTRICT"),
+)
+Index("ix_documents_tenant_id_collection_id", documents.c.tenant_id, documents.c.collection_id, documents.c.id)
+document_versions = tenant_table(
+    "document_versions",
+    Column("document_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("filename", String(255), nullable=False),
+    Column("media_type", String(150), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("blob_id", Uuid),
+    Column("text_blob_id", Uuid),
+    Column("job_id", Uuid),
+    Column("state", String(20), nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("error", Text),
+    Column("error_params", Json, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("page_count", Integer),
+    Column("pages_without_text", Json, nullable=False),
+    Column("characters", BigInteger, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    belongs_to("document_id", "documents"),
+    belongs_to("blob_id", "blobs", ondelete="RESTRICT"),
+    belongs_to("text_blob_id", "blobs", ondelete="RESTRICT"),
+    UniqueConstraint("tenant_id", "document_id", "number"),
+)
+Index("ix_document_versions_tenant_id_blob_id", document_versions.c.tenant_id, document_versions.c.blob_id)
+Index("ix_document_versions_text_blob", document_versions.c.tenant_id, document_versions.c.text_blob_id)
+chunks = tenant_table(
+    "chunks",
+    Column("collection_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("token_count", Integer, nullable=False),
+    Column("page_from", Integer),
+    Column("page_to", Integer),
+    Column("heading_path", Json, nullable=False),
+    belongs_to("collection_id", "collections"),
+    belongs_to("document_id", "documents"),
+    belongs_to("version_id", "document_versions"),
+    UniqueConstraint("key"),
+    UniqueConstraint("tenant_id", "version_id", "position"),
+)
+Index("ix_chunks_tenant_id_document_id", chunks.c.tenant_id, chunks.c.document_id)
+Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collection_id)
+mapper.map_imperatively(Collection, collections)
+mapper.map_imperatively(Document, documents)
+mapper.map_imperatively(DocumentVersion, document_versions)
+mapper.map_imperatively(Chunk, chunks)

@@ -1,0 +1,59 @@
+"""Model providers and models."""
+
+from sqlalchemy import Boolean, Column, Integer, String, Text, UniqueConstraint, Uuid
+
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from storage.tables.base import Json, belongs_to, mapper, tenant_table
+
+model_providers = tenant_table(
+    "model_providers",
+    Column("name", String(255), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("base_url", String(2000)),
+    Column("secret", Text),
+    Column("key_tail", String(4)),
+    Column("config", Json, nullable=False),
+    Column("active", Boolean, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+
+def _described() -> list[Column[object]]:
+    return [
+        Column("provider_id", Uuid, nullable=False),
+        Column("name", String(255), nullable=False),
+        Column("family", String(80), nullable=False),
+        Column("hosting", String(40), nullable=False),
+        Column("org", String(80)),
+        Column("stability", String(40), nullable=False),
+        Column("description", Text),
+        Column("deprecated", Boolean, nullable=False),
+        Column("enabled", Boolean, nullable=False),
+        Column("is_default", Boolean, nullable=False),
+    ]
+
+
+completion_models = tenant_table(
+    "completion_models",
+    *_described(),
+    Column("nickname", String(255), nullable=False),
+    Column("token_limit", Integer, nullable=False),
+    Column("open_source", Boolean),
+    Column("vision", Boolean, nullable=False),
+    Column("reasoning", Boolean, nullable=False),
+    Column("supports_tool_calling", Boolean, nullable=False),
+    belongs_to("provider_id", "model_providers"),
+    UniqueConstraint("tenant_id", "provider_id", "name"),
+)
+embedding_models = tenant_table(
+    "embedding_models",
+    *_described(),
+    Column("dimensions", Integer, nullable=False),
+    Column("max_input", Integer, nullable=False),
+    Column("open_source", Boolean, nullable=False),
+    belongs_to("provider_id", "model_providers"),
+    UniqueConstraint("tenant_id", "provider_id", "name"),
+)
+mapper.map_imperatively(ModelProvider, model_providers)
+mapper.map_imperatively(CompletionModel, completion_models)
+mapper.map_imperatively(EmbeddingModel, embedding_models)

@@ -1,0 +1,39 @@
+"""Spaces and their members."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+
+from domain.spaces.entities import Space, SpaceMember
+from storage.tables.base import belongs_to, mapper, tenant_table
+
+spaces = tenant_table(
+    "spaces",
+    Column("name", String(255), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("user_id", Uuid),
+    Column("description", Text),
+    Column("data_retention_days", Integer),
+    belongs_to("user_id", "users"),
+    UniqueConstraint("tenant_id", "user_id"),
+    CheckConstraint("(kind = 'personal') = (user_id is not null)", name="personal_has_owner"),
+    CheckConstraint("data_retention_days between 1 and 2555", name="retention_range"),
+)
+_ORGANIZATION = text("kind = 'organization'")
+Index(
+    "uq_spaces_organization",
+    spaces.c.tenant_id,
+    unique=True,
+    postgresql_where=_ORGANIZATION,
+    sqlite_where=_ORGANIZATION,
+)
+space_members = tenant_table(
+    "space_members",
+    Column("space_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("role", String(20), nullable=False),
+    belongs_to("space_id", "spaces"),
+    belongs_to("user_id", "users"),
+    UniqueConstraint("tenant_id", "space_id", "user_id"),
+)
+Index("ix_space_members_tenant_id_user_id", space_members.c.tenant_id, space_members.c.user_id)
+mapper.map_imperatively(Space, spaces)
+mapper.map_imperatively(SpaceMember, space_members)

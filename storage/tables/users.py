@@ -1,0 +1,39 @@
+"""People and their roles."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, UniqueConstraint, Uuid, text
+
+from domain.users.entities import RoleAssignment, User
+from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+
+users = tenant_table(
+    "users",
+    Column("email", String(320), nullable=False),
+    Column("username", String(255)),
+    Column("password_hash", String(255)),
+    Column("state", String(20), nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("theme", String(10), nullable=False),
+    Column("email_verified", Boolean, nullable=False),
+    Column("quota_limit", BigInteger),
+    Column("last_sign_in_at", Moment),
+    Column("deleted_at", Moment),
+    Column("preferences", Json, nullable=False),
+)
+# One living account per address (kept in lower case) on the installation: the address alone must find the organisation at sign-in.
+Index(
+    "uq_users_living_email",
+    users.c.email,
+    unique=True,
+    postgresql_where=text("deleted_at is null"),
+    sqlite_where=text("deleted_at is null"),
+)
+Index("ix_users_tenant_id_email", users.c.tenant_id, users.c.email)
+role_assignments = tenant_table(
+    "role_assignments",
+    Column("user_id", Uuid, nullable=False),
+    Column("role", String(50), nullable=False),
+    belongs_to("user_id", "users"),
+    UniqueConstraint("tenant_id", "user_id", "role"),
+)
+mapper.map_imperatively(User, users)
+mapper.map_imperatively(RoleAssignment, role_assignments)

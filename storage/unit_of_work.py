@@ -1,0 +1,140 @@
+"""Transactions: one tenant, all repositories, and what follows the commit."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.audit.entities import AuditEntry
+from domain.jobs.entities import Job
+from domain.kernel.actor import Actor
+from domain.kernel.entity import Owned
+from domain.kernel.events import Change, Signal
+from domain.transaction import Transaction
+from storage.database import Database
+from storage.repositories.assistants import AssistantRepository
+from storage.repositories.conversations import ConversationRepository
+from storage.repositories.files import FileRepository
+from storage.repositories.identity import SignInRepository
+from storage.repositories.jobs import JobRepository
+from storage.repositories.knowledge import KnowledgeRepository
+from storage.repositories.models import ModelRepository
+from storage.repositories.spaces import SpaceRepository
+from storage.repositories.users import UserRepository
+from storage.search import SearchIndex
+
+log = logging.getLogger(__name__)
+E = TypeVar("E", bound=Owned)
+Publish = Callable[[Signal], Awaitable[None]]
+Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
+Forget = Callable[[UUID, str], Awaitable[None]]
+
+
+class SqlTransaction:
+    """See `domain.transaction.Transaction`."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID, index: SearchIndex) -> None:
+        self._session, self._tenant_id = session, tenant_id
+        self.signals: list[Signal] = []
+        self.jobs_to_enqueue: list[Job] = []
+        self.contents_to_forget: list[str] = []
+        self.users = UserRepository(session, tenant_id)
+        self.sign_ins = SignInRepository(session)
+        self.spaces = SpaceRepository(session)
+        self.models = ModelRepository(session)
+        self.files = FileRepository(session)
+        self.knowledge = KnowledgeRepository(session, index)
+        self.assistants = AssistantRepository(session, tenant_id)
+        self.conversations = ConversationRepository(session)
+        self.jobs = JobRepository(session)
+
+    async def add(self, *entities: Owned) -> None:
+        """Write new entities, in this order: there are no mapped relationships to sort them by."""
+        for entity in entities:
+            self._session.add(entity)
+            await self._session.flush()
+
+    async def get(self, kind: type[E], entity_id: UUID) -> E | None:
+        """The entity with this id, or None."""
+        return await self._session.get(kind, entity_id)
+
+    async def flush(self) -> None:
+        """Write what has changed so far."""
+        await self._session.flush()
+
+    async def remove(self, entity: Owned) -> None:
+        """Delete an entity; the database deletes what belongs to it."""
+        await self._session.delete(entity)
+        await self._session.flush()
+
+    def record(self, actor: Actor, change: Change) -> None:
+        """Write an audit entry in this transaction."""
+        self._session.add(
+            AuditEntry(
+                tenant_id=self._tenant_id,
+                actor_id=actor.user_id,
+                actor_kind=actor.kind,
+                action=change.action,
+                entity_type=change.entity_type,
+                entity_id=change.entity_id,
+                description=change.description[:2000],
+                outcome=change.outcome,
+                changes={"old": change.old, "new": change.new} if change.old or change.new else {},
+                ip=actor.origin.ip,
+                user_agent=(actor.origin.user_agent or "")[:500] or None,
+                request_id=actor.origin.request_id,
+            )
+        )
+
+    def signal(self, signal: Signal) -> None:
+        """Publish news after the commit."""
+        self.signals.append(signal)
+
+    def enqueue(self, job: Job) -> None:
+        """Put a job on its lane after the commit."""
+        self.jobs_to_enqueue.append(job)
+
+    def forget_content(self, name: str) -> None:
+        """Delete a content from the file store after the commit."""
+        self.contents_to_forget.append(name)
+
+
+class SqlUnitOfWork:
+    """See `domain.transaction.UnitOfWork`. What follows a commit may fail without undoing it: a sweeper makes it good."""
+
+    def __init__(
+        self, database: Database, index: SearchIndex, *, publish: Publish, enqueue: Enqueue, forget: Forget
+    ) -> None:
+        self._database, self._index = database, index
+        self._publish, self._enqueue, self._forget = publish, enqueue, forget
+
+    def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that writes."""
+        return self._open(tenant_id, write=True)
+
+    def read(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads."""
+        return self._open(tenant_id, write=False)
+
+    @asynccontextmanager
+    async def _open(self, tenant_id: UUID, *, write: bool) -> AsyncIterator[Transaction]:
+        async with self._database.session(tenant_id, write=write) as session:
+            transaction = SqlTransaction(session, tenant_id, self._index)
+            yield transaction
+            if write:
+                await session.commit()
+        await self._after(tenant_id, transaction)
+
+    async def _after(self, tenant_id: UUID, transaction: SqlTransaction) -> None:
+        try:
+            for job in transaction.jobs_to_enqueue:
+                await self._enqueue(tenant_id, job.id, job.lane)
+            for signal in transaction.signals:
+                await self._publish(signal)
+            for name in transaction.contents_to_forget:
+                await self._forget(tenant_id, name)
+        except Exception:
+            log.exception("work after a commit failed; the sweeper will make it good")

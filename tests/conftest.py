@@ -1,0 +1,159 @@
+"""Fixtures for every test: real databases of both kinds, a real Valkey, a real provider over HTTP."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.bootstrap import Runtime, build
+from app.config import Settings
+from domain.kernel.actor import Actor
+from domain.tenants.service import Setup
+from storage import migrate
+from storage.database import Database
+from tests.support.postgres import OWNER, TEMPLATE, Postgres
+from tests.support.provider import Provider
+from tests.support.valkey import Valkey
+
+MASTER_KEY = bytes(range(32))
+PASSWORD = "correct horse battery staple"
+BOTH = ("sqlite", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a test keeps its data: a folder and, on Postgres, a database of its own."""
+
+    data: Path
+    url: str | None
+    program_url: str | None
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgres`."""
+        return "sqlite" if self.url is None else "postgres"
+
+    def settings(self, **more: object) -> Settings:
+        """Settings of an installation here, from nothing but these values."""
+        values: dict[str, object] = {
+            "data_dir": self.data,
+            "database_url": self.url,
+            "database_app_url": self.program_url,
+            "encryption_key": MASTER_KEY.hex(),
+        }
+        return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server; its databases are made from a template at the present schema."""
+    server = Postgres()
+    try:
+        asyncio.run(_template(server))
+        yield server
+    finally:
+        server.stop()
+
+
+async def _template(server: Postgres) -> None:
+    await server.execute(f"create role {OWNER} login createrole")
+    await server.create(TEMPLATE)
+    # An administrator does this once; a plain owner may not.
+    await server.execute("create extension vector", TEMPLATE)
+    await migrate.migrate_postgres(server.url(TEMPLATE), MASTER_KEY)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file at the present schema."""
+    path = tmp_path_factory.mktemp("template") / "samrad.db"
+    asyncio.run(migrate.migrate_sqlite(path))
+    return path
+
+
+@pytest.fixture
+async def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Place:
+    """An installation on SQLite."""
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copyfile(sqlite_template, data / "samrad.db")
+    return Place(data, None, None)
+
+
+@pytest.fixture
+async def postgres_place(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Place]:
+    """An installation on Postgres."""
+    data = tmp_path / "data"
+    data.mkdir()
+    name = await postgres.create(template=TEMPLATE)
+    yield Place(data, postgres.url(name), postgres.url(name, user="samrad_app"))
+    await postgres.drop(name)
+
+
+@pytest.fixture(params=BOTH)
+def place(request: pytest.FixtureRequest) -> Place:
+    """An installation on each database in turn."""
+    found: Place = request.getfixturevalue(f"{request.param}_place")
+    return found
+
+
+@pytest.fixture
+async def database(place: Place) -> AsyncIterator[Database]:
+    """The database of `place`, at the present schema and empty."""
+    if place.url is None:
+        opened = Database.sqlite(place.data / "samrad.db")
+    else:
+        opened = Database.postgres(place.url, MASTER_KEY, program_url=place.program_url, pool_size=4)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_valkey() -> Iterator[Valkey]:
+    """One Valkey server for all tests."""
+    server = Valkey()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(shared_valkey: Valkey) -> Valkey:
+    """The Valkey server, emptied."""
+    from redis import Redis
+
+    with Redis.from_url(shared_valkey.url) as client:
+        client.flushall()
+    return shared_valkey
+
+
+@pytest.fixture
+async def runtime(place: Place, shared_valkey: Valkey) -> AsyncIterator[Runtime]:
+    """All services over an empty installation."""
+    running = await build(place.settings(redis_url=shared_valkey.url, outbound_allow="127.0.0.0/8"))
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+async def owner(runtime: Runtime) -> Actor:
+    """The owner of the first organisation of `runtime`."""
+    return await runtime.services.setup.run(Setup("Sundsvalls kommun", "owner@example.se", PASSWORD))
+
+
+@pytest.fixture(scope="session")
+def shared_provider() -> Iterator[Provider]:
+    """One OpenAI-compatible provider for all tests."""
+    server = Provider()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Provider:
+    """The provider, with nothing recorded yet."""
+    shared_provider.reset()
+    return shared_provider

@@ -1,0 +1,259 @@
+"""A scriptable OpenAI-compatible provider over real HTTP. The name of the model says how it behaves.
+
+    ok:N        N words, then the end              rate:R:N  R words a second, N words
+    echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
+    err:STATUS  an error with this status          ctx       the request is longer than the model can read
+    cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
+    hang:K      K words, then silence              garbage   K lines that are no protocol
+    retry:K     fails K times with 500, then answers
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import math
+import struct
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+DIMS = 64
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the provider saw."""
+
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    finished: int = 0
+
+
+class Provider:
+    """Runs on a thread and an event loop of its own; all counters may be read from the test at any time."""
+
+    def __init__(self) -> None:
+        self.seen = Recorded()
+        self.port = 0
+        self._disconnected = threading.Semaphore(0)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="provider", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The base address, as one would give it to an OpenAI client."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=64 * 1024**2)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    def stop(self) -> None:
+        """Stop listening."""
+        asyncio.run_coroutine_threadsafe(self._halt(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    async def _halt(self) -> None:
+        self._server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def reset(self) -> None:
+        """Forget everything recorded."""
+        self.seen = Recorded()
+        while self._disconnected.acquire(blocking=False):
+            pass
+
+    def wait_for_disconnect(self, seconds: float = 10) -> bool:
+        """Whether a caller went away in mid-answer within `seconds`."""
+        return self._disconnected.acquire(timeout=seconds)
+
+    async def _serve(self, reader: Reader, writer: Writer) -> None:
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _one(self, reader: Reader, writer: Writer) -> bool:
+        first = (await reader.readline()).decode().split()
+        if len(first) < 2:
+            return False
+        headers: dict[str, str] = {}
+        while (line := (await reader.readline()).decode().strip()) != "":
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        raw = await reader.readexactly(int(headers.get("content-length", 0)))
+        body = json.loads(raw) if raw else {}
+        self.seen.headers.append(headers)
+        if first[1].endswith("/models"):
+            await _answer(writer, 200, {"object": "list", "data": [{"id": "ok:5", "object": "model"}]})
+        elif first[1].endswith("/embeddings"):
+            await self._embeddings(writer, body)
+        elif first[1].endswith("/chat/completions"):
+            return await self._chat(reader, writer, body)
+        else:
+            await _answer(writer, 404, _error("unknown path", "not_found"))
+        return True
+
+    async def _embeddings(self, writer: Writer, body: dict[str, Any]) -> None:
+        given = body["input"]
+        texts: list[str] = [given] if isinstance(given, str) else given
+        self.seen.embedded += texts
+        kind, *rest = str(body["model"]).split(":")
+        if kind == "err":
+            await _answer(writer, int(rest[0]), _error("refused", "server_error"))
+            return
+        vectors: list[Any] = [embedding(text) for text in texts]
+        if body.get("encoding_format") == "base64":
+            vectors = [base64.b64encode(struct.pack(f"<{DIMS}f", *vector)).decode() for vector in vectors]
+        data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
+        usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        await _answer(writer, 200, {"object": "list", "model": body["model"], "data": data, "usage": usage})
+
+    async def _chat(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
+        model = str(body["model"])
+        kind, *rest = model.split(":")
+        self.seen.requests.append(body)
+        self.seen.calls[model] += 1
+        if kind == "retry":
+            kind, rest = ("err", ["500"]) if self.seen.calls[model] <= int(rest[0]) else ("ok", ["5"])
+        if kind == "err":
+            status = int(rest[0])
+            code = {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status, "server_error")
+            await _answer(writer, status, _error(f"error {status}", code))
+            return True
+        if kind == "ctx":
+            text = "This model's maximum context length is 100 tokens. However, your messages resulted in 900 tokens."
+            await _answer(writer, 400, _error(text, "context_length_exceeded"))
+            return True
+        if kind == "slow" and await _gone(reader, float(rest[0])):
+            self._disconnected.release()
+            return False
+        if not body.get("stream"):
+            text = "".join([word async for word in _words(kind, rest, body)])
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            await _answer(writer, 200, {"object": "chat.completion", "choices": [choice], "usage": _usage(5)})
+            return True
+        return await self._stream(reader, writer, body, kind, rest)
+
+    async def _stream(self, reader: Reader, writer: Writer, body: dict[str, Any], kind: str, rest: list[str]) -> bool:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        gone = asyncio.create_task(_gone(reader, None))
+        count = 0
+        try:
+            if kind == "garbage":
+                await _part(writer, b"data: {not json\n\ndata: <html>\n\n")
+            async for word in _words(kind, rest, body):
+                if gone.done():
+                    raise ConnectionResetError
+                await _part(writer, _event(body, {"content": word}))
+                count += 1
+            if kind == "cut":
+                writer.transport.abort()
+                return False
+            if kind == "cuterr":
+                await _part(writer, b"data: " + json.dumps(_error("overloaded", "server_error")).encode() + b"\n\n")
+                await _part(writer, b"")
+                return False
+            if kind == "hang":
+                await gone
+                raise ConnectionResetError
+            await _part(writer, _event(body, {}, finish="stop"))
+            if (body.get("stream_options") or {}).get("include_usage"):
+                await _part(writer, _event(body, None, usage=_usage(count)))
+            await _part(writer, b"data: [DONE]\n\n")
+            await _part(writer, b"")
+            self.seen.finished += 1
+        except ConnectionError:
+            self._disconnected.release()
+        finally:
+            gone.cancel()
+        return False
+
+
+def embedding(text: str) -> list[float]:
+    """A unit vector of the words of `text`: texts that share words are near each other."""
+    values = [0.0] * DIMS
+    for word in text.lower().split():
+        digest = hashlib.sha256(word.strip(".,:;?!").encode()).digest()
+        values[digest[0] % DIMS] += 1.0
+        values[digest[1] % DIMS] += 0.5
+    length = math.sqrt(sum(value * value for value in values)) or 1.0
+    return [value / length for value in values]
+
+
+async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncIterator[str]:
+    if kind == "echo":
+        question = str(body["messages"][-1]["content"])
+        for word in f"Enligt underlaget [1]: {question[-200:]}".split(" "):
+            yield word + " "
+        return
+    counts = {"rate": 1, "ok": 0, "cut": 0, "cuterr": 0, "hang": 0}
+    count = int(rest[counts[kind]]) if kind in counts and len(rest) > counts[kind] else 5
+    for number in range(0 if kind == "garbage" else count):
+        if kind == "rate" and number:
+            await asyncio.sleep(1 / float(rest[0]))
+        yield f"w{number} "
+
+
+async def _gone(reader: Reader, seconds: float | None) -> bool:
+    """Whether the caller closes the line (within `seconds`)."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while await reader.read(1):
+                pass
+            return True
+    return False
+
+
+def _event(
+    body: dict[str, Any], delta: dict[str, Any] | None, *, finish: str | None = None, usage: Any = None
+) -> bytes:
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
+    return b"data: " + json.dumps(event | {"choices": choices} | ({"usage": usage} if usage else {})).encode() + b"\n\n"
+
+
+def _usage(count: int) -> dict[str, int]:
+    return {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}
+
+
+def _error(message: str, code: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+async def _part(writer: Writer, data: bytes) -> None:
+    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    await writer.drain()
+
+
+async def _answer(writer: Writer, status: int, body: dict[str, Any]) -> None:
+    data = json.dumps(body).encode()
+    retry = "retry-after: 1\r\n" if status == 429 else ""
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{retry}content-length: {len(data)}\r\n\r\n"
+    writer.write(head.encode() + data)
+    await writer.drain()

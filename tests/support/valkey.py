@@ -1,0 +1,34 @@
+"""A private Valkey server for tests of jobs and events."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from app.jobs import valkey
+
+
+class Valkey:
+    """The server that a single node starts, in a folder of its own; it can be killed and started again."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="samrad-valkey-"))
+        self.url = valkey.url_of(self._folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with what it had written before."""
+        self._process = valkey.start(self._folder)
+
+    def kill(self) -> None:
+        """End it without warning."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it and delete its folder."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
