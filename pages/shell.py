@@ -105,18 +105,17 @@ class Shell:
         box("grow")
         with ui.element("button").classes("find").props("type=button") as find:
             icon("search")
-            ui.label(_("Search")).classes("grow").style("text-align:left").classes("hide-sm")
-            with ui.element("kbd").classes("hide-sm"):
+            ui.label(_("Search")).classes("grow find-text")
+            with ui.element("kbd").classes("hide-sm").props("aria-hidden=true"):
                 ui.label("Ctrl K")
-        find.props["aria-label"] = _("Search")
         find.on("click", self.palette.open)
         self.jobs = JobsButton()
         self._language_button()
         icon_button("dark_mode", _("Light or dark theme"), self._toggle_theme).classes("hide-sm")
-        with ui.button(color=None).props("flat round dense") as account:
-            ui.label(initials(actor.name or actor.email)).classes("face")
+        with ui.button(color=None).props("flat round dense"):
+            ui.label(initials(actor.name or actor.email)).classes("face").props("aria-hidden=true")
+            ui.label(_("Your account")).classes("sr-only")
             self._account_menu(actor)
-        account.props["aria-label"] = _("Your account")
 
     def _language_button(self) -> None:
         with icon_button("translate", _("Language")).classes("hide-sm"), ui.menu().props("auto-close"):

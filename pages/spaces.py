@@ -100,11 +100,11 @@ def faces(people: Sequence[MemberView], target: str) -> None:
     """The first members as circles that lead to all."""
     with link_box(target, "line") as link:
         link.style("width:auto;gap:4px;text-decoration:none")
-        link.props["aria-label"] = _("Members")
+        ui.label(_("Members")).classes("sr-only")
         for person in people[:FACES]:
-            ui.label(initials(person.user.display_name)).classes("face").tooltip(person.user.display_name)
+            ui.label(initials(person.user.display_name)).classes("face").props("aria-hidden=true").tooltip(person.user.display_name)
         if len(people) > FACES:
-            ui.label(f"+{len(people) - FACES}").classes("muted small")
+            ui.label(f"+{len(people) - FACES}").classes("muted small").props("aria-hidden=true")
 
 
 async def members(space_id: str) -> None:

@@ -127,8 +127,11 @@ class Visit:
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run something beside the page until another page is shown."""
 
+        slot = context.slot
+
         async def run() -> None:
-            await work
+            with slot:
+                await work
 
         self.page_tasks.append(background_tasks.create(run(), name=name))
 
@@ -173,7 +176,7 @@ def sentence(failure: Failure) -> str:
 
 def toast(text: str, kind: str = "positive") -> None:
     """A short message that goes away by itself."""
-    ui.notify(text, type=kind, position="bottom", timeout=6000 if kind == "negative" else 3500)  # type: ignore[arg-type]
+    ui.notify(text, type=kind, position="bottom-left", timeout=6000 if kind == "negative" else 3500)  # type: ignore[arg-type]
 
 
 def go_to_sign_in(reason: str) -> None:

@@ -5,13 +5,15 @@ the tenant criterion to every statement and refuses what it cannot scope; trigge
 use the same session class, so that a missing tenant shows on either.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Alias, Connection, Join, Select, event, text
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction, with_loader_criteria
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.schema import Table
+from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
 
@@ -19,6 +21,8 @@ SYSTEM: Final = "*"
 """The explicit scope of the few statements that cross tenants (see `storage.directory`)."""
 TENANT: Final = "tenant_id"
 CHECKED: Final = {"tenant_checked": True}
+Froms = set[Any]
+"""Tables and aliases; a mapped class in a FROM equals its table."""
 _NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)").execution_options(**CHECKED)
 _TELL_TENANT = text("select set_tenant(:tenant)").execution_options(**CHECKED)
 
@@ -66,16 +70,73 @@ def _scope(state: ORMExecuteState) -> None:
 def refuse_raw_tables(statement: Any) -> None:
     """Raise `TenantError` when a tenant's table stands in a statement without its mapped class.
 
-    Only the class carries the tenant criterion; columns may be named through the table once the class is there.
+    Only the class carries the tenant criterion; columns may be named through the table once the class is in the same
+    FROM, or in the FROM of the statement around a correlated sub-select.
     """
-    raw, mapped = set(), set()
-    for element in visitors.iterate(statement):
-        # A select names its FROM apart; the traversal shows only one of a table and its mapped twin.
-        for part in (element, *getattr(element, "_from_obj", ())):
-            if isinstance(part, Table) and part.info.get("tenant"):
-                (mapped if "parententity" in part._annotations else raw).add(part.name)
-    if raw - mapped:
-        raise TenantError(f"Core statement on tenant tables {', '.join(sorted(raw - mapped))}")
+    around: Froms = set()
+    if isinstance(statement, UpdateBase):
+        target = statement.entity_description["table"]
+        if _is_mapped(statement.table):
+            around = {target}
+        _refuse(set(_tenant_froms((target,))), around)
+        for criterion in getattr(statement, "_where_criteria", ()):
+            _refuse(set(_tenant_froms(criterion._from_objects)), around)
+            _check(criterion, around)
+    else:
+        _check(statement, around)
+
+
+def _check(element: Any, around: Froms) -> None:
+    if isinstance(element, Select):
+        standing, mentioned, mapped = _named(element)
+        _refuse(standing, mapped)
+        # A select with a FROM of its own refers to the statement around it; one without would read the whole table.
+        _refuse(mentioned, mapped | around if mapped - around and element._auto_correlate else mapped)
+        around = around | mapped
+    elif isinstance(element, AliasedReturnsRows):
+        # What stands in a FROM does not see the statement around it.
+        around = set()
+    for child in element.get_children():
+        _check(child, around)
+
+
+def _refuse(plain: Froms, mapped: Froms) -> None:
+    if plain - mapped:
+        names = sorted(str(getattr(each, "name", each)) for each in plain - mapped)
+        raise TenantError(f"Core statement on tenant tables {', '.join(names)}")
+
+
+def _is_mapped(element: Any) -> bool:
+    return "parententity" in element._annotations
+
+
+def _named(select: Select[Any]) -> tuple[Froms, Froms, Froms]:
+    """The tenants' tables of a select: plain ones in its FROM, plain ones behind its columns, and mapped classes."""
+    joins: Any = select._setup_joins
+    standing, mentioned, mapped = set(), set(), set()
+    for parts, plain in (
+        ((*select._from_obj, *(join[0] for join in joins)), standing),
+        (select._raw_columns, mentioned),
+        (select._where_criteria, mentioned),
+    ):
+        for part in parts:
+            if isinstance(part, TextClause):
+                raise TenantError("text() in a select")
+            # `Class.column` among the columns brings its class along; a bare column brings only its table.
+            brings = parts is not select._where_criteria and _is_mapped(part)
+            for found in _tenant_froms(part._from_objects):
+                (mapped if brings or _is_mapped(found) else plain).add(found)
+    return standing, mentioned, mapped
+
+
+def _tenant_froms(elements: Iterable[Any]) -> Iterator[Any]:
+    """The tenants' tables, and aliases of them, among FROM elements and inside joins."""
+    for element in elements:
+        if isinstance(element, Join):
+            yield from _tenant_froms((element.left, element.right))
+        table = element.element if isinstance(element, Alias) else element
+        if isinstance(table, Table) and table.info.get("tenant"):
+            yield element
 
 
 @event.listens_for(TenantSession, "before_flush")

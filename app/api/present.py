@@ -136,7 +136,7 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
         "metadata": {
             "title": view.document.title,
             "url": view.document.url,
-            "embedding_model_id": None,
+            "embedding_model_id": view.embedding_model_id,
             "size": version.size,
         },
         "group_id": view.document.collection_id,

@@ -733,7 +733,7 @@ class AskAssistant(Wire):
 class InfoBlobMetadata(Wire):
     url: str | None = None
     title: str | None = None
-    embedding_model_id: UUID
+    embedding_model_id: UUID | None
     size: int
 
 

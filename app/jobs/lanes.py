@@ -58,8 +58,6 @@ class Dispatcher:
                             await anext(signals)
                     except TimeoutError:
                         continue
-                    except StopAsyncIteration:
-                        return
         finally:
             sweeper.cancel()
 

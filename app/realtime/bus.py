@@ -23,6 +23,19 @@ RESYNC = "resync"
 """Kind of the news that some was lost: load again what you show."""
 
 
+class _Signals:
+    """Signals as they come. Waiting for one can be given up and begun again, which would end a generator."""
+
+    def __init__(self, queue: "asyncio.Queue[Signal]") -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> "_Signals":
+        return self
+
+    async def __anext__(self) -> Signal:
+        return await self._queue.get()
+
+
 class Bus:
     """Publishes signals and lets others listen to a topic."""
 
@@ -72,12 +85,8 @@ class Bus:
         for topic in topics:
             self._listeners[topic].add(queue)
 
-        async def signals() -> AsyncIterator[Signal]:
-            while True:
-                yield await queue.get()
-
         try:
-            yield signals()
+            yield _Signals(queue)
         finally:
             for topic in topics:
                 self._listeners[topic].discard(queue)

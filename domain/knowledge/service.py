@@ -56,6 +56,7 @@ class DocumentView:
     document: Document
     version: DocumentVersion
     permissions: Sequence[Action]
+    embedding_model_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +192,9 @@ class KnowledgeService:
     ) -> Page[DocumentView]:
         """The documents of a collection, newest first."""
         async with self._uow.read(actor.tenant_id) as tx:
-            _, access = await self._collection(tx, actor, collection_id, Action.READ)
+            collection, access = await self._collection(tx, actor, collection_id, Action.READ)
             page = await tx.knowledge.documents([collection_id], search=search.strip(), limit=clamp(limit), cursor=cursor)
-            return self._page(actor, access, page)
+            return self._page(actor, access, page, [collection])
 
     async def documents_of_space(
         self, actor: Actor, space_id: UUID, *, limit: int | None = None, cursor: str | None = None
@@ -203,14 +204,20 @@ class KnowledgeService:
             access = await space_access(tx, actor, space_id)
             if Action.READ not in access.permissions(actor, Resource.DOCUMENT):
                 return Page([], None, 0)
-            ids = [c.id for c in await tx.knowledge.collections([space_id])]
-            page = await tx.knowledge.documents(ids, search="", limit=clamp(limit), cursor=cursor)
-            return self._page(actor, access, page)
+            found = await tx.knowledge.collections([space_id])
+            page = await tx.knowledge.documents([c.id for c in found], search="", limit=clamp(limit), cursor=cursor)
+            return self._page(actor, access, page, found)
 
     @staticmethod
-    def _page(actor: Actor, access: SpaceAccess, page: Page[DocumentRow]) -> Page[DocumentView]:
+    def _page(
+        actor: Actor, access: SpaceAccess, page: Page[DocumentRow], collections: Sequence[Collection]
+    ) -> Page[DocumentView]:
         allowed = [a for a in access.permissions(actor, Resource.DOCUMENT) if a is not Action.CREATE]
-        return Page([DocumentView(r.document, r.version, allowed) for r in page.items], page.next_cursor, page.total)
+        models = {c.id: c.embedding_model_id for c in collections}
+        views = [
+            DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items
+        ]
+        return Page(views, page.next_cursor, page.total)
 
     async def document(self, actor: Actor, document_id: UUID) -> DocumentView:
         """One document with its newest version."""
@@ -222,14 +229,16 @@ class KnowledgeService:
         if document is None:
             raise NotFound(N_("The document was not found."))
         try:
-            _, access = await self._collection(tx, actor, document.collection_id, action, Resource.DOCUMENT)
+            collection, access = await self._collection(
+                tx, actor, document.collection_id, action, Resource.DOCUMENT
+            )
         except NotFound:
             raise NotFound(N_("The document was not found.")) from None
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
         allowed = [a for a in access.permissions(actor, Resource.DOCUMENT) if a is not Action.CREATE]
-        return DocumentView(document, version, allowed)
+        return DocumentView(document, version, allowed, collection.embedding_model_id)
 
     async def upload(
         self,

@@ -18,7 +18,6 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
         self, *, draft_key: str, upload_url: str, token: str, accept: str, max_files: int, chip: str, model: str
     ) -> None:
         super().__init__()
-        self.classes("full-width")
         self._props.update(
             {
                 "labels": {

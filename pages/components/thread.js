@@ -2,7 +2,7 @@ import { Markdown } from "samrad-markdown";
 
 /* The text of one answer. The Markdown is drawn outside Vue, so that a growing answer costs little. */
 const Answer = {
-  template: `<div :class="{ typing: open }"><div class="md" ref="md" @click="click"></div></div>`,
+  template: `<div :class="{ typing: open }"><div class="prose" ref="md" @click="click"></div></div>`,
   props: { text: String, open: Boolean, sources: Number, labels: Object },
   emits: ["cite", "drawn"],
   mounted() { this.md = new Markdown(this.$refs.md, this.labels); this.draw(); },

@@ -13,7 +13,13 @@ function math(name, level, starts, pattern, display) {
     renderer: (t) => display ? `<div class="math" data-display="1">${escape(t.text)}</div>` : `<span class="math">${escape(t.text)}</span>`,
   };
 }
-marked.use({ gfm: true, breaks: false, extensions: [
+/* HTML that a model writes is shown as the text it is, but for a few tags without attributes; so are pictures. */
+const HARMLESS = /^<\/?(br|sub|sup|kbd|u|mark)\s*\/?>$/i;
+const renderer = {
+  html: ({ text }) => (HARMLESS.test(text.trim()) ? text : escape(text)),
+  image: ({ text, href }) => escape(text || href),
+};
+marked.use({ gfm: true, breaks: false, renderer, extensions: [
   math("mathBlock", "block", ["$$", "\\["], /^(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])(?:\n|$)/, true),
   math("mathInline", "inline", ["$", "\\("], /^(?:\$(?![\s$])([^$\n]+?)(?<!\s)\$(?!\d)|\\\(([\s\S]+?)\\\))/, false),
 ] });

@@ -1,0 +1,73 @@
+# make run   serve the product on http://localhost:8080
+# make test  run every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.PHONY: run test lint format lock migration settings dev browser clean
+
+run: $(VENV)/installed
+	@$(BIN)/python main.py prepare
+	@exec $(BIN)/python main.py serve
+
+test: dev browser
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy domain storage app pages tests main.py
+	$(BIN)/lint-imports
+	$(BIN)/python main.py settings | diff docs/settings.md -
+
+format: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Newest versions that pyproject.toml allows, with the hashes of all their files.
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip --disable-pip-version-check install --quiet uv
+	$(VENV)/lock/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --output-file requirements.lock
+	$(VENV)/lock/bin/uv pip compile pyproject.toml --group test --group lint --constraints requirements.lock --universal \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements-dev.lock
+
+# The next Alembic revision, from what storage/tables says now:  make migration MESSAGE="what changes"
+migration: dev
+	$(BIN)/python -m storage.migrations.revise "$(MESSAGE)"
+
+settings: dev
+	$(BIN)/python main.py settings > docs/settings.md
+
+dev: $(VENV)/installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Samråd needs Python 3.11 or newer. Name it with: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python cannot make virtual environments here. Run: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory install-browser
+
+.PHONY: install-browser
+install-browser:
+	@command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || \
+		{ echo "The browser tests need Chromium. Run: sudo apt-get install chromium"; exit 1; }
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
