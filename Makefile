@@ -60,7 +60,8 @@ $(VENV)/installed-dev: requirements-dev.lock | $(VENV)/bin/python
 	@touch $@
 
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || $(MAKE) --no-print-directory install-browser
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		$(MAKE) --no-print-directory install-browser
 
 .PHONY: install-browser
 install-browser:

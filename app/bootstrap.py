@@ -129,15 +129,15 @@ async def build(settings: Settings, *, listen: bool = True) -> Runtime:
     directory, passwords = SqlDirectory(database), PasswordHasher()
     ended: dict[str, Ended] = {ingestion.TASK: ingestion.version_ended}
     chat = ChatModels(guard, ring)
-    knowledge = KnowledgeService(
-        uow, contents, embedder, max_file_size=settings.upload_max_file_size, ended=ended
-    )
+    knowledge = KnowledgeService(uow, contents, embedder, max_file_size=settings.upload_max_file_size, ended=ended)
     files = FileService(
         uow, contents, parser,
         max_text=settings.upload_file_to_session_max_size, max_image=settings.upload_image_to_session_max_size,
     )  # fmt: skip
     rules = SessionRules(
-        idle=settings.session_idle_minutes * 60, absolute=settings.session_max_hours * 3600, api=settings.jwt_expiry_time
+        idle=settings.session_idle_minutes * 60,
+        absolute=settings.session_max_hours * 3600,
+        api=settings.jwt_expiry_time,
     )
     services = Services(
         setup=SetupService(uow, directory, passwords),

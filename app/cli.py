@@ -123,5 +123,3 @@ async def _setup(chosen: argparse.Namespace, settings: Settings) -> int:
         await runtime.close()
     sys.stdout.write(f"{chosen.organisation} is ready; sign in as {chosen.email}.\n")
     return 0
-
-

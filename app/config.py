@@ -1,6 +1,7 @@
 """Settings: typed, from the environment or `.env`, each with a default that works. `docs/settings.md` is made from here."""
 
 import difflib
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded headers are believed.")
     workers: int = Field(1, ge=0, description="Worker processes for documents on a single node; 0 = none here.")
     embedding_idle_seconds: float = Field(120, ge=1, description="The embedding process ends after so long unused.")
-    models_dir: Path | None = Field(None, description="Folder of the built-in model's files; default in the data folder.")
+    models_dir: Path | None = Field(
+        None, description="Folder of the built-in model's files; default in the data folder."
+    )
     parse_memory_mb: int = Field(1500, ge=256, description="Memory that reading one document may take, in MB.")
     parse_seconds: int = Field(300, ge=5, description="Time that reading one document may take, in seconds.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
@@ -69,6 +72,19 @@ class Settings(BaseSettings):
         if value and not value.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
             raise ValueError("must begin with postgresql://")
         return value.replace("postgres://", "postgresql://", 1) if value else value
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for entry in filter(None, (part.strip() for part in value.split(","))):
+            if "/" in entry:
+                try:
+                    ipaddress.ip_network(entry)
+                except ValueError:
+                    raise ValueError(
+                        f"{entry} is not a network; give host, host:port or a network like 10.0.0.0/8"
+                    ) from None
+        return value
 
     @property
     def single_node(self) -> bool:
@@ -102,7 +118,9 @@ def _refuse_unknown(path: Path) -> None:
     names = set()
     if path.exists():
         lines = path.read_text().splitlines()
-        names = {line.split("=", 1)[0].strip().upper() for line in lines if "=" in line and not line.lstrip().startswith("#")}
+        names = {
+            line.split("=", 1)[0].strip().upper() for line in lines if "=" in line and not line.lstrip().startswith("#")
+        }
     for name in sorted(names - known - {n.upper() for n in os.environ}):
         near = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean {near[0]}?" if near else " docs/settings.md lists all settings."

@@ -62,7 +62,10 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 
 def _parts(settings: Settings) -> Iterator[Finding]:
-    yield ready(settings.models_path), "The built-in embedding model must be prepared. If it is not: python main.py prepare"
+    yield (
+        ready(settings.models_path),
+        "The built-in embedding model must be prepared. If it is not: python main.py prepare",
+    )
     answering = valkey.answers(redis_url(settings))
     if settings.redis_url:
         yield answering, "REDIS_URL must lead to a Redis or Valkey server that answers."

@@ -26,7 +26,7 @@ DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login
 `Authorization: Bearer`. Every error has `message` (for people), `code`, and `request_id`."""
 ROUTERS = (
     users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
-    conversations.messages, knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
+    knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router,
 )  # fmt: skip
 
@@ -139,7 +139,9 @@ async def serve(settings: Settings) -> None:
                 proxy_headers=True, forwarded_allow_ips=settings.forwarded_allow_ips, timeout_graceful_shutdown=3,
             )  # fmt: skip
             server = uvicorn.Server(config)
-            log.info("Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}")
+            log.info(
+                "Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}"
+            )
             await server.serve()
             if dispatching is not None:
                 dispatching.cancel()

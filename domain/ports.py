@@ -1,6 +1,6 @@
 """What the domain asks of the outside world. `app` and `storage` provide it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +118,7 @@ class ChatDelta:
 class ChatProvider(Protocol):
     """Calls completion models. Raises `ProviderFailed` and its kin, or `QueryTooLong`."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece. Closing the iterator ends the call at the provider."""
 
     async def test(self, provider: ModelProvider, secret: str | None) -> "ConnectionReport":

@@ -24,15 +24,41 @@ E = TypeVar("E", bound=Owned)
 class Transaction(Protocol):
     """An open transaction. Leaving it normally commits; an exception rolls everything back."""
 
-    users: UserRepository
-    sign_ins: SignInRepository
-    spaces: SpaceRepository
-    models: ModelRepository
-    files: FileRepository
-    knowledge: KnowledgeRepository
-    assistants: AssistantRepository
-    conversations: ConversationRepository
-    jobs: JobRepository
+    @property
+    def users(self) -> UserRepository:
+        """The repository of users."""
+
+    @property
+    def sign_ins(self) -> SignInRepository:
+        """The repository of sign ins."""
+
+    @property
+    def spaces(self) -> SpaceRepository:
+        """The repository of spaces."""
+
+    @property
+    def models(self) -> ModelRepository:
+        """The repository of models."""
+
+    @property
+    def files(self) -> FileRepository:
+        """The repository of files."""
+
+    @property
+    def knowledge(self) -> KnowledgeRepository:
+        """The repository of knowledge."""
+
+    @property
+    def assistants(self) -> AssistantRepository:
+        """The repository of assistants."""
+
+    @property
+    def conversations(self) -> ConversationRepository:
+        """The repository of conversations."""
+
+    @property
+    def jobs(self) -> JobRepository:
+        """The repository of jobs."""
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order."""

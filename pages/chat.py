@@ -67,7 +67,8 @@ class Chat:
         turns = [turn(view) for view in self.messages]
         choices = await self.visit.services.assistants.mine(self.visit.actor)
         with box("chatpage"):
-            self._head(choices)
+            self.head = box("chathead")
+            self._draw_head(choices)
             self.thread = Thread(turns, name=self.name, welcome=self._welcome(), older=len(turns) == PAGE)
             if not self._usable():
                 with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
@@ -91,14 +92,17 @@ class Chat:
     def _usable(self) -> bool:
         return self.assistant.model is not None and self.assistant.model.usable
 
-    def _head(self, choices: Sequence[AssistantView]) -> None:
-        with box("chathead"):
+    def _draw_head(self, choices: Sequence[AssistantView]) -> None:
+        self.choices = choices
+        self.head.clear()
+        with self.head:
             heading(self.conversation.name if self.conversation else self.name, 1, "clip")
-            with ui.button(color=None).props("flat dense no-wrap").classes("muted") as picker:
-                ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small hide-sm")
+            with ui.button(color=None).props("flat dense no-wrap").classes("muted"):
+                ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small")
+                if self.conversation:
+                    ui.label(_("Change assistant")).classes("sr-only")
                 icon("expand_more")
                 self._picker(choices)
-            picker.props["aria-label"] = _("Change assistant")
             box("grow")
             if Action.EDIT in self.assistant.permissions:
                 target = f"/assistants/{self.assistant.assistant.id}"
@@ -172,6 +176,7 @@ class Chat:
         if self.conversation is None:
             self.conversation = asked.conversation
             self._name_address()
+            self._draw_head(self.choices)
         self.thread.add(turn(MessageView(asked.message, (), asked.files)))
         self._follow(asked.message, len(asked.message.answer))
 

@@ -102,7 +102,9 @@ def faces(people: Sequence[MemberView], target: str) -> None:
         link.style("width:auto;gap:4px;text-decoration:none")
         ui.label(_("Members")).classes("sr-only")
         for person in people[:FACES]:
-            ui.label(initials(person.user.display_name)).classes("face").props("aria-hidden=true").tooltip(person.user.display_name)
+            ui.label(initials(person.user.display_name)).classes("face").props("aria-hidden=true").tooltip(
+                person.user.display_name
+            )
         if len(people) > FACES:
             ui.label(f"+{len(people) - FACES}").classes("muted small").props("aria-hidden=true")
 

@@ -126,7 +126,6 @@ class Visit:
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run something beside the page until another page is shown."""
-
         slot = context.slot
 
         async def run() -> None:

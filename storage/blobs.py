@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from domain.kernel.errors import FileTooLarge, N_, NotFound
+from domain.kernel.errors import N_, FileTooLarge, NotFound
 from domain.knowledge.service import human_size
 from domain.ports import StoredContent
 
@@ -99,9 +99,7 @@ class BlobStore:
             partial.unlink(missing_ok=True)
         return StoredContent(name, digest.hexdigest(), size)
 
-    async def read(
-        self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    async def read(self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The plain bytes from `start` up to `end`; raises `InvalidTag` when the file was altered."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -119,7 +117,7 @@ class BlobStore:
             file.seek(HEADER_BYTES + number * sealed)
             while number < segments and (end is None or number * SEGMENT < end):
                 nonce = _nonce(prefix, number, last=number == segments - 1)
-                plain = await asyncio.to_thread(lambda n=nonce: cipher.decrypt(n, file.read(sealed), header))
+                plain = await asyncio.to_thread(cipher.decrypt, nonce, file.read(sealed), header)
                 base = number * SEGMENT
                 yield plain[max(0, start - base) : None if end is None else end - base]
                 number += 1

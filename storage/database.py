@@ -19,9 +19,8 @@ class Database:
 
     def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
         self.writer, self.reader = writer, reader
-        options = {"sync_session_class": TenantSession, "expire_on_commit": False, "autoflush": True}
-        self._write = async_sessionmaker(writer, **options)
-        self._read = async_sessionmaker(reader, **options)
+        self._write = async_sessionmaker(writer, sync_session_class=TenantSession, expire_on_commit=False)
+        self._read = async_sessionmaker(reader, sync_session_class=TenantSession, expire_on_commit=False)
 
     @classmethod
     def sqlite(cls, path: Path) -> "Database":

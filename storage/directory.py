@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
 
+from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
-from domain.conversations.entities import AnswerState, Message
 from domain.ports import Located, LoginMatch
 from domain.tenants.entities import Tenant
 from domain.users.entities import User
@@ -61,7 +61,9 @@ class SqlDirectory:
         """Queued jobs that may run now: the first of each tenant, then the second of each, and so on."""
         async with self._database.system_session() as session:
             if self._postgres:
-                statement = text("select tenant_id, id from app.due_jobs(:lane, :most)").bindparams(lane=lane, most=limit)
+                statement = text("select tenant_id, id from app.due_jobs(:lane, :most)").bindparams(
+                    lane=lane, most=limit
+                )
                 return [Located(row[0], row[1]) for row in await session.execute(statement)]
             turn = func.row_number().over(partition_by=jobs.c.tenant_id, order_by=jobs.c.id).label("turn")
             waiting = (

@@ -154,5 +154,3 @@ def _check_loads(session: Session, entity: Any) -> None:
     tenant = session.info.get(TENANT)
     if tenant != SYSTEM and isinstance(entity, Owned) and entity.__dict__.get(TENANT, tenant) != tenant:
         raise TenantError("a row of another tenant was loaded")
-
-

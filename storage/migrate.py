@@ -49,8 +49,13 @@ def _file_lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _upgrade(connection: Connection, program_password: str | None) -> None:
+def upgrade_tables(connection: Connection) -> None:
+    """Bring the tables to the newest revision, without what `ddl` adds to them."""
     command.upgrade(_config(connection), "head")
+
+
+def _upgrade(connection: Connection, program_password: str | None) -> None:
+    upgrade_tables(connection)
     ddl.apply(connection, program_password)
 
 
@@ -75,7 +80,9 @@ def _missing_guards(connection: Connection) -> list[str]:
         )
     )
     guarded = {row[0] for row in rows}
-    return [f"row-level security of {t} is missing" for t in [*ddl.tenant_tables(), ddl.INDEX_TABLE] if t not in guarded]
+    return [
+        f"row-level security of {t} is missing" for t in [*ddl.tenant_tables(), ddl.INDEX_TABLE] if t not in guarded
+    ]
 
 
 @asynccontextmanager

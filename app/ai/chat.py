@@ -1,13 +1,13 @@
 """Completion models behind the domain's port: the built-in one, the fast path, and litellm."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from app.ai import extractive, litellm_client
 from app.ai.openai_client import OpenAIClient
 from app.security.outbound import OutboundGuard
-from domain.kernel.errors import Failure, N_, ProviderKeyMissing
+from domain.kernel.errors import N_, Failure, ProviderKeyMissing
 from domain.models.entities import ModelProvider, ProviderType
 from domain.ports import ChatDelta, ChatRequest, ConnectionReport, Vault
 
@@ -36,13 +36,13 @@ class ChatModels:
     def __init__(self, guard: OutboundGuard, vault: Vault) -> None:
         self._guard, self._vault = guard, vault
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece."""
         async with aclosing(await self._source(request)) as source:
             async for delta in source:
                 yield delta
 
-    async def _source(self, request: ChatRequest) -> Any:
+    async def _source(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         provider, settings = request.provider, dict(request.settings)
         if provider.type == ProviderType.BUILTIN:
             return extractive.answer(request)

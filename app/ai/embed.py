@@ -65,9 +65,7 @@ class EmbeddingModels:
             raise ProviderInactive
         return provider
 
-    async def _call(
-        self, provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]
-    ) -> list[bytes]:
+    async def _call(self, provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]) -> list[bytes]:
         address = address_of(provider)
         if address is not None:
             return await OpenAIClient(self._guard.client("provider"), address, secret).embed(model, texts)
@@ -75,4 +73,3 @@ class EmbeddingModels:
             await self._guard.check(provider.base_url, "provider")
         rows = await litellm_client.embed(provider, secret, model, texts)
         return [array.array("f", unit(row)).tobytes() for row in rows]
-

@@ -5,7 +5,7 @@ question (cosine of the built-in embedding model) or when it holds most of the q
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from domain.kernel.errors import N_
 from domain.ports import ChatDelta, ChatRequest, ContextPassage
@@ -29,7 +29,7 @@ _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-ZÅÄÖ0-9\"“(])|\n+")
 _WORD = re.compile(r"\w{3,}")
 
 
-async def answer(request: ChatRequest) -> AsyncIterator[ChatDelta]:
+async def answer(request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
     """Quotes from the passages of the request, in paragraphs."""
     for paragraph in paragraphs(request):
         for piece in re.findall(r"\S+\s*|\s+", paragraph + "\n\n"):
@@ -44,7 +44,9 @@ def paragraphs(request: ChatRequest) -> list[str]:
     fitting = [p for p in request.passages if relevant(p)]
     if not fitting:
         return [translate(NOTHING_FOUND, language)]
-    quotes = [f"> {quote(p, request.question)} [{p.number}]\n>\n> {source_line(p, language)}" for p in fitting[:PASSAGES]]
+    quotes = [
+        f"> {quote(p, request.question)} [{p.number}]\n>\n> {source_line(p, language)}" for p in fitting[:PASSAGES]
+    ]
     return [translate(INTRODUCTION, language), *quotes]
 
 

@@ -5,7 +5,7 @@ litellm is large: it is imported at the first call, in a thread, and never at st
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from app.ai.openai_client import CUT, GARBAGE, REJECTED, SILENCE_SECONDS, UNKNOWN_MODEL, UNREACHABLE, failure_of
@@ -67,7 +67,7 @@ async def stream(
     messages: Sequence[dict[str, Any]],
     max_tokens: int,
     settings: dict[str, Any],
-) -> AsyncIterator[ChatDelta]:
+) -> AsyncGenerator[ChatDelta, None]:
     """The answer, piece by piece; closing the iterator closes the provider's connection."""
     litellm = await library()
     pieces = 0
@@ -87,9 +87,7 @@ async def stream(
             usage = getattr(chunk, "usage", None)
             if text or usage:
                 pieces += bool(text)
-                yield ChatDelta(
-                    text, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-                )
+                yield ChatDelta(text, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
     except Exception as error:
         # litellm has no common base for its errors; whatever it raises becomes a sentence.
         raise _failure(litellm, error, model, pieces) from error

@@ -5,7 +5,7 @@ It is the fast path: a streamed piece costs microseconds, and closing the iterat
 
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -65,7 +65,7 @@ class OpenAIClient:
 
     async def stream(
         self, model: str, messages: Sequence[dict[str, Any]], max_tokens: int, settings: dict[str, Any]
-    ) -> AsyncIterator[ChatDelta]:
+    ) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece, and the usage if the provider reports it."""
         body = {
             "model": model,

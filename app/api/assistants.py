@@ -12,7 +12,7 @@ from domain.assistants.service import AssistantDraft, AssistantView
 from domain.conversations.tokens import estimate
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import BadRequest, N_, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, NoModel, NotFound
 from domain.knowledge.repository import CollectionSize
 from domain.knowledge.service import CollectionView
 from domain.services import Services

@@ -17,12 +17,11 @@ from app.bootstrap import Runtime
 from domain.conversations.entities import AnswerState, MessageSource
 from domain.conversations.service import Asked, ConversationView, Question, cited_numbers
 from domain.kernel.actor import Actor
-from domain.kernel.errors import BadRequest, Invalid, N_, NotFound
+from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
 from domain.services import Services
 from pages.i18n import translate
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
-messages = APIRouter(prefix="/api/v1/messages", tags=["conversations"])
 legacy = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
 PING_SECONDS = 15.0
 _CITATION = re.compile(r"\[(\d{1,3})\]")
@@ -270,8 +269,9 @@ async def stop(session_id: UUID, message_id: UUID, actor: Caller, use: Use) -> N
     await use.conversations.stop(actor, message_id)
 
 
-@messages.get("/{message_id}/sources/{number}/page-image", response_class=Response)
+@router.get("/{session_id}/messages/{message_id}/sources/{number}/page/", response_class=Response)
 async def source_page(
+    session_id: UUID,
     message_id: UUID,
     number: int,
     actor: Caller,
@@ -285,9 +285,7 @@ async def source_page(
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-async def draw_source(
-    running: Runtime, actor: Actor, source: MessageSource, page: int | None, width: int
-) -> bytes:
+async def draw_source(running: Runtime, actor: Actor, source: MessageSource, page: int | None, width: int) -> bytes:
     """The picture of a page of a source."""
     version, blob, _ = await running.services.knowledge.version_content(actor.tenant_id, source.version_id)
     wanted = page or source.page_from
@@ -300,9 +298,7 @@ async def draw_source(
 
 
 @legacy.post("/{id}/sessions/", response_model=wire.AskResponse)
-async def ask_assistant(
-    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1
-) -> Any:
+async def ask_assistant(id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1) -> Any:
     """Begin a conversation. Prefer POST /conversations/."""
     question = Question(body.question, None, id, [f.id for f in body.files])
     return await answer(running, actor, question, stream=body.stream, version=version)
@@ -339,9 +335,7 @@ async def delete_of_assistant(id: UUID, session_id: UUID, actor: Caller, use: Us
 
 
 @legacy.post("/{id}/sessions/{session_id}/feedback/", response_model=wire.SessionPublic)
-async def feedback_of_assistant(
-    id: UUID, session_id: UUID, body: wire.SessionFeedback, actor: Caller, use: Use
-) -> Any:
+async def feedback_of_assistant(id: UUID, session_id: UUID, body: wire.SessionFeedback, actor: Caller, use: Use) -> Any:
     """Thumbs up or down for a conversation with this assistant."""
     await _of_assistant(use, actor, id, session_id)
     return await feedback(session_id, body, actor, use)

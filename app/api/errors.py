@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from domain.kernel.errors import Failure, N_
+from domain.kernel.errors import N_, Failure
 from pages.i18n import LANGUAGES, translate
 
 log = logging.getLogger(__name__)

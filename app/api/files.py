@@ -10,7 +10,7 @@ from app.api import present, wire
 from app.api.base import Caller, Running, Use
 from app.api.knowledge import BLOCK, attachment
 from app.auth.tokens import read_file_token, sign_file
-from domain.kernel.errors import Invalid, N_
+from domain.kernel.errors import N_, Invalid
 
 router = APIRouter(prefix="/api/v1/files", tags=["files"])
 LONGEST_LINK = 7 * 24 * 3600
@@ -27,7 +27,7 @@ async def upload(upload_file: UploadFile, actor: Caller, use: Use) -> Any:
     return present.file(await use.files.upload(actor, upload_file.filename or "file", stream()))
 
 
-@router.put("/upload", response_model=wire.FilePublic, status_code=201)
+@router.put("/", response_model=wire.FilePublic, status_code=201)
 async def put(name: str, request: Request, actor: Caller, use: Use) -> Any:
     """Upload a file as the plain body of the request."""
     return present.file(await use.files.upload(actor, name, request.stream()))
@@ -46,7 +46,7 @@ async def get(id: UUID, actor: Caller, use: Use) -> Any:
     return present.file(await use.files.get(actor, id))
 
 
-@router.get("/{id}/content", response_class=Response)
+@router.get("/{id}/content/", response_class=Response)
 async def content(id: UUID, actor: Caller, use: Use) -> Response:
     """One of one's own files, itself."""
     file, stream = await use.files.content(actor, id)
@@ -82,7 +82,9 @@ async def download(id: UUID, token: str, running: Running, range: Annotated[str 
     if span is None:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{file.size}"})
     start, end = span
-    response = attachment(await running.services.files.stored(file, start, end), file.name, file.media_type, disposition)
+    response = attachment(
+        await running.services.files.stored(file, start, end), file.name, file.media_type, disposition
+    )
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["Content-Length"] = str(end - start)
     if range:

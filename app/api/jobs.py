@@ -18,7 +18,7 @@ from domain.kernel.errors import Failure
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 socket = APIRouter(prefix="/api/v1")
 PROTOCOL = "intric"
-TOKEN_PREFIX = "auth_"
+TOKEN_PREFIX = "auth_"  # noqa: S105  (the word before the token, not one)
 RECHECK_SECONDS = 5.0
 
 

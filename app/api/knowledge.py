@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.api import present, wire
 from app.api.base import Caller, Use
-from domain.kernel.errors import BadRequest, Invalid, N_
+from domain.kernel.errors import N_, BadRequest, Invalid
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import SearchScope, Uploaded
 
@@ -75,9 +75,7 @@ async def documents(
 ) -> Any:
     """The documents of a collection, newest first."""
     page = await use.knowledge.documents(actor, id, search=search, limit=limit or 200, cursor=cursor)
-    return present.page(
-        [present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total
-    )
+    return present.page([present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total)
 
 
 @groups.post("/{id}/info-blobs/", response_model=wire.PageOfInfoBlobPublic)
@@ -110,29 +108,15 @@ async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
     return present.job(done.job or await use.jobs.get(actor, job_id))
 
 
-@groups.put("/{id}/upload", status_code=202)
-async def put_document(id: UUID, name: str, request: Request, actor: Caller, use: Use) -> Any:
-    """Upload a document as the plain body of the request: the fastest way, never whole in memory."""
+@groups.put("/{id}/documents/", status_code=202)
+async def put_document(id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None) -> Any:
+    """Upload a document as the plain body of the request: the fastest way, never whole in memory.
+
+    With the `title` of a document in the collection it becomes a new version of it.
+    """
     declared = request.headers.get("content-length", "")
     done = await use.knowledge.upload(
-        actor, id, name, request.stream(), declared_size=int(declared) if declared.isdigit() else None
-    )
-    return _taken_in(done)
-
-
-@blobs.put("/{id}/content", status_code=202)
-async def put_version(id: UUID, name: str, request: Request, actor: Caller, use: Use) -> Any:
-    """A new version of a document, as the plain body of the request. The old one is searchable until it is ready."""
-    view = await use.knowledge.document(actor, id)
-    declared = request.headers.get("content-length", "")
-    done = await use.knowledge.upload(
-        actor,
-        view.document.collection_id,
-        name,
-        request.stream(),
-        declared_size=int(declared) if declared.isdigit() else None,
-        title=view.document.title,
-        url=view.document.url,
+        actor, id, name, request.stream(), title=title, declared_size=int(declared) if declared.isdigit() else None
     )
     return _taken_in(done)
 
@@ -181,9 +165,7 @@ async def documents_of_space(
 ) -> Any:
     """The documents of a space, newest first."""
     page = await use.knowledge.documents_of_space(actor, space_id, limit=limit or 200, cursor=cursor)
-    return present.page(
-        [present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total
-    )
+    return present.page([present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total)
 
 
 @blobs.get("/{id}/", response_model=wire.InfoBlobPublic)
@@ -219,7 +201,7 @@ async def retry(id: UUID, actor: Caller, use: Use) -> Any:
     return present.document(await use.knowledge.retry(actor, id))
 
 
-@blobs.get("/{id}/original", response_class=Response)
+@blobs.get("/{id}/original/", response_class=Response)
 async def original(id: UUID, actor: Caller, use: Use) -> Response:
     """The uploaded file itself."""
     version, stream = await use.knowledge.original(actor, id)

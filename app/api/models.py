@@ -10,7 +10,7 @@ from app.api import present, wire
 from app.api.base import Caller, Running, Use
 from domain.files.service import IMAGES
 from domain.kernel.actor import Actor
-from domain.kernel.errors import BadRequest, N_, NotFound
+from domain.kernel.errors import N_, BadRequest, NotFound
 from domain.knowledge.parsing import SUPPORTED
 from domain.models.service import ProviderDraft
 from domain.services import Services

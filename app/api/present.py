@@ -44,7 +44,11 @@ def names(actions: Iterable[Action]) -> list[str]:
 def user_sparse(user: User | None, fallback: Actor | None = None) -> dict[str, Any]:
     """A person in short."""
     if user is None:
-        return {"id": fallback.user_id if fallback else UUID(int=0), "email": "deleted@example.invalid", "username": None}
+        return {
+            "id": fallback.user_id if fallback else UUID(int=0),
+            "email": "deleted@example.invalid",
+            "username": None,
+        }
     return {**moments(user), "email": user.email, "username": user.username}
 
 
@@ -377,5 +381,3 @@ def conversation(
     """A conversation with its messages."""
     shown = [message(m, answer, models) for m, answer in zip(view.messages, answers, strict=True)]
     return {**conversation_head(view.conversation), "messages": shown, "feedback": feedback(view.conversation)}
-
-

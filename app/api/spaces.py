@@ -52,9 +52,7 @@ async def create(body: wire.CreateSpaceRequest, actor: Caller, use: Use) -> Any:
 
 
 @router.get("/", response_model=wire.PageOfSpaceSparse)
-async def mine(
-    actor: Caller, use: Use, include_applications: bool = False, include_personal: bool = False
-) -> Any:
+async def mine(actor: Caller, use: Use, include_applications: bool = False, include_personal: bool = False) -> Any:
     """The caller's spaces."""
     items = []
     for view in await use.spaces.mine(actor, include_personal=include_personal):
@@ -133,9 +131,7 @@ async def add_member(id: UUID, body: wire.AddSpaceMemberRequest, actor: Caller, 
 
 
 @router.patch("/{id}/members/{user_id}/", response_model=wire.SpaceMember)
-async def set_role(
-    id: UUID, user_id: UUID, body: wire.UpdateSpaceMemberRequest, actor: Caller, use: Use
-) -> Any:
+async def set_role(id: UUID, user_id: UUID, body: wire.UpdateSpaceMemberRequest, actor: Caller, use: Use) -> Any:
     """Give a member another role."""
     return present.member(await use.spaces.set_role(actor, id, user_id, body.role))
 

@@ -14,7 +14,14 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
 @router.post("/login/token/", response_model=wire.AccessToken)
 async def login(
-    request: Request, running: Running, username: Annotated[str, Form()], password: Annotated[str, Form()]
+    request: Request,
+    running: Running,
+    username: Annotated[str, Form()],
+    password: Annotated[str, Form()],
+    grant_type: Annotated[str | None, Form()] = None,
+    scope: Annotated[str, Form()] = "",
+    client_id: Annotated[str | None, Form()] = None,
+    client_secret: Annotated[str | None, Form()] = None,
 ) -> Any:
     """Exchange e-mail address and password for a token. It works as long as its session: sign out ends it."""
     signed_in = await running.services.identity.sign_in(username, password, origin_of(request), kind="api")

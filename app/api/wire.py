@@ -16,7 +16,9 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-ResourcePermission = Literal["read", "create", "edit", "delete", "add", "remove", "publish", "insight_view", "insight_toggle"]
+ResourcePermission = Literal[
+    "read", "create", "edit", "delete", "add", "remove", "publish", "insight_view", "insight_toggle"
+]
 
 
 class ModelKwargs(Wire):
@@ -952,7 +954,19 @@ class PageOfInfoBlobPublic(Wire):
     count: int
 
 
-Task = Literal["upload_info_blob", "transcription", "crawl", "embed_group", "crawl_all_websites", "run_app", "pull_confluence_content", "pull_sharepoint_content", "sync_sharepoint_delta", "update_model_usage_stats", "analyze_conversation_insights"]
+Task = Literal[
+    "upload_info_blob",
+    "transcription",
+    "crawl",
+    "embed_group",
+    "crawl_all_websites",
+    "run_app",
+    "pull_confluence_content",
+    "pull_sharepoint_content",
+    "sync_sharepoint_delta",
+    "update_model_usage_stats",
+    "analyze_conversation_insights",
+]
 
 
 class JobPublic(Wire):
@@ -1052,7 +1066,19 @@ class AccessToken(Wire):
     token_type: str
 
 
-Permission = Literal["assistants", "group_chats", "apps", "services", "collections", "insights", "AI", "editor", "admin", "websites", "integrations"]
+Permission = Literal[
+    "assistants",
+    "group_chats",
+    "apps",
+    "services",
+    "collections",
+    "insights",
+    "AI",
+    "editor",
+    "admin",
+    "websites",
+    "integrations",
+]
 
 
 class RolePublic(Wire):
@@ -1266,4 +1292,3 @@ class PageOfPromptSparse(Wire):
 
 class TemplateSettingUpdate(Wire):
     enabled: bool
-

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from app.auth.tokens import TokenRules, csrf_token, read
 from domain.identity.service import IdentityService
 from domain.kernel.actor import Actor, Origin
-from domain.kernel.errors import Forbidden, N_, Unauthenticated
+from domain.kernel.errors import N_, Forbidden, Unauthenticated
 
 COOKIE = "__Host-samrad"
 PLAIN_COOKIE = "samrad"

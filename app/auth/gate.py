@@ -14,7 +14,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.auth.caller import cookie_name
 from domain.kernel.actor import Actor
 
-OPEN = ("/sign-in", "/set-up", "/static/", "/favicon.ico", "/auth/sign-in", "/api/", "/version", "/docs", "/openapi.json", "/livez", "/readyz")
+OPEN = (
+    "/sign-in",
+    "/set-up",
+    "/static/",
+    "/favicon.ico",
+    "/auth/sign-in",
+    "/api/",
+    "/version",
+    "/docs",
+    "/openapi.json",
+    "/livez",
+    "/readyz",
+)
 SOCKET = "/_nicegui_ws"
 CLIENT_FILES = "/_nicegui/client/"
 FRAMEWORK = "/_nicegui/"
@@ -27,6 +39,7 @@ class Gate:
         self._app, self._resolve = app, resolve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decide, then hand on."""
         if scope["type"] not in ("http", "websocket") or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return

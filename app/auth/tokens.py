@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from domain.identity.entities import SignIn
-from domain.kernel.errors import Forbidden, N_, Unauthenticated
+from domain.kernel.errors import N_, Forbidden, Unauthenticated
 
 ALGORITHM = "HS256"
 CLOCK_SKEW_SECONDS = 2

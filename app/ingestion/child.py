@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from domain.kernel.errors import CorruptFile, Failure, N_, UnreadableFile
+from domain.kernel.errors import N_, CorruptFile, Failure, UnreadableFile
 from domain.knowledge.parsing import SUPPORTED, check_content, language_of
 
 NO_TEXT = N_("No text was found in the file. If it is scanned, make it searchable first (OCR).")

@@ -95,9 +95,7 @@ def _short(start: int, end: int, text: str, count: _Counter) -> Iterator[tuple[i
         yield start, end
 
 
-def _draft(
-    document: ParsedDocument, title: str, position: int, pieces: list[_Piece], count: _Counter
-) -> ChunkDraft:
+def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Piece], count: _Counter) -> ChunkDraft:
     start, end = pieces[0].start, pieces[-1].end
     text = document.text[start:end]
     trimmed = text.strip()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.ingestion.chunk import pack
 from app.ingestion.sandbox import Limits, run_child
+from domain.kernel.errors import N_, UnreadableFile
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument, check_content, extension_of
 
 
@@ -27,7 +28,10 @@ class DocumentParser:
         """Text and structure; raises `UnreadableFile` and its kin."""
         extension_of(filename)
         with path.open("rb") as file:
-            check_content(filename, file.read(4096) or b"-")
+            head = file.read(4096)
+        if not head.strip(b"\x00 \r\n\t"):
+            raise UnreadableFile(N_("The file is empty."))
+        check_content(filename, head)
         encoded = await run_child("read", path, filename, self._limits)
         return ParsedDocument.from_json(encoded.decode())
 

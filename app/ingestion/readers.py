@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain.kernel.errors import CorruptFile, EncryptedFile, N_, UnreadableFile
+from domain.kernel.errors import N_, CorruptFile, EncryptedFile, UnreadableFile
 from domain.knowledge.parsing import Block, ParsedDocument
 
 MAX_PAGES = 5_000
@@ -160,8 +160,6 @@ def _outline(pdf: Any) -> dict[int, list[tuple[int, str]]]:
     return places
 
 
-
-
 def _paragraphs(text: str) -> Iterator[str]:
     """PDF has lines, not paragraphs: a short line that ends a sentence ends a paragraph."""
     lines = text.split("\n")
@@ -294,7 +292,8 @@ def read_odt(path: Path, media_type: str) -> ParsedDocument:
         inside = any(parent.tag == f"{table}table" for parent in element.iterancestors())
         if element.tag == f"{table}table":
             cells = [
-                ["".join(cell.itertext()) for cell in row.iter(f"{table}table-cell")] for row in element.iter(f"{table}table-row")
+                ["".join(cell.itertext()) for cell in row.iter(f"{table}table-cell")]
+                for row in element.iter(f"{table}table-row")
             ]
             builder.add("table", _rows(cells))
         elif not inside and element.tag == f"{space}h":
@@ -304,7 +303,9 @@ def read_odt(path: Path, media_type: str) -> ParsedDocument:
     return builder.document(media_type)
 
 
-_NOISE = "script, style, noscript, template, nav, footer, header nav, aside, form, iframe, svg, [hidden], [aria-hidden=true]"
+_NOISE = (
+    "script, style, noscript, template, nav, footer, header nav, aside, form, iframe, svg, [hidden], [aria-hidden=true]"
+)
 
 
 def read_html(path: Path, media_type: str) -> ParsedDocument:
@@ -323,34 +324,50 @@ def html_document(source: str, media_type: str) -> ParsedDocument:
     root = tree.css_first("main") or tree.css_first("article") or tree.body
     builder = Builder()
     if root is not None:
-        for node in root.css("h1, h2, h3, h4, h5, h6, p, li, pre, table, blockquote, dt, dd, div"):
-            _html_node(builder, node)
+        _html_node(builder, root)
     return builder.document(media_type, title.text(strip=True) if title is not None else None)
 
 
+_BLOCKS = frozenset(
+    "address article blockquote body center dd details dialog div dl dt fieldset figcaption figure h1 h2 h3 h4 h5 h6 "
+    "header hgroup hr li main ol p pre section summary table ul".split()
+)
+
+
 def _html_node(builder: Builder, node: Any) -> None:
+    """The text of a block element: what stands between its inner blocks, and those in turn."""
+    kind = "list" if node.tag == "li" else "paragraph"
+    collected: list[str] = []
+
+    def flush() -> None:
+        builder.add(kind, " ".join("".join(collected).split()))
+        collected.clear()
+
+    for child in node.iter(include_text=True):
+        if child.tag in _BLOCKS:
+            flush()
+            _html_block(builder, child)
+        elif child.tag == "br":
+            collected.append(" ")
+        elif child.css_first(", ".join(_BLOCKS)) is not None:
+            flush()
+            _html_node(builder, child)
+        else:
+            collected.append(child.text(separator="") or "")
+    flush()
+
+
+def _html_block(builder: Builder, node: Any) -> None:
     tag = node.tag
     if tag[0] == "h" and tag[1:].isdigit():
-        builder.heading(int(tag[1]), node.text(separator=" "))
+        builder.heading(int(tag[1]), node.text(separator=""))
     elif tag == "table":
         rows = [[cell.text(separator=" ") for cell in row.css("th, td")] for row in node.css("tr")]
         builder.add("table", _rows(rows))
     elif tag == "pre":
         builder.add("code", node.text())
-    elif tag == "div":
-        own = " ".join((node.text(deep=False) or "").split())
-        builder.add("paragraph", own)
-    elif node.css_first("p, li, table, div") is None and not _within_table(node):
-        builder.add("list" if tag == "li" else "paragraph", " ".join(node.text(separator=" ").split()))
-
-
-def _within_table(node: Any) -> bool:
-    parent = node.parent
-    while parent is not None:
-        if parent.tag == "table":
-            return True
-        parent = parent.parent
-    return False
+    else:
+        _html_node(builder, node)
 
 
 _FENCE = re.compile(r"^(```|~~~)")
@@ -358,7 +375,8 @@ _FENCE = re.compile(r"^(```|~~~)")
 
 def read_markdown(path: Path, media_type: str) -> ParsedDocument:
     """Headings outside of code fences; blocks between empty lines."""
-    builder, collected, fenced = Builder(), [], False
+    builder, fenced = Builder(), False
+    collected: list[str] = []
 
     def flush() -> None:
         text = "\n".join(collected)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.kernel import errors
-from domain.kernel.errors import CorruptFile, Failure, N_, UnreadableFile
+from domain.kernel.errors import N_, CorruptFile, Failure, UnreadableFile
 
 TIMED_OUT = N_("Reading the file took longer than {seconds} seconds. Split it or save it in another format.")
 OUT_OF_MEMORY = N_("Reading the file needs more memory than is allowed. Split it or save it in another format.")

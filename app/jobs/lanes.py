@@ -5,11 +5,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from app.realtime.bus import Bus
 from domain.jobs.entities import Lane
 from domain.jobs.service import JobService
 from domain.kernel.events import Signal
 from domain.ports import Directory, Located
-from app.realtime.bus import Bus
 
 log = logging.getLogger(__name__)
 WAKE = "jobs:wake"
@@ -24,14 +24,15 @@ TIMEOUT_SECONDS = 4 * 3600
 def connect(url: str) -> Any:
     """A Redis connection that outlives short failures of the server."""
     from redis import ConnectionError as Lost
-    from redis import Redis, TimeoutError
+    from redis import Redis
+    from redis import TimeoutError as TooSlow
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry
 
     return Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), 60),
-        retry_on_error=[Lost, TimeoutError],
+        retry_on_error=[Lost, TooSlow],
         health_check_interval=15,
     )
 

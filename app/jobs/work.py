@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
 
 
-
 def run(tenant_id: str, job_id: str) -> None:
     """RQ's entry point."""
     asyncio.run(_run(UUID(tenant_id), UUID(job_id)))

@@ -22,7 +22,7 @@ def work(settings: Settings, lanes: list[str]) -> None:
     from rq import Queue, Worker
 
     import app.bootstrap
-    import app.jobs.work  # noqa: F401  (so that every fork has it)
+    import app.jobs.work
 
     connection = connect(app.bootstrap.redis_url(settings))
     worker = Worker(

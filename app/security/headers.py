@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +31,7 @@ class PageHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, and complete the answer on its way out."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -42,7 +42,8 @@ class _Noncing:
     """Holds a page back until it is whole, then gives its scripts the nonce. User data in it is escaped already."""
 
     def __init__(self, send: Send) -> None:
-        self._send, self._start, self._body = send, {}, bytearray()
+        self._send, self._body = send, bytearray()
+        self._start: Message = {}
         self._nonce = secrets.token_urlsafe(16)
 
     async def __call__(self, message: Message) -> None:
@@ -50,7 +51,7 @@ class _Noncing:
             if not any(name.lower() == PAGE_MARK for name, _ in message["headers"]):
                 await self._send(message)
                 return
-            self._start: Any = message
+            self._start = message
         elif self._start and message["type"] == "http.response.body":
             self._body += message.get("body", b"")
             if not message.get("more_body"):
@@ -76,6 +77,7 @@ class RequestContext:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, and complete the answer on its way out."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -46,7 +46,9 @@ def _decoded(text: str) -> bytes:
             continue
         if len(key) == KEY_BYTES:
             return key
-    raise MasterKeyError("ENCRYPTION_KEY must be 32 bytes in base64 or hexadecimal. Make one with: openssl rand -hex 32")
+    raise MasterKeyError(
+        "ENCRYPTION_KEY must be 32 bytes in base64 or hexadecimal. Make one with: openssl rand -hex 32"
+    )
 
 
 def derived(master: bytes, purpose: str) -> bytes:

@@ -21,7 +21,9 @@ REFUSED = N_(
 )
 UNRESOLVED = N_("The address {host} is not known. Check the spelling.")
 _V4_MAPPED = ipaddress.ip_network("::ffff:0:0/96")
+_V4_COMPATIBLE = ipaddress.ip_network("::/96")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
 
 
@@ -29,7 +31,9 @@ def is_public(address: str) -> bool:
     """Whether an IP address is reachable from everywhere, also when it hides an IPv4 address in an IPv6 one."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _V4_MAPPED or ip in _NAT64:
+        if ip.is_site_local or ip in _LOCAL_NAT64:
+            return False
+        if ip in _V4_MAPPED or ip in _V4_COMPATIBLE or ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)))
         if ip in _SIX_TO_FOUR:
             return is_public(str(ipaddress.IPv4Address(int(ip) >> 80 & 0xFFFF_FFFF)))
@@ -50,7 +54,7 @@ class OutboundGuard:
         for entry in self._allow:
             if entry in (host, f"{host}:{port}", address, f"{address}:{port}"):
                 return True
-            if "/" in entry and ip in ipaddress.ip_network(entry, strict=False):
+            if "/" in entry and ip in ipaddress.ip_network(entry):
                 return True
         return False
 
@@ -95,7 +99,11 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         self._guard, self._plain = guard, AutoBackend()
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.AsyncNetworkStream:
         address = await self._guard.resolve(host, port)

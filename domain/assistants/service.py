@@ -9,7 +9,7 @@ from domain.assistants.entities import Assistant, Prompt
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import BadRequest, Forbidden, Invalid, N_, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
@@ -74,11 +74,11 @@ def visible(access: SpaceAccess, assistant: Assistant) -> bool:
 
 def permissions_of(actor: Actor, access: SpaceAccess, assistant: Assistant) -> list[Action]:
     """What the actor may do to this very assistant."""
-    allowed = [a for a in access.permissions(actor, resource_of(assistant)) if a is not Action.CREATE]
+    allowed: list[Action] = [a for a in access.permissions(actor, resource_of(assistant)) if a != Action.CREATE]
     if access.space.kind == SpaceKind.PERSONAL:
-        allowed = [a for a in allowed if a is not Action.PUBLISH]
+        allowed = [a for a in allowed if a != Action.PUBLISH]
     if not assistant.insight_enabled:
-        allowed = [a for a in allowed if a is not Action.INSIGHT_VIEW]
+        allowed = [a for a in allowed if a != Action.INSIGHT_VIEW]
     return allowed
 
 
@@ -146,9 +146,7 @@ class AssistantService:
             accesses = {s.id: await space_access(tx, actor, s.id) for s in spaces}
             found = await tx.assistants.in_spaces(list(accesses))
             models = {c.model.id: c for c in await completion_choices(tx)}
-        return [
-            self._head(actor, accesses[a.space_id], a, models) for a in found if visible(accesses[a.space_id], a)
-        ]
+        return [self._head(actor, accesses[a.space_id], a, models) for a in found if visible(accesses[a.space_id], a)]
 
     @staticmethod
     def _head(
@@ -174,9 +172,7 @@ class AssistantService:
             assistant, access = await readable_assistant(tx, actor, assistant_id)
             return await self._full(tx, actor, assistant, access)
 
-    async def _full(
-        self, tx: Transaction, actor: Actor, assistant: Assistant, access: SpaceAccess
-    ) -> AssistantView:
+    async def _full(self, tx: Transaction, actor: Actor, assistant: Assistant, access: SpaceAccess) -> AssistantView:
         models = {c.model.id: c for c in await completion_choices(tx)}
         head = self._head(actor, access, assistant, models)
         ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
@@ -191,7 +187,9 @@ class AssistantService:
             files=await tx.assistants.files(assistant.id),
         )
 
-    async def create(self, actor: Actor, space_id: UUID, name: str, draft: AssistantDraft | None = None) -> AssistantView:
+    async def create(
+        self, actor: Actor, space_id: UUID, name: str, draft: AssistantDraft | None = None
+    ) -> AssistantView:
         """A new, unpublished assistant with the default model."""
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
@@ -216,7 +214,10 @@ class AssistantService:
             await self._apply(tx, actor, access, assistant, draft)
             new = {k: getattr(assistant, k) for k in draft.given if k in _PLAIN_FIELDS}
             tx.record(
-                actor, Change("assistant_updated", "assistant", assistant.id, assistant.name, old=_plain(old), new=_plain(new))
+                actor,
+                Change(
+                    "assistant_updated", "assistant", assistant.id, assistant.name, old=_plain(old), new=_plain(new)
+                ),
             )
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
             await tx.flush()
@@ -280,9 +281,7 @@ class AssistantService:
         )
 
     @staticmethod
-    async def _set_collections(
-        tx: Transaction, access: SpaceAccess, assistant: Assistant, ids: Sequence[UUID]
-    ) -> None:
+    async def _set_collections(tx: Transaction, access: SpaceAccess, assistant: Assistant, ids: Sequence[UUID]) -> None:
         offered = {c.id: c for c in await readable_collections(tx, access.space)}
         chosen = [offered.get(i) for i in dict.fromkeys(ids)]
         if None in chosen:
@@ -381,7 +380,15 @@ class AssistantService:
 
 
 _PLAIN_FIELDS = frozenset(
-    {"name", "description", "model_settings", "data_retention_days", "logging_enabled", "insight_enabled", "completion_model_id"}
+    {
+        "name",
+        "description",
+        "model_settings",
+        "data_retention_days",
+        "logging_enabled",
+        "insight_enabled",
+        "completion_model_id",
+    }
 )
 
 

@@ -4,6 +4,7 @@ Retrieved text is untrusted: it goes into the user's turn, fenced and with the f
 role, and the instruction says that it is material, not orders.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,9 @@ HISTORY_SHARE = 0.3
 KNOWLEDGE_TOKENS = 6_000
 """Passages get no more than this, however large the model's window is: more costs, and distracts."""
 SNIPPET_TOKENS = 40
+
+_TAG = re.compile(r"<(?=\s*/?\s*(?:passage|file)\b)", re.IGNORECASE)
+_BROKEN = "<\u200b"
 
 CITE = """Answer from the numbered passages below. After each statement that rests on a passage, give its number in
 square brackets, like [1] or [2][3]. If the passages do not contain the answer, say so plainly; do not guess.
@@ -87,7 +91,7 @@ def assemble(material: Material, token_limit: int) -> Context:
     `HISTORY_SHARE` of what is left, then passages, best first; whatever does not fit is counted in `left_out`.
     """
     usable = token_limit - max(ANSWER_TOKENS, token_limit // 8) - int(token_limit * SAFETY_SHARE)
-    system = _system(material)
+    system = _system(material, cite=bool(material.passages))
     fixed = estimate(system) + estimate(_user(material, [])) + 3 * MESSAGE_TOKENS + 1_000 * len(material.images)
     if fixed > usable:
         raise QueryTooLong
@@ -95,7 +99,7 @@ def assemble(material: Material, token_limit: int) -> Context:
     history = _history(material.history, int((usable - fixed) * HISTORY_SHARE), left_out)
     spent = fixed + sum(_cost(e) for e in history)
     passages = _fitting(material.passages, min(KNOWLEDGE_TOKENS, usable - spent), left_out)
-    user = _user(material, passages)
+    user, system = _user(material, passages), _system(material, cite=bool(passages))
     tokens = estimate(system) + estimate(user) + sum(_cost(e) for e in history) + 3 * MESSAGE_TOKENS
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for exchange in history:
@@ -105,12 +109,14 @@ def assemble(material: Material, token_limit: int) -> Context:
         ]
     messages.append({"role": "user", "content": _with_images(user, material.images)})
     tokens += 1_000 * len(material.images)
-    return Context(messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, token_limit - tokens)), left_out)
+    return Context(
+        messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, token_limit - tokens)), left_out
+    )
 
 
-def _system(material: Material) -> str:
+def _system(material: Material, *, cite: bool) -> str:
     parts = [material.prompt.strip()]
-    if material.passages:
+    if cite:
         parts.append(CITE)
     elif material.searched:
         parts.append(NOTHING)
@@ -134,8 +140,8 @@ def _page(passage: Passage) -> str:
 
 
 def _fenced(opening: str, tag: str, text: str) -> str:
-    # A passage that contains the closing tag cannot end its own fence.
-    return f"<{opening}>\n{text.replace(f'</{tag}', f'<​/{tag}')}\n</{tag}>"
+    # A text that contains our tags, in whatever spelling, can neither end its own fence nor forge another.
+    return f"<{opening}>\n{_TAG.sub(_BROKEN, text)}\n</{tag}>"
 
 
 def _attribute(value: str) -> str:
@@ -161,10 +167,10 @@ def _history(history: Sequence[Exchange], budget: int, left_out: dict[str, int])
             # The last exchange goes in shortened rather than not at all.
             half = max(0, budget // 2 - MESSAGE_TOKENS)
             exchange = Exchange(cut(exchange.question, half), cut(exchange.answer, half))
-            left_out["history_shortened"] = 1
             cost = _cost(exchange)
-            if not exchange.question:
+            if not exchange.answer:
                 break
+            left_out["history_shortened"] = 1
         if cost > budget:
             break
         kept.insert(0, exchange)
@@ -177,7 +183,9 @@ def _history(history: Sequence[Exchange], budget: int, left_out: dict[str, int])
 def _fitting(passages: Sequence[Passage], budget: int, left_out: dict[str, int]) -> list[Passage]:
     kept: list[Passage] = []
     for number, passage in enumerate(passages, 1):
-        cost = estimate(_fenced(f'passage number="{number}" title="{_attribute(passage.title)}"', "passage", passage.text))
+        cost = estimate(
+            _fenced(f'passage number="{number}" title="{_attribute(passage.title)}"', "passage", passage.text)
+        )
         cost += SNIPPET_TOKENS
         if cost <= budget:
             kept.append(passage)

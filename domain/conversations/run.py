@@ -7,6 +7,7 @@ process (another process has it, or it ended long ago) a reader follows the mess
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from domain.conversations.entities import AnswerState, MessageSource
@@ -52,6 +53,9 @@ class Run:
         async with self._changed:
             self._changed.notify_all()
 
+    def _has_news(self, offset: int) -> bool:
+        return len(self.text) > offset or self.state != AnswerState.RUNNING
+
     async def follow(self, offset: int) -> AsyncIterator[RunEvent]:
         """The text from `offset` as it grows, then the end."""
         while True:
@@ -64,9 +68,7 @@ class Run:
                 return
             else:
                 async with self._changed:
-                    await self._changed.wait_for(
-                        lambda seen=offset: len(self.text) > seen or self.state != AnswerState.RUNNING
-                    )
+                    await self._changed.wait_for(partial(self._has_news, offset))
 
 
 class Runs:

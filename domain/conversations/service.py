@@ -30,7 +30,7 @@ from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
-from domain.kernel.errors import BadRequest, Failure, Forbidden, Invalid, N_, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, Failure, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.kernel.paging import Page, clamp
@@ -360,7 +360,7 @@ class ConversationService:
                 await self._take(plan, run, delta)
         finally:
             stopping.cancel()
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
 
     @staticmethod
     async def _take(plan: _Plan, run: Run, delta: ChatDelta) -> None:
@@ -544,7 +544,12 @@ class ConversationService:
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
 
     async def rate(
-        self, actor: Actor, value: int, text: str | None, *, conversation_id: UUID | None = None,
+        self,
+        actor: Actor,
+        value: int,
+        text: str | None,
+        *,
+        conversation_id: UUID | None = None,
         message_id: UUID | None = None,
     ) -> Conversation:
         """Thumbs up (1) or down (−1) with a comment, for one answer or the conversation."""

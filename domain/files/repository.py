@@ -25,4 +25,3 @@ class FileRepository(Protocol):
 
     async def bytes_of(self, user_id: UUID) -> int:
         """The size of all the user's files."""
-

@@ -7,7 +7,7 @@ from domain.conversations.tokens import estimate
 from domain.files.entities import Blob, File
 from domain.files.naming import clean_filename
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Invalid, N_, NotFound, UnsupportedFile
+from domain.kernel.errors import N_, Invalid, NotFound, UnsupportedFile
 from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
 from domain.knowledge.parsing import SUPPORTED, extension_of
@@ -44,9 +44,7 @@ class FileService:
                 await self._contents.delete(actor.tenant_id, stored.name)
             raise
 
-    async def _take_in(
-        self, actor: Actor, name: str, extension: str, image: str | None, stored: StoredContent
-    ) -> File:
+    async def _take_in(self, actor: Actor, name: str, extension: str, image: str | None, stored: StoredContent) -> File:
         if stored.size == 0:
             raise Invalid(N_("The file is empty."), field="upload_file")
         text = None
@@ -134,5 +132,3 @@ class FileService:
         if len(files) != len(unique) or any(f.user_id != actor.user_id for f in files):
             raise NotFound(N_("A file was not found. Attach it again."), field="files")
         return files
-
-

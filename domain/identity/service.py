@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.identity.entities import SignIn
 from domain.kernel.actor import Actor, Origin, Permission
 from domain.kernel.clock import now
-from domain.kernel.errors import Invalid, N_, NotFound, TenantSuspended, TooManyRequests, Unauthenticated, UserInactive
+from domain.kernel.errors import N_, Invalid, NotFound, TenantSuspended, TooManyRequests, Unauthenticated, UserInactive
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.ports import Directory, Passwords
@@ -172,7 +172,13 @@ class IdentityService:
         return await self.by_session(tenant_id, sign_in_id, origin, secret=secret)
 
     async def by_session(
-        self, tenant_id: UUID, sign_in_id: UUID, origin: Origin, *, secret: str | None = None, user_id: UUID | None = None
+        self,
+        tenant_id: UUID,
+        sign_in_id: UUID,
+        origin: Origin,
+        *,
+        secret: str | None = None,
+        user_id: UUID | None = None,
     ) -> Actor:
         """The actor of a session, checked on every request: session, user and tenant must be alive.
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.jobs.entities import Job, JobState
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
-from domain.kernel.errors import BadRequest, Failure, N_, NotFound, ProviderFailed
+from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed
 from domain.kernel.events import Signal
 from domain.ports import Directory
 from domain.transaction import Transaction, UnitOfWork

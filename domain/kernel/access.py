@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import Forbidden, N_
+from domain.kernel.errors import N_, Forbidden
 
 
 class Action(StrEnum):
@@ -66,12 +66,18 @@ _APPLICATION = {
     Role.ADMIN: _WORK | {Action.PUBLISH, Action.INSIGHT_VIEW, Action.INSIGHT_TOGGLE},
     Role.OWNER: _WORK,
 }
+_EDITED = {
+    Role.VIEWER: frozenset({_R}),
+    Role.EDITOR: _WORK | {Action.PUBLISH},
+    Role.ADMIN: _WORK | {Action.PUBLISH},
+    Role.OWNER: _WORK,
+}
 _SOURCE = {Role.EDITOR: _WORK, Role.ADMIN: _WORK, Role.OWNER: _WORK}
 POLICY: dict[Resource, dict[Role, frozenset[Action]]] = {
     Resource.ASSISTANT: _APPLICATION,
     Resource.GROUP_CHAT: _APPLICATION,
-    Resource.APP: _APPLICATION,
-    Resource.SERVICE: {role: allowed for role, allowed in _APPLICATION.items() if role != Role.VIEWER},
+    Resource.APP: _EDITED,
+    Resource.SERVICE: {role: allowed for role, allowed in _EDITED.items() if role != Role.VIEWER},
     Resource.COLLECTION: _SOURCE,
     Resource.WEBSITE: _SOURCE,
     Resource.INTEGRATION: {Role.VIEWER: frozenset({_R}), **_SOURCE},
@@ -112,7 +118,7 @@ class Decision:
 
 
 def decide(actor: Actor, role: Role | None, resource: Resource, action: Action) -> Decision:
-    """May `actor`, holding `role` in the space, do `action` to a `resource` there?"""
+    """Whether `actor`, holding `role` in the space, may do `action` to a `resource` there."""
     if role is None:
         return Decision(False, N_("You are not a member of this space."))
     if action not in POLICY.get(resource, {}).get(role, frozenset()):

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from domain.kernel.errors import Invalid, N_
+from domain.kernel.errors import N_, Invalid
 
 NAME_LIMIT = 255
 

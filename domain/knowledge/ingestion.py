@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.files.entities import Blob
 from domain.jobs.entities import Job, JobState
-from domain.kernel.errors import Failure, N_, NotFound
+from domain.kernel.errors import N_, Failure, NotFound
 from domain.kernel.events import Signal
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key

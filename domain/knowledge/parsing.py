@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 
-from domain.kernel.errors import CorruptFile, N_, UnsupportedFile
+from domain.kernel.errors import N_, CorruptFile, UnsupportedFile
 
 SUPPORTED: dict[str, tuple[str, str]] = {
     "pdf": ("application/pdf", "PDF"),
@@ -23,14 +23,26 @@ SUPPORTED: dict[str, tuple[str, str]] = {
 """Media type and label of each file extension that can be read."""
 
 WRONG_TYPE = N_("The file is not of the type its name says. Save it anew and upload it again.")
-_BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF-", b"\x7fELF", b"MZ\x90", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
+_BINARY = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"PK\x03\x04",
+    b"%PDF-",
+    b"\x7fELF",
+    b"MZ\x90",
+    b"\xd0\xcf\x11\xe0",
+    b"\x1f\x8b",
+)
 
 
 def extension_of(filename: str) -> str:
     """The extension in lower case; raises `UnsupportedFile` when files like this cannot be read."""
     extension = filename.rpartition(".")[2].lower() if "." in filename else ""
     if extension not in SUPPORTED:
-        raise UnsupportedFile(N_("Files of the type “{extension}” cannot be read."), extension=extension or filename[:50])
+        raise UnsupportedFile(
+            N_("Files of the type “{extension}” cannot be read."), extension=extension or filename[:50]
+        )
     return extension
 
 
@@ -40,7 +52,7 @@ def check_content(filename: str, head: bytes) -> str:
     if extension == "pdf":
         good = b"%PDF-" in head[:1024]
     elif extension in ("docx", "pptx", "xlsx", "odt", "ods"):
-        good = head.startswith(b"PK") or head.startswith(b"\xd0\xcf\x11\xe0")
+        good = head.startswith((b"PK", b"\xd0\xcf\x11\xe0"))
     elif extension == "xls":
         good = head.startswith((b"\xd0\xcf\x11\xe0", b"PK"))
     else:
@@ -116,13 +128,17 @@ class ChunkDraft:
 
 
 _COMMON = {
-    "sv": frozenset("och att det som en på är av för med till den har inte om ett han de men var från vid kan ska eller så".split()),
-    "en": frozenset("the of and to in is that it for was on are as with his they be at this have from or had by not but".split()),
+    "sv": frozenset(
+        "och att det som en på är av för med till den har inte om ett han de men var från vid kan ska eller så".split()
+    ),
+    "en": frozenset(
+        "the of and to in is that it for was on are as with his they be at this have from or had by not but".split()
+    ),
 }
 
 
 def language_of(text: str) -> str:
-    """sv or en by the share of each language's commonest words; empty when neither is clear."""
+    """Sv or en by the share of each language's commonest words; empty when neither is clear."""
     words = text[:20_000].lower().split()
     if len(words) < 3:
         return ""

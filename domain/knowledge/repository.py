@@ -83,7 +83,9 @@ class KnowledgeRepository(Protocol):
     async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
         """Chunks by search key."""
 
-    async def store_chunks(self, version: DocumentVersion, chunks: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:
+    async def store_chunks(
+        self, version: DocumentVersion, chunks: Sequence[Chunk], entries: Sequence[IndexEntry]
+    ) -> None:
         """Write chunks and their index entries."""
 
     async def drop_chunks(self, document_id: UUID, *, keep_version: UUID | None = None) -> int:

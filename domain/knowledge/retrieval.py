@@ -142,5 +142,3 @@ def _join(passage: Passage, new: Passage) -> None:
 
 def _least(a: int | None, b: int | None) -> int | None:
     return min((p for p in (a, b) if p is not None), default=None)
-
-

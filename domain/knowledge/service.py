@@ -12,7 +12,7 @@ from domain.jobs.entities import Job, JobState, Lane
 from domain.jobs.service import Ended, request_cancel, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import BadRequest, FileTooLarge, Invalid, N_, NameTaken, NotFound, QuotaExceeded
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound, QuotaExceeded
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
@@ -188,12 +188,20 @@ class KnowledgeService:
     # Documents
 
     async def documents(
-        self, actor: Actor, collection_id: UUID, *, search: str = "", limit: int | None = None, cursor: str | None = None
+        self,
+        actor: Actor,
+        collection_id: UUID,
+        *,
+        search: str = "",
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Page[DocumentView]:
         """The documents of a collection, newest first."""
         async with self._uow.read(actor.tenant_id) as tx:
             collection, access = await self._collection(tx, actor, collection_id, Action.READ)
-            page = await tx.knowledge.documents([collection_id], search=search.strip(), limit=clamp(limit), cursor=cursor)
+            page = await tx.knowledge.documents(
+                [collection_id], search=search.strip(), limit=clamp(limit), cursor=cursor
+            )
             return self._page(actor, access, page, [collection])
 
     async def documents_of_space(
@@ -214,9 +222,7 @@ class KnowledgeService:
     ) -> Page[DocumentView]:
         allowed = [a for a in access.permissions(actor, Resource.DOCUMENT) if a is not Action.CREATE]
         models = {c.id: c.embedding_model_id for c in collections}
-        views = [
-            DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items
-        ]
+        views = [DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items]
         return Page(views, page.next_cursor, page.total)
 
     async def document(self, actor: Actor, document_id: UUID) -> DocumentView:
@@ -229,9 +235,7 @@ class KnowledgeService:
         if document is None:
             raise NotFound(N_("The document was not found."))
         try:
-            collection, access = await self._collection(
-                tx, actor, document.collection_id, action, Resource.DOCUMENT
-            )
+            collection, access = await self._collection(tx, actor, document.collection_id, action, Resource.DOCUMENT)
         except NotFound:
             raise NotFound(N_("The document was not found.")) from None
         version = await tx.knowledge.latest_version(document_id)
@@ -340,7 +344,9 @@ class KnowledgeService:
         tenant = await tx.get(Tenant, actor.tenant_id)
         user = await tx.get(User, actor.user_id)
         if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:
-            raise QuotaExceeded(N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit))
+            raise QuotaExceeded(
+                N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit)
+            )
         limit = user.quota_limit if user else None
         if limit is not None and await tx.knowledge.bytes_stored(actor.user_id) + more > limit:
             raise QuotaExceeded(N_("Your own storage is full ({limit})."), limit=human_size(limit))

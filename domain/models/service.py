@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import BadRequest, Invalid, N_, NameTaken, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NoModel, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import ChatProvider, ConnectionReport, Vault
 from domain.transaction import Transaction, UnitOfWork
 
+M = TypeVar("M", CompletionModel, EmbeddingModel)
 BUILTIN_NAME = "Samråd"
 EXTRACTIVE = "extractive"
 BUILTIN_EMBEDDING = "multilingual-e5-small"
@@ -208,14 +209,26 @@ class ModelService:
             tx.record(actor, Change("model_provider_deleted", "model_provider", provider_id, provider.name))
 
     async def add_completion_model(
-        self, actor: Actor, provider_id: UUID, name: str, *, nickname: str = "", token_limit: int = 32_000,
-        vision: bool = False, reasoning: bool = False, hosting: str = "swe", make_default: bool = False,
+        self,
+        actor: Actor,
+        provider_id: UUID,
+        name: str,
+        *,
+        nickname: str = "",
+        token_limit: int = 32_000,
+        vision: bool = False,
+        reasoning: bool = False,
+        hosting: str = "swe",
+        make_default: bool = False,
     ) -> CompletionModel:
         """Add a model of a provider; `token_limit` is the size of its context window."""
         actor.require(Permission.ADMIN)
         if not MIN_TOKEN_LIMIT <= token_limit <= MAX_TOKEN_LIMIT:
             raise Invalid(
-                N_("Give a number from {low} to {high}."), field="token_limit", low=MIN_TOKEN_LIMIT, high=MAX_TOKEN_LIMIT
+                N_("Give a number from {low} to {high}."),
+                field="token_limit",
+                low=MIN_TOKEN_LIMIT,
+                high=MAX_TOKEN_LIMIT,
             )
         async with self._uow.begin(actor.tenant_id) as tx:
             provider = await self._provider(tx, provider_id)
@@ -268,17 +281,19 @@ class ModelService:
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
     ) -> CompletionChoice:
         """Switch a completion model on or off, or make it the default."""
-        return await self._set_flags(actor, CompletionModel, model_id, enabled, is_default, CompletionChoice)
+        model, provider = await self._set_flags(actor, CompletionModel, model_id, enabled, is_default)
+        return CompletionChoice(model, provider)
 
     async def set_embedding_flags(
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
     ) -> EmbeddingChoice:
         """Switch an embedding model on or off, or make it the default."""
-        return await self._set_flags(actor, EmbeddingModel, model_id, enabled, is_default, EmbeddingChoice)
+        model, provider = await self._set_flags(actor, EmbeddingModel, model_id, enabled, is_default)
+        return EmbeddingChoice(model, provider)
 
     async def _set_flags(
-        self, actor: Actor, kind: Any, model_id: UUID, enabled: bool | None, is_default: bool | None, view: Any
-    ) -> Any:
+        self, actor: Actor, kind: type[M], model_id: UUID, enabled: bool | None, is_default: bool | None
+    ) -> tuple[M, ModelProvider]:
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
             model = await tx.get(kind, model_id)
@@ -293,7 +308,7 @@ class ModelService:
                 raise BadRequest(N_("The default model cannot be switched off. Make another one the default first."))
             provider = await self._provider(tx, model.provider_id)
             self._model_changed(tx, actor, "model_updated", model)
-        return view(model, provider)
+        return model, provider
 
     async def delete_completion_model(self, actor: Actor, model_id: UUID) -> None:
         """Delete a model of one's own that no assistant uses."""

@@ -24,8 +24,6 @@ class SpaceRole(StrEnum):
     OWNER = "owner"
 
 
-
-
 MEMBER_ROLES = (SpaceRole.ADMIN, SpaceRole.EDITOR, SpaceRole.VIEWER)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.kernel.access import Action, Resource, Role, permissions, require
 from domain.kernel.actor import Actor
-from domain.kernel.errors import BadRequest, Forbidden, Invalid, N_, NotFound
+from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.removal import remove_collection
@@ -131,9 +131,7 @@ class SpaceService:
             counts = await tx.spaces.counts([space_id])
         return self._view(actor, access, counts)
 
-    def _view(
-        self, actor: Actor, access: SpaceAccess, counts: Mapping[UUID, SpaceCounts] | None = None
-    ) -> SpaceView:
+    def _view(self, actor: Actor, access: SpaceAccess, counts: Mapping[UUID, SpaceCounts] | None = None) -> SpaceView:
         found = (counts or {}).get(access.space.id, SpaceCounts())
         return SpaceView(access.space, access.role, access.permissions(actor, Resource.SPACE), found)
 

@@ -40,5 +40,3 @@ class TenantKey(Owned):
     wrapped: bytes
     master_key_id: str
     retired_at: datetime | None = None
-
-

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.identity.service import check_password
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import Forbidden, Invalid, N_
+from domain.kernel.errors import N_, Forbidden, Invalid
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.kernel.text import clean_name
@@ -67,7 +67,11 @@ class SetupService:
             language=setup.language,
         )
         actor = Actor(
-            tenant_id=tenant_id, user_id=user.id, email=email, name=user.display_name, language=setup.language,
+            tenant_id=tenant_id,
+            user_id=user.id,
+            email=email,
+            name=user.display_name,
+            language=setup.language,
             permissions=frozenset({Permission.ADMIN}),
         )
         async with self._uow.begin(tenant_id) as tx:

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.identity.service import check_password
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
-from domain.kernel.errors import BadRequest, Invalid, N_, NotFound, NotUnique
+from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, NotUnique
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
@@ -87,12 +87,15 @@ class UserService:
     ) -> Page[User]:
         """Colleagues whose address or name contains `text`, for sharing with them."""
         async with self._uow.read(actor.tenant_id) as tx:
-            return await tx.users.page(
-                search=text.strip(), states=VISIBLE_STATES, limit=clamp(limit), cursor=cursor
-            )
+            return await tx.users.page(search=text.strip(), states=VISIBLE_STATES, limit=clamp(limit), cursor=cursor)
 
     async def page(
-        self, actor: Actor, *, search: str = "", states: Sequence[str] = (), limit: int | None = None,
+        self,
+        actor: Actor,
+        *,
+        search: str = "",
+        states: Sequence[str] = (),
+        limit: int | None = None,
         cursor: str | None = None,
     ) -> Page[UserView]:
         """All users with their roles, for administrators."""
@@ -105,7 +108,12 @@ class UserService:
         return Page(views, page.next_cursor, page.total)
 
     async def add(
-        self, actor: Actor, email: str, password: str | None = None, *, role: str = PredefinedRole.USER,
+        self,
+        actor: Actor,
+        email: str,
+        password: str | None = None,
+        *,
+        role: str = PredefinedRole.USER,
         username: str | None = None,
     ) -> UserView:
         """Add a user; without a password the account is `invited` until one is set."""

@@ -256,9 +256,9 @@ class ProviderForm:
             self.outcome.clear()
 
     def _report(self, report: ConnectionReport) -> None:
-        with box("note").classes("ok" if report.ok else "bad").props("role=status"), box("stack tight"):
+        with box("note").props("role=status"), box("stack tight"):
             for message, params, passed in report.steps:
-                with box("line"):
+                with box("line").classes("passed" if passed else "refused"):
                     icon("check_circle" if passed else "error_outline")
                     ui.label(_(message, **params)).classes("grow")
         if report.models and not self.provider:

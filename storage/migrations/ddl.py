@@ -84,7 +84,9 @@ def _role(connection: Connection, program_password: str | None) -> None:
     find = text("select rolsuper or rolbypassrls from pg_roles where rolname = :role")
     unbound = connection.execute(find, {"role": PROGRAM_ROLE}).scalar()
     if unbound:
-        raise RuntimeError(f"the role {PROGRAM_ROLE} may bypass row-level security. Take SUPERUSER and BYPASSRLS from it.")
+        raise RuntimeError(
+            f"the role {PROGRAM_ROLE} may bypass row-level security. Take SUPERUSER and BYPASSRLS from it."
+        )
     if program_password is not None:
         # Only a superuser may name SUPERUSER or BYPASSRLS, even to refuse them; a new role has neither.
         verb = "create" if unbound is None else "alter"

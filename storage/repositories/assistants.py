@@ -37,7 +37,9 @@ class AssistantRepository:
 
     async def prompts(self, assistant_id: UUID) -> Sequence[Prompt]:
         """All prompt versions, newest first."""
-        statement = select(Prompt).where(prompts.c.assistant_id == assistant_id).order_by(prompts.c.id.desc()).limit(200)
+        statement = (
+            select(Prompt).where(prompts.c.assistant_id == assistant_id).order_by(prompts.c.id.desc()).limit(200)
+        )
         return (await self._session.scalars(statement)).all()
 
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
@@ -47,9 +49,7 @@ class AssistantRepository:
 
     async def deselect_prompts(self, assistant_id: UUID) -> None:
         """No version is in force any more."""
-        await self._session.execute(
-            update(Prompt).where(prompts.c.assistant_id == assistant_id).values(selected=False)
-        )
+        await self._session.execute(update(Prompt).where(prompts.c.assistant_id == assistant_id).values(selected=False))
 
     async def collection_ids(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         """The collections of each assistant."""
@@ -70,9 +70,7 @@ class AssistantRepository:
         )
         for collection_id in collection_ids:
             self._session.add(
-                AssistantCollection(
-                    tenant_id=self._tenant_id, assistant_id=assistant_id, collection_id=collection_id
-                )
+                AssistantCollection(tenant_id=self._tenant_id, assistant_id=assistant_id, collection_id=collection_id)
             )
         await self._session.flush()
 

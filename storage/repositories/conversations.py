@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
@@ -26,7 +27,7 @@ class ConversationRepository:
         self, user_id: UUID, *, assistant_id: UUID | None, search: str, limit: int, cursor: str | None
     ) -> Page[Conversation]:
         """The user's conversations, newest first."""
-        wanted = [conversations.c.user_id == user_id]
+        wanted: list[ColumnElement[bool]] = [conversations.c.user_id == user_id]
         if assistant_id is not None:
             wanted.append(conversations.c.assistant_id == assistant_id)
         if search:
@@ -43,7 +44,7 @@ class ConversationRepository:
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages, oldest first."""
-        wanted = [messages.c.conversation_id == conversation_id]
+        wanted: list[ColumnElement[bool]] = [messages.c.conversation_id == conversation_id]
         if before is not None:
             wanted.append(messages.c.id < before)
         statement = select(Message).where(*wanted).order_by(messages.c.id.desc()).limit(limit)
@@ -80,13 +81,12 @@ class ConversationRepository:
         """Save the answer so far; whether stopping was asked for, or None when the run was taken away."""
         statement = (
             update(Message)
-            .where(
-                messages.c.id == message_id, messages.c.owner == owner, messages.c.state == AnswerState.RUNNING
-            )
+            .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.state == AnswerState.RUNNING)
             .values(answer=answer, heartbeat_at=moment)
             .returning(messages.c.stop_requested)
         )
-        return (await self._session.execute(statement, execution_options={"synchronize_session": False})).scalar()
+        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        return cast("bool | None", found.scalar())
 
     async def mark_cited(self, message_id: UUID, numbers: Sequence[int]) -> None:
         """Note which passages the answer refers to."""

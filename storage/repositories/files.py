@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.files.entities import Blob, File
@@ -26,15 +26,17 @@ class FileRepository:
 
     async def blob_in_use(self, blob_id: UUID) -> bool:
         """Whether a file or a document version still refers to the blob."""
-        by_version = select(func.count()).select_from(DocumentVersion).where(
-            or_(document_versions.c.blob_id == blob_id, document_versions.c.text_blob_id == blob_id)
+        by_version = (
+            select(func.count())
+            .select_from(DocumentVersion)
+            .where(or_(document_versions.c.blob_id == blob_id, document_versions.c.text_blob_id == blob_id))
         )
         by_file = select(func.count()).select_from(File).where(files.c.blob_id == blob_id)
         return bool(await self._session.scalar(by_version) or await self._session.scalar(by_file))
 
     async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> Page[File]:
         """The user's files, newest first."""
-        wanted = [files.c.user_id == user_id]
+        wanted: list[ColumnElement[bool]] = [files.c.user_id == user_id]
         total = await self._session.scalar(select(func.count()).select_from(File).where(*wanted))
         after = decode(cursor, 1)
         if after is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -39,9 +40,7 @@ class JobRepository:
                 jobs.c.state == JobState.QUEUED,
                 or_(jobs.c.run_after.is_(None), jobs.c.run_after <= moment),
             )
-            .values(
-                state=JobState.RUNNING, attempt=jobs.c.attempt + 1, lease_token=token, lease_until=lease_until
-            )
+            .values(state=JobState.RUNNING, attempt=jobs.c.attempt + 1, lease_token=token, lease_until=lease_until)
             .returning(jobs.c.id)
         )
         options = {"synchronize_session": False}
@@ -56,4 +55,5 @@ class JobRepository:
             .values(lease_until=lease_until)
             .returning(jobs.c.cancel_requested)
         )
-        return (await self._session.execute(statement, execution_options={"synchronize_session": False})).scalar()
+        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        return cast("bool | None", found.scalar())

@@ -64,7 +64,7 @@ class KnowledgeRepository:
         self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None
     ) -> Page[DocumentRow]:
         """Documents with their newest versions, newest document first."""
-        wanted = [documents.c.collection_id.in_(set(collection_ids))]
+        wanted: list[ColumnElement[bool]] = [documents.c.collection_id.in_(set(collection_ids))]
         if search:
             wanted.append(func.lower(documents.c.title).like(f"%{escape_like(search.lower())}%", escape="\\"))
         total = await self._session.scalar(select(func.count()).select_from(Document).where(*wanted))
@@ -80,7 +80,10 @@ class KnowledgeRepository:
                 )
             )
         statement = (
-            select(Document).where(*wanted).order_by(documents.c.created_at.desc(), documents.c.id.desc()).limit(limit + 1)
+            select(Document)
+            .where(*wanted)
+            .order_by(documents.c.created_at.desc(), documents.c.id.desc())
+            .limit(limit + 1)
         )
         rows = list(await self._session.scalars(statement))
         shown = rows[:limit]
@@ -91,13 +94,14 @@ class KnowledgeRepository:
     async def _newest(self, document_ids: Sequence[UUID]) -> dict[UUID, DocumentVersion]:
         if not document_ids:
             return {}
-        newer = aliased(DocumentVersion)
+        newer = document_versions.alias()
+        newer_version = aliased(DocumentVersion, newer)
         statement = select(DocumentVersion).where(
             document_versions.c.document_id.in_(set(document_ids)),
-            ~select(newer.id)
+            ~select(newer_version)
             .where(
-                newer.document_id == document_versions.c.document_id,
-                newer.number > document_versions.c.number,
+                newer.c.document_id == document_versions.c.document_id,
+                newer.c.number > document_versions.c.number,
             )
             .exists(),
         )
@@ -159,9 +163,7 @@ class KnowledgeRepository:
         rows = (await self._session.execute(statement)).tuples()
         return {c.key: FoundChunk(c, document.title, document.url, v.language) for c, document, v in rows}
 
-    async def store_chunks(
-        self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]
-    ) -> None:
+    async def store_chunks(self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:
         """Write chunks and their index entries."""
         for first in range(0, len(new), CHUNK_ROWS):
             self._session.add_all(new[first : first + CHUNK_ROWS])
@@ -170,7 +172,7 @@ class KnowledgeRepository:
 
     async def drop_chunks(self, document_id: UUID, *, keep_version: UUID | None = None) -> int:
         """Delete the document's chunks from table, vectors and full text."""
-        wanted = [chunks.c.document_id == document_id]
+        wanted: list[ColumnElement[bool]] = [chunks.c.document_id == document_id]
         if keep_version is not None:
             wanted.append(chunks.c.version_id != keep_version)
         return await self._drop(wanted)

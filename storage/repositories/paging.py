@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from domain.kernel.errors import Invalid, N_
+from domain.kernel.errors import N_, Invalid
 
 
 def encode(*keys: Any) -> str:
@@ -28,5 +28,5 @@ def decode(cursor: str | None, count: int) -> Sequence[str] | None:
 
 
 def escape_like(text: str) -> str:
-    """`text` with the wildcards of LIKE made literal; to be used with ESCAPE '\\'."""
+    """`text` with the wildcards of LIKE made literal; the escape character is the backslash."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

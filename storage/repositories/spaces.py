@@ -44,9 +44,7 @@ class SpaceRepository:
 
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
-        statement = select(SpaceMember).where(
-            space_members.c.space_id == space_id, space_members.c.user_id == user_id
-        )
+        statement = select(SpaceMember).where(space_members.c.space_id == space_id, space_members.c.user_id == user_id)
         return (await self._session.scalars(statement)).first()
 
     async def members(self, space_id: UUID) -> Sequence[tuple[SpaceMember, User]]:
@@ -66,8 +64,8 @@ class SpaceRepository:
             return {}
         session = self._session
 
-        async def grouped(statement: Select[tuple[UUID, int]]) -> dict[UUID, int]:
-            return dict((await session.execute(statement)).tuples().all())
+        async def grouped(statement: Select[UUID, int]) -> dict[UUID, int]:
+            return dict((await session.execute(statement)).tuples())
 
         assistant_counts = await grouped(
             select(assistants.c.space_id, func.count())
@@ -96,7 +94,10 @@ class SpaceRepository:
         )
         return {
             i: SpaceCounts(
-                assistant_counts.get(i, 0), collection_counts.get(i, 0), document_counts.get(i, 0), member_counts.get(i, 0)
+                assistant_counts.get(i, 0),
+                collection_counts.get(i, 0),
+                document_counts.get(i, 0),
+                member_counts.get(i, 0),
             )
             for i in ids
         }

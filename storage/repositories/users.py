@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.kernel.paging import Page
@@ -33,7 +33,7 @@ class UserRepository:
 
     async def page(self, *, search: str, states: Sequence[str], limit: int, cursor: str | None) -> Page[User]:
         """Users in order of address."""
-        wanted = [users.c.state.in_(states)]
+        wanted: list[ColumnElement[bool]] = [users.c.state.in_(states)]
         if search:
             pattern = f"%{escape_like(search.lower())}%"
             wanted.append(

@@ -25,9 +25,9 @@ _WORD = re.compile(r"[^\W_]+")
 _CODE = re.compile(r"\w*\d\w*(?:[-:/.]\w*\d\w*)+")
 _KEPT = frozenset("åäöøæ")
 STOP_WORDS = frozenset(
-    "och att det som en ett på är av för med till den de har inte om han hon man vi ni du jag men var från vid kan ska eller "
-    "så nu där här hur vad vem när vilka vilken vilket varför i the of and to in is that it for was on are as with his they "
-    "be at this have from or had by not but what who how when which why a an do does can i you we".split()
+    "och att det som en ett på är av för med till den de har inte om han hon man vi ni du jag men var från vid kan ska "
+    "eller så nu där här hur vad vem när vilka vilken vilket varför i the of and to in is that it for was on are as with "
+    "his they be at this have from or had by not but what who how when which why a an do does can you we".split()
 )
 _local = threading.local()
 

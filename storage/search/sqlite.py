@@ -49,7 +49,9 @@ class SqliteSearchIndex:
             }
             for e in entries
         ]
-        put_vector = text(f"insert into chunk_vectors_{dims}(key, collection, embedding) values (:key, :scope, :vector)")
+        put_vector = text(
+            f"insert into chunk_vectors_{dims}(key, collection, embedding) values (:key, :scope, :vector)"
+        )
         for statement in (_PUT_PLACE, _PUT_TERMS, put_vector):
             await session.execute(statement, rows, execution_options=BY_HAND)
 

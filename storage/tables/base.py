@@ -43,7 +43,7 @@ class Moment(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The column type of `dialect`."""
-        timestamp = TIMESTAMP(timezone=True) if dialect.name == "postgresql" else DATETIME()
+        timestamp = TIMESTAMP(timezone=True) if dialect.name == "postgresql" else DATETIME()  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(timestamp)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -73,7 +73,9 @@ def tenant_table(name: str, *columns: Any) -> Table:
     references_tenant = (
         []
         if name == "tenants"
-        else [ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE", name=f"fk_{name}_tenant_id_tenants")]
+        else [
+            ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE", name=f"fk_{name}_tenant_id_tenants")
+        ]
     )
     return Table(
         name,

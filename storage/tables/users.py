@@ -19,7 +19,7 @@ users = tenant_table(
     Column("deleted_at", Moment),
     Column("preferences", Json, nullable=False),
 )
-# One living account per address (kept in lower case) on the installation: the address alone must find the organisation at sign-in.
+# One living account per address (in lower case) on the installation: the address alone finds the organisation.
 Index(
     "uq_users_living_email",
     users.c.email,

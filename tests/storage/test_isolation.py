@@ -266,7 +266,9 @@ async def test_the_programs_role_is_bound_by_the_policies(raw: Two) -> None:
             )
         ).one()
         assert tuple(role) == (False, False, False)
-        owned = text("select count(*) from pg_class where relowner = (select oid from pg_roles where rolname = current_user)")
+        owned = text(
+            "select count(*) from pg_class where relowner = (select oid from pg_roles where rolname = current_user)"
+        )
         assert (await connection.execute(owned)).scalar_one() == 0
         with pytest.raises(DBAPIError, match="permission denied"):
             await connection.execute(text("set role samrad_owner"))

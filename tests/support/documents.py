@@ -46,7 +46,9 @@ def _page_content(text: str) -> bytes:
     return b"BT /F1 12 Tf 16 TL 72 770 Td\n" + b"\n".join(lines) + b"\nET"
 
 
-def pdf(pages: Sequence[str], *, title: str = "", outline: Sequence[tuple[str, int]] = (), trailer: bytes = b"") -> bytes:
+def pdf(
+    pages: Sequence[str], *, title: str = "", outline: Sequence[tuple[str, int]] = (), trailer: bytes = b""
+) -> bytes:
     """A PDF with a page for each text, one line for each of its lines; `outline` is (heading, page from 1)."""
     objects: list[bytes] = [b""] * 4
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
@@ -94,7 +96,7 @@ def encrypted_pdf() -> bytes:
     return pdf(["Hemlig text"], trailer=encrypt + b" /ID [%s %s]" % (name, name))
 
 
-def flate_bomb_pdf(size: int = 2 * 1024**3) -> bytes:
+def flate_bomb_pdf(size: int = 1024**3) -> bytes:
     """A PDF whose page is packed twice and unpacks to `size` bytes of spaces."""
     packer = zlib.compressobj(9)
     block = b" " * (1 << 20)
@@ -188,7 +190,9 @@ def xlsx(sheet: str, rows: Rows) -> bytes:
 
 def _open_document(media_type: str, body: str) -> bytes:
     spaces = " ".join(f'xmlns:{name}="{_OPEN}{name}:1.0"' for name in ("office", "text", "table", "manifest"))
-    manifest = f'<manifest:manifest {spaces}><manifest:file-entry manifest:full-path="/" manifest:media-type="{media_type}"/>'
+    manifest = (
+        f'<manifest:manifest {spaces}><manifest:file-entry manifest:full-path="/" manifest:media-type="{media_type}"/>'
+    )
     return _zipped(
         {
             "mimetype": media_type,
@@ -242,7 +246,7 @@ def eml(subject: str, body: str, *, attached: Sequence[str] = (), html: bool = F
     return message.as_bytes()
 
 
-def zip_bomb_docx(size: int = 700 * 1024**2) -> bytes:
+def zip_bomb_docx(size: int = 100 * 1024**2) -> bytes:
     """A Word file whose text unpacks to `size` bytes."""
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -1,11 +1,11 @@
 """A scriptable OpenAI-compatible provider over real HTTP. The name of the model says how it behaves.
 
-    ok:N        N words, then the end              rate:R:N  R words a second, N words
-    echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
-    err:STATUS  an error with this status          ctx       the request is longer than the model can read
-    cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
-    hang:K      K words, then silence              garbage   K lines that are no protocol
-    retry:K     fails K times with 500, then answers
+ok:N        N words, then the end              rate:R:N  R words a second, N words
+echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
+err:STATUS  an error with this status          ctx       the request is longer than the model can read
+cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
+hang:K      K words, then silence              garbage   K lines that are no protocol
+retry:K     fails K times with 500, then answers
 """
 
 import asyncio
@@ -159,9 +159,7 @@ class Provider:
         return await self._stream(reader, writer, body, kind, rest)
 
     async def _stream(self, reader: Reader, writer: Writer, body: dict[str, Any], kind: str, rest: list[str]) -> bool:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         gone = asyncio.create_task(_gone(reader, None))
         count = 0
         try:

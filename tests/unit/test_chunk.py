@@ -43,10 +43,18 @@ def document_of(*blocks: tuple[str, str] | tuple[str, str, int]) -> ParsedDocume
     return document
 
 
-prose = st.lists(st.sampled_from(["bygglov", "och", "a", "handläggningstidernas", "§", "1.2", "nej.", "Ja!", "\n", "\n\n", "-"]))
-texts = prose.map(" ".join) | st.text(max_size=400) | st.integers(1, 6_000).map(lambda n: "x" * n) | st.integers(1, 900).map(words)
+prose = st.lists(
+    st.sampled_from(["bygglov", "och", "a", "handläggningstidernas", "§", "1.2", "nej.", "Ja!", "\n", "\n\n", "-"])
+)
+texts = (
+    prose.map(" ".join)
+    | st.text(max_size=400)
+    | st.integers(1, 6_000).map(lambda n: "x" * n)
+    | st.integers(1, 900).map(words)
+)
 blocks = st.lists(
-    st.tuples(st.sampled_from(["h1", "h2", "h3", "paragraph", "list", "table", "code"]), texts, st.integers(1, 5)), max_size=12
+    st.tuples(st.sampled_from(["h1", "h2", "h3", "paragraph", "list", "table", "code"]), texts, st.integers(1, 5)),
+    max_size=12,
 )
 
 
@@ -60,7 +68,6 @@ def test_spans_are_exact_ordered_and_lose_nothing(parts: list[tuple[str, str, in
         assert chunk.text == document.text[chunk.start : chunk.end]
         assert chunk.text
         assert chunk.text == chunk.text.strip()
-        assert chunk.token_count == len(offsets(chunk.text)) or chunk.token_count <= HARD
         assert chunk.token_count <= HARD
         covered[chunk.start : chunk.end] = [True] * (chunk.end - chunk.start)
     assert [chunk.position for chunk in chunks] == list(range(len(chunks)))
@@ -99,7 +106,9 @@ def test_a_word_without_end_is_cut_all_the_same() -> None:
 
 
 def test_a_heading_begins_a_chunk_and_stays_with_its_text() -> None:
-    chunks = cut(document_of(("h1", "Avgifter"), ("paragraph", words(SMALL)), ("h1", "Tider"), ("paragraph", words(SMALL))))
+    chunks = cut(
+        document_of(("h1", "Avgifter"), ("paragraph", words(SMALL)), ("h1", "Tider"), ("paragraph", words(SMALL)))
+    )
     assert [chunk.text.split()[0] for chunk in chunks] == ["Avgifter", "Tider"]
     assert [chunk.heading_path for chunk in chunks] == [("Avgifter",), ("Tider",)]
 
@@ -124,7 +133,9 @@ def test_endless_headings_do_not_crowd_out_the_text() -> None:
 
 @pytest.mark.parametrize("size", [TARGET, TARGET + 1, HARD, HARD + 1])
 def test_chunks_know_their_pages(size: int) -> None:
-    chunks = cut(document_of(("paragraph", words(size), 1), ("paragraph", words(10), 2), ("paragraph", words(TARGET), 3)))
+    chunks = cut(
+        document_of(("paragraph", words(size), 1), ("paragraph", words(10), 2), ("paragraph", words(TARGET), 3))
+    )
     assert chunks[0].page_from == 1
     assert chunks[-1].page_to == 3
     assert all((chunk.page_from or 0) <= (chunk.page_to or 0) for chunk in chunks)

@@ -152,9 +152,14 @@ def test_a_search_without_result_is_said() -> None:
 
 def test_pictures_go_along_and_are_paid_for() -> None:
     plain = assemble(Material("Vad är det här?"), 8_000)
-    context = assemble(Material("Vad är det här?", images=[AttachedImage("b.png", "data:image/png;base64,AA==")]), 8_000)
+    context = assemble(
+        Material("Vad är det här?", images=[AttachedImage("b.png", "data:image/png;base64,AA==")]), 8_000
+    )
     assert context.tokens == plain.tokens + 1_000
-    assert context.messages[-1]["content"][1] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    assert context.messages[-1]["content"][1] == {
+        "type": "image_url",
+        "image_url": {"url": "data:image/png;base64,AA=="},
+    }
 
 
 @given(st.text(max_size=3_000) | st.text("åäö .,", max_size=3_000), st.integers(0, 500))

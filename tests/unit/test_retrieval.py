@@ -51,7 +51,9 @@ def test_other_questions_count_for_the_vector_leg(query: str) -> None:
 
 
 def test_a_chunk_in_both_legs_beats_one_that_leads_a_single_leg() -> None:
-    order = fuse([SearchHit(1, 0.90), SearchHit(2, 0.88), SearchHit(3, 0.70)], [SearchHit(2, 12.0), SearchHit(4, 6.0)], 0.75)
+    order = fuse(
+        [SearchHit(1, 0.90), SearchHit(2, 0.88), SearchHit(3, 0.70)], [SearchHit(2, 12.0), SearchHit(4, 6.0)], 0.75
+    )
     assert [row.key for row in order] == [2, 1, 4, 3]
     assert (order[0].vector, order[0].text) == (0.88, 12.0)
     assert (order[2].vector, order[2].text) == (None, 6.0)
@@ -108,7 +110,9 @@ def test_an_overlap_is_shown_once(order: tuple[int, int]) -> None:
 def test_chunks_of_other_documents_are_no_neighbours() -> None:
     one, other = pieces(uuid4(), 3), pieces(uuid4(), 3, first_key=100)
     for key, match in other.items():
-        other[key] = found(key, match.chunk.position, "Annat: " + match.chunk.text, document=match.chunk.document_id, start=0)
+        other[key] = found(
+            key, match.chunk.position, "Annat: " + match.chunk.text, document=match.chunk.document_id, start=0
+        )
     result = passages(ranked(1, 102), one | other, 5)
     assert [p.positions for p in result] == [(1, 1), (2, 2)]
 

@@ -64,7 +64,7 @@ class _Weights:
         import numpy as np
 
         self._np = np
-        self._buffer = memoryview(np.memmap(path, dtype=np.uint8, mode="r"))
+        self._buffer = memoryview(np.memmap(path, dtype=np.uint8, mode="r"))  # type: ignore[arg-type]
         if bytes(self._buffer[:4]) != MAGIC:
             raise RuntimeError(f"{path} is not the expected model file")
         hidden, layers, heads, inner, words, _, _ = struct.unpack_from("<7i", self._buffer, 8)
@@ -87,7 +87,7 @@ class _Weights:
         self.pieces = [text[offsets[i] : offsets[i + 1]].decode("utf8", "replace") for i in range(count)]
         place += length
         _, normalisation = struct.unpack_from("<iI", self._buffer, place)
-        return place + 8 + normalisation
+        return place + 8 + int(normalisation)
 
     def _read_directory(self, place: int) -> None:
         (count,) = struct.unpack_from("<i", self._buffer, place)
@@ -131,7 +131,8 @@ def _write(weights: _Weights, folder: Path) -> None:
         folder / "words.npz",
         scale=blocks["scale"].reshape(shape.words, shape.hidden // BLOCK),
         bits=blocks["bits"].reshape(shape.words, shape.hidden // BLOCK, BLOCK // 2),
-        places=weights.floats("emb.pos").reshape(-1, shape.hidden) + weights.floats("emb.type").reshape(-1, shape.hidden)[0],
+        places=weights.floats("emb.pos").reshape(-1, shape.hidden)
+        + weights.floats("emb.type").reshape(-1, shape.hidden)[0],
     )
     _tokenizer(weights).save(str(folder / "tokenizer.json"))
     full = folder / "full.onnx"
@@ -220,7 +221,12 @@ def _layer(weights: _Weights, graph: _Graph, layer: int, current: str) -> str:
 
     joined = np.concatenate([weights.matrix(f"{at}{k}.w", shape.hidden, shape.hidden).T for k in "qkv"], 1)
     biases = np.concatenate([weights.floats(f"{at}{k}.b") for k in "qkv"])
-    inputs = [current, graph.constant(at + "qkv", joined.astype(np.float32)), graph.constant(at + "qkv.b", biases), "mask"]
+    inputs = [
+        current,
+        graph.constant(at + "qkv", joined.astype(np.float32)),
+        graph.constant(at + "qkv.b", biases),
+        "mask",
+    ]
     attended = graph.node("Attention", inputs, at + "attended", fused, num_heads=shape.heads)
     projected = graph.node("MatMul", [attended, matrix("ao.w", shape.hidden, shape.hidden)], at + "projected")
     normed = graph.node(

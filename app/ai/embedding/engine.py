@@ -70,5 +70,5 @@ class Engine:
     def _words(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         bits = self._bits[ids]
         values = np.concatenate([(bits & 15).astype(np.int8) - 8, (bits >> 4).astype(np.int8) - 8], -1)
-        scaled = values.astype(np.float32) * self._scale[ids].astype(np.float32)[..., None]
+        scaled: NDArray[np.float32] = values.astype(np.float32) * self._scale[ids].astype(np.float32)[..., None]
         return scaled.reshape(*ids.shape, -1)

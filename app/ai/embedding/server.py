@@ -1,4 +1,4 @@
-"""The embedding process: one for a machine, on a unix socket, started on demand, gone when nobody has asked for a while.
+"""The embedding process: one for a machine, on a unix socket, started on demand, gone when idle.
 
 `python -m app.ai.embedding.server MODEL_FOLDER SOCKET IDLE_SECONDS`. A request is one line of JSON; the answer is a line
 with its length and that many bytes. Queries overtake passages, so that a question does not wait behind an import.
@@ -28,6 +28,7 @@ class Server:
         self._queue: asyncio.PriorityQueue[tuple[int, int, Any, asyncio.Future[Any]]] = asyncio.PriorityQueue()
         self._turn = itertools.count()
         self._used = time.monotonic()
+        self._busy = 0
         self._thread = ThreadPoolExecutor(1)
 
     async def serve(self, socket: Path) -> None:
@@ -36,7 +37,7 @@ class Server:
         socket.chmod(0o600)
         worker = asyncio.create_task(self._work())
         async with server:
-            while time.monotonic() - self._used < self._idle:
+            while self._busy or time.monotonic() - self._used < self._idle:
                 await asyncio.sleep(min(5.0, self._idle / 4))
         worker.cancel()
 
@@ -60,10 +61,14 @@ class Server:
         return b"".join(parts)
 
     async def _do(self, urgency: int, work: Any) -> Any:
-        self._used = time.monotonic()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self._queue.put((urgency, next(self._turn), work, done))
-        return await done
+        self._busy += 1
+        try:
+            await self._queue.put((urgency, next(self._turn), work, done))
+            return await done
+        finally:
+            self._busy -= 1
+            self._used = time.monotonic()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -76,7 +81,6 @@ class Server:
             except Exception as error:
                 if not done.cancelled():
                     done.set_exception(error)
-            self._used = time.monotonic()
 
 
 def main(arguments: list[str]) -> None:

@@ -119,13 +119,23 @@ export class Markdown {
   }
 
   async diagram(pre, source) {
-    mermaid ??= (await import("nicegui-mermaid")).mermaid;
-    mermaid.initialize({ startOnLoad: false, securityLevel: "strict", theme: document.body.classList.contains("body--dark") ? "dark" : "neutral" });
-    try {
-      const { svg } = await mermaid.render(`diagram${diagrams++}`, source);
-      const box = Object.assign(document.createElement("div"), { className: "mermaid", innerHTML: svg });
-      box.setAttribute("role", "img"); box.setAttribute("aria-label", this.labels.diagram);
-      pre.replaceWith(box);
-    } catch { this.code(pre, true); }
+    const box = Object.assign(document.createElement("div"), { className: "diagram" });
+    box.dataset.source = source; box.setAttribute("role", "img"); box.setAttribute("aria-label", this.labels.diagram);
+    try { await drawDiagram(box); pre.replaceWith(box); } catch { this.code(pre, true); }
   }
 }
+
+const isDark = () => document.body.classList.contains("body--dark");
+
+async function drawDiagram(box) {
+  mermaid ??= (await import("nicegui-mermaid")).mermaid;
+  mermaid.initialize({ startOnLoad: false, securityLevel: "strict", theme: isDark() ? "dark" : "neutral", fontFamily: "Inter, system-ui, sans-serif" });
+  box.innerHTML = (await mermaid.render(`diagram${diagrams++}`, box.dataset.source)).svg;
+}
+
+let drawnDark = isDark();
+new MutationObserver(() => {
+  if (isDark() === drawnDark) return;
+  drawnDark = isDark();
+  for (const box of document.querySelectorAll(".diagram")) drawDiagram(box);
+}).observe(document.body, { attributes: true, attributeFilter: ["class"] });

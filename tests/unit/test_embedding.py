@@ -1,0 +1,120 @@
+"""The built-in embedding model, as it is: converted, in a process of its own."""
+
+import array
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from app.ai.embedding import DIMENSIONS, MAX_TOKENS
+from app.ai.embedding.client import BuiltinEmbedder
+from app.ingestion.chunk import HARD
+from app.ingestion.parse import DocumentParser
+from domain.knowledge.parsing import Block, ParsedDocument
+from tests.unit.test_parse import children
+
+MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ".cache/model"))
+QUESTION = "Hur lång tid tar det att få bygglov?"
+RIGHT = "Handläggningstiden för en bygglovsansökan är högst tio veckor från det att den är komplett."
+WRONG = ["Simhallen är öppen måndag till fredag mellan 7 och 21.", "Barnomsorgen tar ut en avgift efter inkomst."]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embedding")
+
+
+@pytest.fixture
+async def embedder(run: Path) -> AsyncIterator[BuiltinEmbedder]:
+    # Lives long enough for the next test to find it, and ends by itself after the last one.
+    yield BuiltinEmbedder(MODEL, run, idle_seconds=15)
+
+
+def numbers(vector: bytes) -> Sequence[float]:
+    return array.array("f", vector)
+
+
+def likeness(a: bytes, b: bytes) -> float:
+    return sum(x * y for x, y in zip(numbers(a), numbers(b), strict=True))
+
+
+async def test_vectors_have_the_promised_shape(embedder: BuiltinEmbedder) -> None:
+    vectors = await embedder.embed([RIGHT, "a", "", "ord " * 2_000], "passage")
+    assert len(vectors) == 4
+    for vector in vectors:
+        assert len(numbers(vector)) == DIMENSIONS
+        assert math.isclose(likeness(vector, vector), 1.0, abs_tol=1e-4)
+    assert await embedder.embed([], "query") == []
+
+
+async def test_a_question_is_nearest_to_its_answer(embedder: BuiltinEmbedder) -> None:
+    [question] = await embedder.embed([QUESTION], "query")
+    right, *wrong = await embedder.embed([RIGHT, *WRONG], "passage")
+    assert all(likeness(question, right) > likeness(question, other) + 0.03 for other in wrong)
+
+
+async def test_it_understands_across_languages(embedder: BuiltinEmbedder) -> None:
+    [question] = await embedder.embed(["How long does a building permit take?"], "query")
+    right, *wrong = await embedder.embed([RIGHT, *WRONG], "passage")
+    assert all(likeness(question, right) > likeness(question, other) for other in wrong)
+
+
+async def test_company_changes_a_vector_only_within_rounding(embedder: BuiltinEmbedder) -> None:
+    [alone] = await embedder.embed([RIGHT], "passage")
+    among = await embedder.embed([*WRONG * 20, RIGHT, "x"], "passage")
+    assert likeness(alone, among[40]) > 0.98
+
+
+async def test_a_query_and_a_passage_of_the_same_words_differ(embedder: BuiltinEmbedder) -> None:
+    [query], [passage] = await embedder.embed([RIGHT], "query"), await embedder.embed([RIGHT], "passage")
+    assert query != passage
+    assert likeness(query, passage) > 0.8
+
+
+async def test_tokens_begin_where_the_text_says(embedder: BuiltinEmbedder) -> None:
+    text = f"{RIGHT}\n\n  Tabell | 12 345 kr\t§ 7 😀 " * 3_000
+    offsets = await embedder.token_offsets(text)
+    assert len(text) > 250_000
+    assert all(a <= b for a, b in pairwise(offsets))
+    assert 0 <= offsets[0]
+    assert offsets[-1] < len(text)
+    words = len(text.split())
+    assert words < len(offsets) < 4 * words
+    assert len(text) - offsets[-1] < 20
+    assert await embedder.token_offsets("") == []
+
+
+async def test_chunks_never_exceed_what_the_model_reads(embedder: BuiltinEmbedder) -> None:
+    text = f"{RIGHT} {' '.join(WRONG)} " * 150 + "x" * 5_000
+    document = ParsedDocument(text, [Block("paragraph", 0, len(text))], "text/plain")
+    chunks = await DocumentParser(embedder).chunk(document, "T" * 255)
+    assert "".join("".join(c.text.split()) for c in chunks) == "".join(text.split())
+    for chunk in chunks:
+        assert chunk.token_count <= HARD
+        assert len(await embedder.token_offsets(chunk.embedded_text)) + 6 <= MAX_TOKENS
+
+
+async def test_all_who_ask_at_once_share_one_process(tmp_path: Path) -> None:
+    embedders = [BuiltinEmbedder(MODEL, tmp_path, idle_seconds=5) for _ in range(4)]
+    vectors = await asyncio.gather(*[e.embed([QUESTION], "query") for e in embedders])
+    assert len({v[0] for v in vectors}) == 1
+    assert len(children(tmp_path / "embed.sock")) == 1
+
+
+async def test_it_comes_back_after_it_was_killed(tmp_path: Path) -> None:
+    embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=5)
+    before = await embedder.embed([QUESTION], "query")
+    [process] = children(tmp_path / "embed.sock")
+    os.kill(int(process), 9)
+    assert await embedder.embed([QUESTION], "query") == before
+    assert children(tmp_path / "embed.sock") != [process]
+
+
+async def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
+    deep = tmp_path / ("djup" * 30)
+    vectors = await BuiltinEmbedder(MODEL, deep, idle_seconds=1).embed([QUESTION], "query")
+    assert len(vectors) == 1
