@@ -59,7 +59,8 @@ class Builder:
         return ParsedDocument("".join(self.parts), self.blocks, media_type, title)
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f￾￿]")
+# Control characters, and those that nobody sees but that split words: soft hyphens, zero-width spaces, byte order marks.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff\ufffe\uffff]")
 _LEADERS = re.compile(r"(?:[ \t]*\.){4,}")
 
 

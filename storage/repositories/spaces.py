@@ -65,7 +65,7 @@ class SpaceRepository:
         session = self._session
 
         async def grouped(statement: Select[UUID, int]) -> dict[UUID, int]:
-            return dict((await session.execute(statement)).tuples())
+            return dict((await session.execute(statement)).tuples().all())
 
         assistant_counts = await grouped(
             select(assistants.c.space_id, func.count())
