@@ -176,7 +176,7 @@ class Documents:
 
     def _drop(self) -> None:
         limit = self.visit.services.knowledge.max_file_size
-        labels = ", ".join(dict.fromkeys(label for _type, label in SUPPORTED.values()))
+        labels = ", ".join(dict.fromkeys(_(label) for _type, label in SUPPORTED.values()))
         FileDrop(
             f"/api/v1/groups/{self.view.collection.id}/documents/",
             token=self.visit.csrf_token,

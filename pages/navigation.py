@@ -32,8 +32,7 @@ class Navigation:
 
     def later(self) -> None:
         """Fetch and draw soon, beside what goes on."""
-        with self.region.element:
-            background_tasks.create(guarded(self.region.soon)(), name="navigation")
+        background_tasks.create(guarded(self.region.soon)(), name="navigation", context=self.region.element)
 
     async def _draw(self) -> Callable[[], None]:
         actor, services = self.visit.actor, self.visit.services

@@ -113,26 +113,20 @@ class Visit:
 
     def listen(self, topic: str, handler: Callable[[News], Awaitable[None]], *, tab: bool = False) -> None:
         """Call `handler` for the news of a topic while the page (or the whole tab) is open."""
-        slot = context.slot
-
         async def follow() -> None:
             async with self.site.live.subscribe(topic) as news:
                 async for item in news:
-                    with slot:
-                        await guarded(handler)(item)
+                    await guarded(handler)(item)
 
-        task = background_tasks.create(follow(), name=f"listening to {topic}")
+        task = background_tasks.create(follow(), name=f"listening to {topic}", context=self.client.content)
         (self.tab_tasks if tab else self.page_tasks).append(task)
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run something beside the page until another page is shown."""
-        slot = context.slot
-
         async def run() -> None:
-            with slot:
-                await work
+            await work
 
-        self.page_tasks.append(background_tasks.create(run(), name=name))
+        self.page_tasks.append(background_tasks.create(run(), name=name, context=self.client.content))
 
     def leave_page(self) -> None:
         """Another page is shown: end what belonged to this one."""
@@ -189,18 +183,22 @@ def reason_of(failure: Failure) -> str:
 
 
 def guarded(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
-    """The handler, with every failure shown as a sentence."""
+    """The handler, with every failure shown as a sentence.
+
+    It runs in the slot of the whole page, because it may redraw the very element that called it.
+    """
 
     @functools.wraps(handler)
     async def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            await handler(*args, **kwargs)
-        except (Unauthenticated, UserInactive) as failure:
-            go_to_sign_in(reason_of(failure))
-        except Failure as failure:
-            toast(sentence(failure), "negative")
-        except Exception:
-            toast(unexpected(), "negative")
+        with context.client.content:
+            try:
+                await handler(*args, **kwargs)
+            except (Unauthenticated, UserInactive) as failure:
+                go_to_sign_in(reason_of(failure))
+            except Failure as failure:
+                toast(sentence(failure), "negative")
+            except Exception:
+                toast(unexpected(), "negative")
 
     return run
 
