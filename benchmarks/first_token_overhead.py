@@ -8,7 +8,9 @@ from tests.support.provider import Provider
 MODEL = "ok:50"
 
 
-async def together(count: int, url: str, headers: dict[str, str], body: dict[str, object], marker: bytes) -> list[float]:
+async def together(
+    count: int, url: str, headers: dict[str, str], body: dict[str, object], marker: bytes
+) -> list[float]:
     """The seconds to the first word of `count` streams that begin at once."""
     calls = [stream_times(url, headers, body, marker) for _ in range(count)]
     return [first for first, _, _ in await asyncio.gather(*calls)]

@@ -5,6 +5,14 @@ import time
 from benchmarks.installation import Installation, arguments, proportional_memory, row
 
 
+def kind_of(command: list[str]) -> str:
+    """Which part of the product a process is."""
+    for word, kind in (("serve", "server"), ("work", "worker"), ("app.ai.embedding.server", "embedding")):
+        if word in command:
+            return kind
+    return "valkey"
+
+
 def main() -> None:
     chosen = arguments(__doc__, settle=(30, 3))
     with Installation() as installation:
@@ -13,8 +21,7 @@ def main() -> None:
         time.sleep(chosen.settle)
         parts: dict[str, float] = {}
         for process in installation.processes():
-            command = " ".join(process.cmdline())
-            kind = "valkey" if "valkey" in command and "main.py" not in command else "worker" if " work " in command else "server"
+            kind = kind_of(process.cmdline())
             parts[f"{kind}_MB"] = parts.get(f"{kind}_MB", 0) + proportional_memory(process) / 1e6
         row("idle memory", all_MB=sum(parts.values()), processes=len(installation.processes()), **parts)
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
 EMAIL, PASSWORD = "owner@example.se", "correct horse battery staple"
@@ -38,7 +38,10 @@ def arguments(description: str | None, **numbers: tuple[int, int]) -> argparse.N
 
 def row(name: str, **values: object) -> None:
     """Print one row of a Markdown table: what was measured, and each value with its name."""
-    shown = [f"{key.replace('_', ' ')} {round(value, 2) if isinstance(value, float) else value}" for key, value in values.items()]
+    shown = [
+        f"{key.replace('_', ' ')} {round(value, 2) if isinstance(value, float) else value}"
+        for key, value in values.items()
+    ]
     print(f"| {name} | {' | '.join(shown)} |", flush=True)
 
 
@@ -103,15 +106,21 @@ class Installation:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _run_set_up(self) -> None:
-        command = [sys.executable, "main.py", "setup", "--organisation", "Kommun", "--email", EMAIL, "--password", PASSWORD]
+        command = [sys.executable, "main.py", "setup", "--organisation", "Kommun"]
+        command += ["--email", EMAIL, "--password", PASSWORD]
         if self._provider:
             command += ["--provider", "openai_compatible", "--base-url", self._provider, "--key", "sk-benchmark"]
             command += ["--model", self._model or "ok:5"]
-        subprocess.run(command, cwd=ROOT, env=self._environment(), check=True, stdout=subprocess.DEVNULL)
+        with (self.folder / "log").open("ab") as log:
+            done = subprocess.run(command, cwd=ROOT, env=self._environment(), check=False, stdout=log, stderr=log)
+        if done.returncode:
+            raise RuntimeError((self.folder / "log").read_text())
 
     def start(self, path: str = "/livez") -> float:
         """Start the program; the seconds until `path` answers 200 (after redirects)."""
@@ -174,11 +183,12 @@ class Installation:
 
     def client(self) -> httpx.Client:
         """A client that is signed in as the owner."""
-        client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
-        answer = client.post("/api/v1/users/login/token/", data={"username": EMAIL, "password": PASSWORD})
+        form = {"username": EMAIL, "password": PASSWORD}
+        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as visitor:
+            answer = visitor.post("/api/v1/users/login/token/", data=form)
         answer.raise_for_status()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return client
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
 
 
 def assistant_of(client: httpx.Client) -> str:

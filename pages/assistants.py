@@ -184,12 +184,12 @@ class Editor:
             if Action.DELETE in view.permissions and not assistant.is_default:
                 with box("card"), setting(_("Delete the assistant"), _("With all conversations with it.")):
                     danger_button(_("Delete the assistant"), act(functools.partial(delete, view, True))).style(
-                        "justify-self:start"
+                        "align-self:flex-start"
                     )
             with box("card savebar"):
                 with box("grow"):
                     self.problem = box("full-width")
-                quiet_button(_("Discard"), lambda: ui.navigate.to(f"/assistants/{assistant.id}?again={id(self)}"))
+                quiet_button(_("Discard"), self.visit.client.sub_pages_router.refresh)
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
 
     def _publishing(self) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from nicegui import ui
 
 from domain.assistants.service import AssistantView
-from domain.conversations.entities import Conversation, Message
+from domain.conversations.entities import AnswerState, Conversation, Message
 from domain.conversations.service import Asked, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
@@ -21,7 +21,7 @@ from pages.i18n import _
 from pages.names import assistant_name, model_name, space_name
 from pages.navigation import conversation_menu
 from pages.turns import ending, source_cards, sources_part, turn
-from pages.visit import act, go_to_sign_in, guarded, identifier, reason_of, sentence, toast, unexpected, visit
+from pages.visit import News, act, go_to_sign_in, guarded, identifier, reason_of, sentence, toast, unexpected, visit
 
 BATCH_SECONDS = 0.05
 PAGE = 30
@@ -60,6 +60,8 @@ class Chat:
         self.assistant, self.conversation, self.messages = assistant, conversation, messages
         self.name = assistant_name(assistant.assistant, assistant.access.space)
         self.running: UUID | None = None
+        self.asking = False
+        self.shown = {view.message.id for view in messages}
         self.visit.space_id, self.visit.assistant_id = assistant.access.space.id, assistant.assistant.id
 
     async def build(self) -> None:
@@ -74,6 +76,7 @@ class Chat:
                 with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
                     note(_("This assistant has no usable AI model. Choose one in its settings."), "warn")
             self._composer()
+        self.visit.listen(f"user:{self.visit.actor.user_id}", self._elsewhere)
         for event, handler in {
             "cite": self._cite,
             "regenerate": self._regenerate,
@@ -84,7 +87,7 @@ class Chat:
         }.items():
             self.thread.handle(event, act(handler))
         last = self.messages[-1] if self.messages else None
-        if last and last.message.state == "running":
+        if last and last.message.state == AnswerState.RUNNING:
             self._follow(last.message, len(last.message.answer))
         elif last and last.sources:
             self._show_sources(last.message.id, last.sources, -1)
@@ -152,6 +155,7 @@ class Chat:
 
     async def _ask(self, data: dict[str, Any]) -> None:
         """Take the question in; when it is refused, its writer gets it back."""
+        self.asking = True
         try:
             await self.visit.authenticate()
             question = Question(
@@ -171,14 +175,30 @@ class Chat:
             toast(unexpected(), "negative")
         else:
             self._begun(asked)
+        finally:
+            self.asking = False
+
+    async def _elsewhere(self, news: News) -> None:
+        """The same conversation goes on in another tab or on another device: show what was asked there."""
+        if self.conversation is None or news.data.get("id") != str(self.conversation.id) or self.asking:
+            return
+        view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=3)
+        for found in view.messages:
+            if found.message.id not in self.shown and not self.asking:
+                self._show(found)
+
+    def _show(self, view: MessageView) -> None:
+        self.shown.add(view.message.id)
+        self.thread.add(turn(view))
+        if view.message.state == AnswerState.RUNNING:
+            self._follow(view.message, len(view.message.answer))
 
     def _begun(self, asked: Asked) -> None:
         if self.conversation is None:
             self.conversation = asked.conversation
             self._name_address()
             self._draw_head(self.choices)
-        self.thread.add(turn(MessageView(asked.message, (), asked.files)))
-        self._follow(asked.message, len(asked.message.answer))
+        self._show(MessageView(asked.message, (), asked.files))
 
     def _name_address(self) -> None:
         """The new conversation gets its own address without building the page again."""
@@ -190,9 +210,13 @@ class Chat:
 
     async def _regenerate(self, data: dict[str, Any]) -> None:
         message_id = identifier(data["message_id"])
-        asked = await self.visit.services.conversations.regenerate(self.visit.actor, message_id)
-        self.thread.take_away(str(message_id))
-        self._begun(asked)
+        self.asking = True
+        try:
+            asked = await self.visit.services.conversations.regenerate(self.visit.actor, message_id)
+            self.thread.take_away(str(message_id))
+            self._begun(asked)
+        finally:
+            self.asking = False
 
     async def _continue(self, data: dict[str, Any]) -> None:
         asked = await self.visit.services.conversations.resume(self.visit.actor, identifier(data["message_id"]))

@@ -33,7 +33,11 @@ class JobsButton:
         self.button = icon_button("sync", _("Work in progress"), guarded(self._opened))
         self.button.props["data-testid"] = "job-bell"
         self.running: set[str] = set()
-        with self.button, ui.menu() as self.menu, box().style("width:min(380px,92vw);max-height:60dvh;overflow-y:auto"):
+        with (
+            self.button,
+            ui.menu().props("role=region") as self.menu,
+            box("joblist"),
+        ):
             self.region = Region(self._draw, "full-width")
 
     async def _opened(self) -> None:

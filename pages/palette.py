@@ -72,6 +72,7 @@ class Palette:
 
     async def open(self) -> None:
         """Show it, with the places to begin with."""
+        self.dialog.props(remove="no-refocus")
         self.dialog.open()
         self.entry.set_value("")
         await guarded(self._show)("")
@@ -100,7 +101,12 @@ class Palette:
                 ui.label(hit.title).classes("clip")
                 if hit.detail:
                     ui.label(hit.detail).classes("sub clip")
-        link.on("click", self.dialog.close)
+        link.on("click", self._chosen)
+
+    def _chosen(self) -> None:
+        """Close; the focus is the new page's business, not that of what had it before."""
+        self.dialog.props("no-refocus")
+        self.dialog.close()
 
     async def _find(self, words: str) -> list[tuple[str, Sequence[Hit]]]:
         actor, services = self.visit.actor, self.visit.services

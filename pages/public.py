@@ -26,7 +26,8 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 PAGE = Template("""<!doctype html>
-<html lang="$language" class="auto"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="$language" class="auto"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title · Samråd</title><link rel="icon" href="/static/favicon.svg">
 <link rel="stylesheet" href="/static/theme.css?v=$version">
 <script src="/static/public.js?v=$version" defer></script></head>

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import ui
+from nicegui.page_arguments import RouteMatch
 from starlette.requests import Request
 
 from domain.kernel.actor import Actor
@@ -52,6 +53,22 @@ def sub_page(builder: Builder) -> Builder:
     return build
 
 
+class Pages(ui.sub_pages):
+    """The page that the address asks for. An address that no page has in full is not shown as its beginning."""
+
+    def _find_matching_path(self) -> RouteMatch | None:
+        match = super()._find_matching_path()
+        return None if match is None or match.remaining_path else match
+
+    def _render_404(self) -> None:
+        here = visit()
+        here.leave_page()
+        here.space_id = here.assistant_id = None
+        refused(_("There is nothing at this address."))
+        here.shell.page_changed()
+        announce_page(focus=not here.client.sub_pages_router.is_initial_request)
+
+
 def refused(text: str) -> None:
     """A page that cannot be shown, and why."""
     with box("page"):
@@ -61,8 +78,8 @@ def refused(text: str) -> None:
 
 
 def announce_page(*, focus: bool) -> None:
-    """Name the tab after the page's title, and move the focus there after a change of page."""
-    move = "h.focus({preventScroll: true});" if focus else ""
+    """Name the tab after the page's title; after a change of page the focus goes there (or where one writes)."""
+    move = "if (!document.querySelector('.composer')) h.focus({preventScroll: true});" if focus else ""
     ui.run_javascript(
         "requestAnimationFrame(() => { const h = document.querySelector('main h1'); if (!h) return;"
         f"document.title = h.textContent + ' · Samråd'; {move} }})"
@@ -90,7 +107,7 @@ class Shell:
             self.side = box("side")
         self.visit.frame = self
         with box("full-width") as main:
-            ui.sub_pages({path: sub_page(builder) for path, builder in routes.items()}, show_404=True)
+            Pages({path: sub_page(builder) for path, builder in routes.items()})
         ui.skip_link(_("Skip to main content"), target=main)
         self._name_landmarks()
         self.visit.listen(f"user:{self.visit.actor.user_id}", self._news, tab=True)

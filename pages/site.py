@@ -48,6 +48,7 @@ def register_pages(site: Site) -> None:
         shared=True,
     )
     ui.button.default_props("no-caps unelevated")
+    ui.menu_item.default_props("role=menuitem")
     _teach_swedish()
     _register_public(site)
 

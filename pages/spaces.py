@@ -268,7 +268,7 @@ async def settings(space_id: str) -> None:
                 days.bind_visibility_from(keep, "value").style("max-width:140px")
         if Action.DELETE in view.permissions and space.kind == SpaceKind.SHARED:
             with box("card"), setting(_("Delete the space"), _("With its assistants, documents and conversations.")):
-                danger_button(_("Delete the space"), lambda: delete_space(space)).style("justify-self:start")
+                danger_button(_("Delete the space"), lambda: delete_space(space)).style("align-self:flex-start")
 
 
 def setting(title: str, text: str) -> ui.element:

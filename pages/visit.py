@@ -113,6 +113,7 @@ class Visit:
 
     def listen(self, topic: str, handler: Callable[[News], Awaitable[None]], *, tab: bool = False) -> None:
         """Call `handler` for the news of a topic while the page (or the whole tab) is open."""
+
         async def follow() -> None:
             async with self.site.live.subscribe(topic) as news:
                 async for item in news:
@@ -123,6 +124,7 @@ class Visit:
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run something beside the page until another page is shown."""
+
         async def run() -> None:
             await work
 

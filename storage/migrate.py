@@ -1,8 +1,9 @@
 """Bringing a database to the schema the code expects: under a lock, on both databases, with a check afterwards."""
 
+import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,11 @@ def head() -> str:
     return ScriptDirectory.from_config(config).get_current_head() or ""
 
 
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+@asynccontextmanager
+async def _file_lock(path: Path) -> AsyncIterator[None]:
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        # In a thread: whoever holds the lock may need this very event loop to finish.
+        await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
         yield
 
 
@@ -70,18 +72,22 @@ def _problems(connection: Connection) -> list[str]:
 def _missing_guards(connection: Connection) -> list[str]:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("select name from sqlite_master where type = 'trigger'")
-        triggers = {row[0] for row in rows}
-        wanted = {f"{t}_{suffix}" for t in ddl.tenant_tables() for suffix in ("updated_at", "tenant_insert_new")}
-        return [f"trigger {name} is missing" for name in sorted(wanted - triggers)]
+        missing = ddl.sqlite_triggers() - {row[0] for row in rows}
+        return [f"the trigger {name} is missing" for name in sorted(missing)]
+    rows = connection.execute(
+        text("select tgname from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgname like '%\\_updated\\_at'")
+    )
+    missing = {f"{table}_updated_at" for table in ddl.tenant_tables()} - {row[0] for row in rows}
     rows = connection.execute(
         text(
             "select c.relname from pg_class c join pg_policy p on p.polrelid = c.oid "
             "where p.polname = 'tenant_isolation' and c.relrowsecurity and c.relforcerowsecurity"
         )
     )
-    guarded = {row[0] for row in rows}
+    unguarded = {*ddl.tenant_tables(), ddl.INDEX_TABLE} - {row[0] for row in rows}
     return [
-        f"row-level security of {t} is missing" for t in [*ddl.tenant_tables(), ddl.INDEX_TABLE] if t not in guarded
+        *(f"the trigger {name} is missing" for name in sorted(missing)),
+        *(f"row-level security of {table} is missing" for table in sorted(unguarded)),
     ]
 
 
@@ -100,14 +106,13 @@ async def _sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
 async def migrate_sqlite(path: Path) -> None:
     """Upgrade a database file. Several processes may call this at once: one works, the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _file_lock(path.with_suffix(".lock")):
-        async with _sqlite_connection(path) as connection:
-            await connection.run_sync(_upgrade, None)
-            broken = (await connection.exec_driver_sql("pragma foreign_key_check")).all()
-            if broken:
-                raise SchemaError(f"the upgrade would break references: {broken[:5]}")
-            await connection.commit()
-            await _check(connection)
+    async with _file_lock(path.with_suffix(".lock")), _sqlite_connection(path) as connection:
+        await connection.run_sync(_upgrade, None)
+        broken = (await connection.exec_driver_sql("pragma foreign_key_check")).all()
+        if broken:
+            raise SchemaError(f"the upgrade would break references: {broken[:5]}")
+        await connection.commit()
+        await _check(connection)
 
 
 def _owner_engine(url: str) -> AsyncEngine:
@@ -128,6 +133,8 @@ async def migrate_postgres(owner_url: str, key: bytes, *, manage_role: bool = Tr
             await connection.run_sync(_upgrade, password)
             await connection.commit()
             await _check(connection)
+    except ddl.NotAllowed as error:
+        raise SchemaError(str(error)) from error
     finally:
         await engine.dispose()
 
@@ -135,7 +142,7 @@ async def migrate_postgres(owner_url: str, key: bytes, *, manage_role: bool = Tr
 async def _check(connection: AsyncConnection) -> None:
     problems = await connection.run_sync(_problems)
     if problems:
-        raise SchemaError("the database is not as expected: " + "; ".join(problems[:5]))
+        raise SchemaError(f"the database is not as expected: {'; '.join(problems[:5])}. Run: python main.py migrate")
 
 
 async def check_sqlite(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Fixtures for every test: real databases of both kinds, a real Valkey, a real provider over HTTP."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from tests.support.postgres import OWNER, TEMPLATE, Postgres
 from tests.support.provider import Provider
 from tests.support.valkey import Valkey
 
+pytest_plugins = ["tests.support.browser"]
 MASTER_KEY = bytes(range(32))
+MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ".cache/model")).resolve()
+"""The built-in model, converted once for all runs of the tests."""
 PASSWORD = "correct horse battery staple"
 BOTH = ("sqlite", "postgres")
 
@@ -43,6 +47,7 @@ class Place:
             "database_url": self.url,
             "database_app_url": self.program_url,
             "encryption_key": MASTER_KEY.hex(),
+            "models_dir": MODEL,
         }
         return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
 

@@ -25,7 +25,7 @@ NO_KNOWLEDGE = N_(
     "This assistant has no documents to quote from. Add a collection with documents to it, or choose an AI model."
 )
 
-_SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-ZÅÄÖ0-9\"“(])|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-ZÅÄÖ0-9\"“(])|\n\s*\n")
 _WORD = re.compile(r"\w{3,}")
 
 

@@ -1,5 +1,6 @@
 """Models and the organisation's settings as the API shows them."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,11 @@ from app.api import present, wire
 from app.api.base import Caller, Running, Use
 from domain.files.service import IMAGES
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, NotFound
+from domain.kernel.errors import N_, NotFound
 from domain.knowledge.parsing import SUPPORTED
+from domain.models.entities import ModelProvider
 from domain.models.service import ProviderDraft
+from domain.ports import ConnectionReport
 from domain.services import Services
 from pages.i18n import translate
 
@@ -142,18 +145,45 @@ async def limits(running: Running) -> Any:
 
 
 class ProviderBody(BaseModel):
-    """A model provider. Its key can be written, never read."""
+    """A model provider. `credentials.api_key` can be written, never read; `config.endpoint` is its address."""
 
     name: str = Field(examples=["Kommunens vLLM"])
-    type: str = Field(examples=["openai_compatible"])
-    base_url: str | None = Field(None, examples=["http://127.0.0.1:11434/v1"])
-    secret: str | None = None
-    config: dict[str, Any] = {}
-    active: bool | None = None
+    provider_type: str = Field(examples=["openai_compatible"])
+    credentials: dict[str, Any] = Field({}, examples=[{"api_key": "secret"}])
+    config: dict[str, Any] = Field({}, examples=[{"endpoint": "http://127.0.0.1:11434/v1"}])
+    is_active: bool | None = None
 
     def draft(self) -> ProviderDraft:
         """As the domain takes it."""
-        return ProviderDraft(self.name, self.type, self.base_url, self.secret, self.config)
+        endpoint = self.config.get("endpoint")
+        key = self.credentials.get("api_key")
+        return ProviderDraft(
+            self.name, self.provider_type, str(endpoint) if endpoint else None, str(key) if key else None, self.config
+        )
+
+
+class ProviderChange(BaseModel):
+    """Changes to a provider; what is not named stays."""
+
+    name: str | None = None
+    provider_type: str | None = None
+    credentials: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    is_active: bool | None = None
+
+
+class ProviderShown(BaseModel):
+    """A provider without its key."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    provider_type: str
+    config: dict[str, Any]
+    is_active: bool
+    masked_api_key: str | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class ModelBody(BaseModel):
@@ -167,25 +197,36 @@ class ModelBody(BaseModel):
     make_default: bool = False
 
 
-def _provider(provider: Any) -> dict[str, Any]:
+def _config(provider: ModelProvider) -> dict[str, Any]:
+    return {**provider.config, **({"endpoint": provider.base_url} if provider.base_url else {})}
+
+
+def _provider(provider: ModelProvider) -> dict[str, Any]:
     return {
         **present.moments(provider),
+        "tenant_id": provider.tenant_id,
         "name": provider.name,
-        "type": provider.type,
-        "base_url": provider.base_url,
-        "config": provider.config,
-        "active": provider.active,
-        "key": f"…{provider.key_tail}" if provider.key_tail else ("…" if provider.secret else None),
+        "provider_type": provider.type,
+        "config": _config(provider),
+        "is_active": provider.active,
+        "masked_api_key": f"…{provider.key_tail or ''}" if provider.secret else None,
     }
 
 
-@providers.get("/")
+async def _found(use: Services, actor: Actor, provider_id: UUID) -> ModelProvider:
+    for provider in await use.models.providers(actor):
+        if provider.id == provider_id:
+            return provider
+    raise NotFound(N_("The provider was not found."))
+
+
+@providers.get("/", response_model=list[ProviderShown])
 async def list_providers(actor: Caller, use: Use) -> Any:
     """All providers, for administrators."""
-    return present.page([_provider(p) for p in await use.models.providers(actor)])
+    return [_provider(p) for p in await use.models.providers(actor)]
 
 
-@providers.post("/", status_code=201)
+@providers.post("/", response_model=ProviderShown)
 async def add_provider(body: ProviderBody, actor: Caller, use: Use) -> Any:
     """Add a provider."""
     return _provider(await use.models.add_provider(actor, body.draft()))
@@ -194,31 +235,64 @@ async def add_provider(body: ProviderBody, actor: Caller, use: Use) -> Any:
 @providers.post("/test/")
 async def test_provider(body: ProviderBody, actor: Caller, use: Use) -> Any:
     """Try a provider without saving it, and say what happened at each step."""
-    report = await use.models.test(actor, body.draft())
+    return _report(actor, await use.models.test(actor, body.draft()))
+
+
+def _report(actor: Actor, report: ConnectionReport) -> dict[str, Any]:
     steps = [
         {"message": translate(message, actor.language, **params), "passed": passed}
         for message, params, passed in report.steps
     ]
-    return {"ok": report.ok, "steps": steps, "models": list(report.models)}
+    return {"success": report.ok, "steps": steps, "models": list(report.models)}
 
 
-@providers.post("/{id}/")
-async def update_provider(id: UUID, body: ProviderBody, actor: Caller, use: Use) -> Any:
-    """Change a provider. Without `secret` the stored key stays; another address demands it again."""
-    return _provider(await use.models.update_provider(actor, id, body.draft(), active=body.active))
+@providers.get("/{provider_id}/", response_model=ProviderShown)
+async def provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
+    """A provider."""
+    return _provider(await _found(use, actor, provider_id))
 
 
-@providers.delete("/{id}/", status_code=204)
-async def delete_provider(id: UUID, actor: Caller, use: Use) -> None:
+@providers.put("/{provider_id}/", response_model=ProviderShown)
+async def update_provider(provider_id: UUID, body: ProviderChange, actor: Caller, use: Use) -> Any:
+    """Change a provider. Without `credentials` the stored key stays; another address demands it again."""
+    present_one = await _found(use, actor, provider_id)
+    changed = ProviderBody(
+        name=body.name or present_one.name,
+        provider_type=body.provider_type or present_one.type,
+        credentials=body.credentials or {},
+        config=_config(present_one) if body.config is None else body.config,
+    )
+    return _provider(await use.models.update_provider(actor, provider_id, changed.draft(), active=body.is_active))
+
+
+@providers.delete("/{provider_id}/")
+async def delete_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
     """Delete a provider that nothing depends on."""
-    await use.models.delete_provider(actor, id)
+    await use.models.delete_provider(actor, provider_id)
+    return {"success": True}
 
 
-@providers.post("/{id}/models/", status_code=201)
-async def add_model(id: UUID, body: ModelBody, actor: Caller, use: Use) -> Any:
+@providers.post("/{provider_id}/test/")
+async def test_saved_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
+    """Try a saved provider with its stored key."""
+    saved = await _found(use, actor, provider_id)
+    draft = ProviderDraft(saved.name, saved.type, saved.base_url, None, saved.config)
+    return _report(actor, await use.models.test(actor, draft, provider_id))
+
+
+@providers.get("/{provider_id}/models/")
+async def models_of_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
+    """The completion models that were added for the provider."""
+    await _found(use, actor, provider_id)
+    choices = await use.models.completion_models(actor)
+    return present.page([present.completion_model(c) for c in choices if c.provider.id == provider_id])
+
+
+@providers.post("/{provider_id}/models/", status_code=201)
+async def add_model(provider_id: UUID, body: ModelBody, actor: Caller, use: Use) -> Any:
     """Add a completion model of the provider."""
-    model = await use.models.add_completion_model(actor, id, **body.model_dump())
+    model = await use.models.add_completion_model(actor, provider_id, **body.model_dump())
     for choice in await use.models.completion_models(actor):
         if choice.model.id == model.id:
             return present.completion_model(choice)
-    raise BadRequest
+    raise NotFound(N_("The model was not found."))

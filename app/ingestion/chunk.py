@@ -12,6 +12,9 @@ TARGET = 280
 HARD = 440
 """Tokens a chunk never exceeds: the built-in model reads 512 with prefix, title and headings."""
 SMALL = 60
+"""A new heading begins a new chunk, unless the one before would be smaller than this."""
+PAGE_END = 100
+"""A new page begins one from this size on, so that a citation opens the right page."""
 HEADING_TOKENS = 60
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 
@@ -22,6 +25,7 @@ class _Piece:
     end: int
     path: tuple[str, ...]
     heading: bool
+    page: int | None
 
 
 class _Counter:
@@ -62,13 +66,15 @@ def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
     size = count(start, current[-1].end)
     if piece.heading or piece.path != current[-1].path:
         return size >= SMALL
+    if piece.page != current[-1].page and size >= PAGE_END:
+        return True
     return count(start, piece.end) > TARGET
 
 
 def _pieces(document: ParsedDocument, count: _Counter) -> Iterator[_Piece]:
     for block in document.blocks:
         for start, end in _split(document.text, block, count):
-            yield _Piece(start, end, block.heading_path, block.kind == "heading")
+            yield _Piece(start, end, block.heading_path, block.kind == "heading", block.page)
 
 
 def _split(text: str, block: Block, count: _Counter) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from app.realtime.bus import Bus
@@ -19,6 +20,8 @@ LANE_LENGTH = 6
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 2.0
 TIMEOUT_SECONDS = 4 * 3600
+STARTING_SECONDS = 20.0
+"""A worker that has taken a job from its lane claims the row within this time, or it is dead."""
 
 
 def connect(url: str) -> Any:
@@ -88,16 +91,22 @@ class Dispatcher:
             name = f"{located.id.hex}"
             if name in waiting or len(waiting) >= LANE_LENGTH:
                 continue
-            if QueuedJob.exists(name, connection=self._redis):
-                known = QueuedJob.fetch(name, connection=self._redis)
-                if known.get_status() in ("queued", "started"):
-                    # The row says queued, so whoever has it is dead or about to find that it was taken.
-                    known.delete()
+            known = QueuedJob.fetch_many([name], connection=self._redis)[0]
+            if known is not None:
+                if known.started_at and _age(known.started_at) < STARTING_SECONDS:
+                    continue
+                # Whoever had taken it from the lane has died before claiming the row.
+                known.delete()
             queue.enqueue(
                 "app.jobs.work.run", str(located.tenant_id), str(located.id),
                 job_id=name, job_timeout=TIMEOUT_SECONDS, result_ttl=0, failure_ttl=60,
             )  # fmt: skip
             waiting.add(name)
+
+
+def _age(moment: datetime) -> float:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - aware).total_seconds()
 
 
 async def wake(bus: Bus) -> None:

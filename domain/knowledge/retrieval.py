@@ -12,6 +12,9 @@ VECTOR_WEIGHT = 0.75
 EXACT_VECTOR_WEIGHT = 0.45
 """Weight of the vector leg when the question names codes or quotes, which only the text leg matches exactly."""
 
+JOINED_CHUNKS = 2
+"""Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
+
 _EXACT = re.compile(r"\"[^\"]{3,}\"|\b\w*\d[\w:./-]*\d\w*\b|\b[A-ZÅÄÖ]{2,}\b[ -]?\d")
 _WORD = re.compile(r"\w+")
 
@@ -125,7 +128,9 @@ def _passage(match: FoundChunk, row: Ranked) -> Passage:
 def _neighbour(chosen: Sequence[Passage], new: Passage) -> Passage | None:
     for passage in chosen:
         first, last = passage.positions
-        if passage.version_id == new.version_id and new.positions[0] in (first - 1, last + 1):
+        adjoins = new.positions[0] in (first - 1, last + 1)
+        same_page = (passage.page_from, passage.page_to) == (new.page_from, new.page_to)
+        if passage.version_id == new.version_id and adjoins and same_page and last - first + 1 < JOINED_CHUNKS:
             return passage
     return None
 

@@ -38,7 +38,7 @@ def template() -> Catalog:
     catalog = Catalog(project="Samråd", charset="utf-8")
     for path in sources():
         for message, _line in sentences(path):
-            catalog.add(message, locations=[(path.relative_to(ROOT).as_posix(), None)])
+            catalog.add(message, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return catalog
 
 

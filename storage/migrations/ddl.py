@@ -5,6 +5,7 @@ its triggers without a word.
 """
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
@@ -14,9 +15,23 @@ DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", INDEX_TABLE)
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
+PLACES_TABLE = "chunk_places"
+WRITES = (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old"))
+
+
+class NotAllowed(RuntimeError):
+    """The database's owner may not do what is needed, or somebody may do too much; the message says what to do."""
+
+
 def tenant_tables() -> list[str]:
     """The names of all tables whose rows belong to a tenant."""
     return [table.name for table in metadata.sorted_tables if table.info.get("tenant")]
+
+
+def sqlite_triggers() -> set[str]:
+    """The names of the triggers that SQLite must have."""
+    guards = {f"{t}_tenant_{moment}_{row}" for t in (*tenant_tables(), PLACES_TABLE) for moment, row in WRITES}
+    return guards | {f"{table}_updated_at" for table in tenant_tables()}
 
 
 def apply(connection: Connection, program_password: str | None) -> None:
@@ -40,8 +55,8 @@ def _sqlite(connection: Connection) -> None:
             f"when new.updated_at is old.updated_at begin update {table} set updated_at = "
             "strftime('%Y-%m-%d %H:%M:%f000', 'now') where id = new.id; end"
         )
-    for table in [*tenant_tables(), "chunk_places"]:
-        for moment, row in (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old")):
+    for table in (*tenant_tables(), PLACES_TABLE):
+        for moment, row in WRITES:
             name = f"{table}_tenant_{moment}_{row}"
             run(f"drop trigger if exists {name}")
             run(
@@ -52,6 +67,7 @@ def _sqlite(connection: Connection) -> None:
 
 
 def _postgres(connection: Connection, program_password: str | None) -> None:
+    _extension(connection)
     for script in (_FUNCTIONS, _INDEX_TABLE, _SEARCH, _DIRECTORY):
         for statement in _statements(script):
             connection.exec_driver_sql(statement)
@@ -80,11 +96,22 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
             connection.execute(text(f'create policy directory_read on {table} for select to "{owner}" using (true)'))
 
 
+def _extension(connection: Connection) -> None:
+    if connection.execute(text("select 1 from pg_extension where extname = 'vector'")).scalar() is None:
+        try:
+            connection.execute(text("create extension vector"))
+        except DBAPIError as error:
+            raise NotAllowed(
+                "pgvector is missing. Ask the database's administrator to install it and to run, in this database: "
+                "create extension vector"
+            ) from error
+
+
 def _role(connection: Connection, program_password: str | None) -> None:
     find = text("select rolsuper or rolbypassrls from pg_roles where rolname = :role")
     unbound = connection.execute(find, {"role": PROGRAM_ROLE}).scalar()
     if unbound:
-        raise RuntimeError(
+        raise NotAllowed(
             f"the role {PROGRAM_ROLE} may bypass row-level security. Take SUPERUSER and BYPASSRLS from it."
         )
     if program_password is not None:
@@ -115,7 +142,6 @@ def _statements(script: str) -> list[str]:
 
 
 _FUNCTIONS = """
-create extension if not exists vector;
 create schema if not exists app;
 create or replace function app.tenant() returns uuid language plpgsql stable as $$
 declare value text := current_setting('app.tenant_id', true);

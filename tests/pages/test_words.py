@@ -17,7 +17,7 @@ FIRST = (
     "label input textarea number switch menu_item tooltip notify button heading paragraph chip note quiet_button"
     " danger_button toast field dialog"
 )
-SHOWN: dict[str, tuple[int, ...]] = {name: (0,) for name in FIRST.split()} | {
+SHOWN: dict[str, tuple[int, ...]] = dict.fromkeys(FIRST.split(), (0,)) | {
     "icon_button": (1,), "text_element": (1,), "empty_state": (1, 2), "page_head": (0, 1), "setting": (0, 1),
     "confirm": (0, 1, 2), "ask_name": (0, 1, 2, 3),
 }  # fmt: skip
@@ -50,8 +50,8 @@ def test_translations_keep_the_placeholders() -> None:
     for message in updated("sv"):
         if not message.id:
             continue
-        ids = [message.id] if isinstance(message.id, str) else list(message.id)
-        strings = [message.string] if isinstance(message.string, str) else list(message.string)
+        ids: list[str] = [message.id] if isinstance(message.id, str) else list(message.id)
+        strings = [message.string] if isinstance(message.string, str) else list(message.string or ())
         wanted = set(PLACEHOLDER.findall(ids[-1]))
         for text in strings:
             assert set(PLACEHOLDER.findall(text)) == wanted, ids[0]

@@ -156,8 +156,8 @@ async def test_the_database_keeps_updated_at(database: Database) -> None:
             connection = await session.connection()
             # Raw, so that nothing but the database can have set it.
             await connection.execute(text(f"update spaces set name = '{name}'"))
-            await session.commit()
             row = (await connection.execute(spaces.select().where(spaces.c.id == space_id))).one()
+            await session.commit()
             times.append(row.updated_at)
             assert row.updated_at.tzinfo is not None
     assert times[0] < times[1]

@@ -43,6 +43,9 @@ class Provider:
         self.seen = Recorded()
         self.port = 0
         self._disconnected = threading.Semaphore(0)
+        self._embedding = threading.Semaphore(0)
+        self._open = threading.Event()
+        self._open.set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="provider", daemon=True)
 
@@ -75,10 +78,24 @@ class Provider:
         await asyncio.gather(*others, return_exceptions=True)
 
     def reset(self) -> None:
-        """Forget everything recorded."""
+        """Forget everything recorded, and answer again."""
         self.seen = Recorded()
-        while self._disconnected.acquire(blocking=False):
-            pass
+        self._open.set()
+        for waiting in (self._disconnected, self._embedding):
+            while waiting.acquire(blocking=False):
+                pass
+
+    def hold_embeddings(self) -> None:
+        """Let requests for embeddings wait until `release_embeddings`."""
+        self._open.clear()
+
+    def release_embeddings(self) -> None:
+        """Answer the requests that wait, and all others."""
+        self._open.set()
+
+    def wait_for_embedding(self, seconds: float = 30) -> bool:
+        """Whether another request for embeddings comes within `seconds`."""
+        return self._embedding.acquire(timeout=seconds)
 
     def wait_for_disconnect(self, seconds: float = 10) -> bool:
         """Whether a caller went away in mid-answer within `seconds`."""
@@ -109,6 +126,10 @@ class Provider:
         if first[1].endswith("/models"):
             await _answer(writer, 200, {"object": "list", "data": [{"id": "ok:5", "object": "model"}]})
         elif first[1].endswith("/embeddings"):
+            self._embedding.release()
+            if not self._open.is_set() and await self._held(reader):
+                self._disconnected.release()
+                return False
             await self._embeddings(writer, body)
         elif first[1].endswith("/chat/completions"):
             return await self._chat(reader, writer, body)
@@ -116,11 +137,25 @@ class Provider:
             await _answer(writer, 404, _error("unknown path", "not_found"))
         return True
 
+    async def _held(self, reader: Reader) -> bool:
+        """Wait for `release_embeddings`; whether the caller went away instead."""
+        gone = asyncio.create_task(_gone(reader, None))
+        opened = asyncio.create_task(asyncio.to_thread(self._open.wait, 60))
+        await asyncio.wait((gone, opened), return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            return True
+        gone.cancel()
+        return False
+
     async def _embeddings(self, writer: Writer, body: dict[str, Any]) -> None:
         given = body["input"]
         texts: list[str] = [given] if isinstance(given, str) else given
         self.seen.embedded += texts
-        kind, *rest = str(body["model"]).split(":")
+        model = str(body["model"])
+        self.seen.calls[model] += 1
+        kind, *rest = model.split(":")
+        if kind == "retry" and self.seen.calls[model] <= int(rest[0]):
+            kind, rest = "err", ["500"]
         if kind == "err":
             await _answer(writer, int(rest[0]), _error("refused", "server_error"))
             return
@@ -129,7 +164,7 @@ class Provider:
             vectors = [base64.b64encode(struct.pack(f"<{DIMS}f", *vector)).decode() for vector in vectors]
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
-        await _answer(writer, 200, {"object": "list", "model": body["model"], "data": data, "usage": usage})
+        await _answer(writer, 200, {"object": "list", "model": model, "data": data, "usage": usage})
 
     async def _chat(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
         model = str(body["model"])

@@ -34,14 +34,8 @@ MATRIX = {
     Resource.SPACE: ("R", "R", "RED", "R"),
     Resource.MEMBER: ("", "", "RCEDAM", ""),
 }
-# Actions that the product adds to those of the public contract, or that its API never offers for the resource.
-ADDED = {
-    (Resource.APP, Action.INSIGHT_VIEW),
-    (Resource.APP, Action.INSIGHT_TOGGLE),
-    (Resource.SERVICE, Action.INSIGHT_VIEW),
-    (Resource.SERVICE, Action.INSIGHT_TOGGLE),
-    (Resource.DOCUMENT, Action.EDIT),
-}
+# Actions that the product adds to those of the public contract.
+ADDED = {(Resource.DOCUMENT, Action.EDIT)}
 CASES = [
     (role, resource, action)
     for role, resource, action in product(Role, Resource, Action)

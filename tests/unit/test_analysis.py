@@ -12,11 +12,8 @@ def matching(question: str, text: str, language: str = "sv") -> set[str]:
     terms = analyse(text, language).split()
     found = set()
     for wanted in query_terms(question):
-        if wanted.endswith("*"):
-            hit = any(term.startswith(wanted[:-1]) for term in terms)
-        else:
-            hit = wanted in terms
-        if hit:
+        stem = wanted.removesuffix("*")
+        if any(term == stem or (stem != wanted and term.startswith(stem)) for term in terms):
             found.add(wanted)
     return found
 

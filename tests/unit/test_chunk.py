@@ -29,7 +29,8 @@ def words(count: int, word: str = "ord") -> str:
 
 def document_of(*blocks: tuple[str, str] | tuple[str, str, int]) -> ParsedDocument:
     """A document of (kind, text[, page]) blocks; `h1`, `h2` … are headings of that level."""
-    builder, starts = Builder(), []
+    builder = Builder()
+    starts: list[int] = []
     for kind, text, *page in blocks:
         number = page[0] if page else None
         if number and number > len(starts):

@@ -4,7 +4,7 @@ import array
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def embedder(run: Path) -> AsyncIterator[BuiltinEmbedder]:
+def embedder(run: Path) -> BuiltinEmbedder:
     # Lives long enough for the next test to find it, and ends by itself after the last one.
-    yield BuiltinEmbedder(MODEL, run, idle_seconds=15)
+    return BuiltinEmbedder(MODEL, run, idle_seconds=15)
 
 
 def numbers(vector: bytes) -> Sequence[float]:
@@ -80,7 +80,7 @@ async def test_tokens_begin_where_the_text_says(embedder: BuiltinEmbedder) -> No
     offsets = await embedder.token_offsets(text)
     assert len(text) > 250_000
     assert all(a <= b for a, b in pairwise(offsets))
-    assert 0 <= offsets[0]
+    assert offsets[0] >= 0
     assert offsets[-1] < len(text)
     words = len(text.split())
     assert words < len(offsets) < 4 * words

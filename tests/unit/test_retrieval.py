@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from domain.knowledge.entities import Chunk
 from domain.knowledge.repository import FoundChunk
-from domain.knowledge.retrieval import EXACT_VECTOR_WEIGHT, VECTOR_WEIGHT, Ranked, fuse, passages, vector_weight
+from domain.knowledge.retrieval import (
+    EXACT_VECTOR_WEIGHT,
+    JOINED_CHUNKS,
+    VECTOR_WEIGHT,
+    Ranked,
+    fuse,
+    passages,
+    vector_weight,
+)
 from domain.ports import SearchHit
 
 TENANT, COLLECTION = uuid4(), uuid4()
@@ -24,13 +32,15 @@ def found(key: int, position: int, text: str, *, document: UUID, start: int, pag
     return FoundChunk(chunk, "Policy", None, "sv")
 
 
-def pieces(document: UUID, count: int = 6, *, first_key: int = 0, overlap: int = 0) -> dict[int, FoundChunk]:
+def pieces(
+    document: UUID, count: int = 6, *, first_key: int = 0, overlap: int = 0, pages: int = 1
+) -> dict[int, FoundChunk]:
     """Chunks of 40 characters of TEXT that follow each other; each begins `overlap` characters before the other's end."""
     size = 40
     return {
         first_key + n: found(
             first_key + n, n, TEXT[max(0, n * size - overlap) : (n + 1) * size],
-            document=document, start=max(0, n * size - overlap), page=n + 1,
+            document=document, start=max(0, n * size - overlap), page=n * pages // count + 1,
         )
         for n in range(count)
     }  # fmt: skip
@@ -91,13 +101,24 @@ def test_scores_lie_between_nought_and_one_and_every_hit_is_ranked_once(
 
 def test_neighbours_are_joined_into_one_passage() -> None:
     chunks = pieces(uuid4())
-    [passage] = passages(ranked(2, 3, 1), chunks, 5)
-    assert passage.positions == (1, 3)
-    assert (passage.start, passage.end) == (40, 160)
-    assert (passage.page_from, passage.page_to) == (2, 4)
-    assert "".join(passage.text.split()) == "".join(TEXT[40:160].split())
+    [passage] = passages(ranked(2, 1), chunks, 5)
+    assert passage.positions == (1, 2)
+    assert (passage.start, passage.end) == (40, 120)
+    assert (passage.page_from, passage.page_to) == (1, 1)
+    assert "".join(passage.text.split()) == "".join(TEXT[40:120].split())
     assert passage.chunk_id == chunks[2].chunk.id
     assert passage.score == 1.0
+
+
+def test_chunks_on_different_pages_stay_apart() -> None:
+    found = passages(ranked(2, 1), pieces(uuid4(), pages=6), 5)
+    assert [(passage.page_from, passage.page_to) for passage in found] == [(3, 3), (2, 2)]
+
+
+def test_a_passage_stays_short_enough_to_be_read() -> None:
+    result = passages(ranked(2, 3, 1, 4, 0), pieces(uuid4()), 5)
+    assert [p.positions for p in result] == [(2, 3), (0, 1), (4, 4)]
+    assert all(last - first < JOINED_CHUNKS for first, last in (p.positions for p in result))
 
 
 @pytest.mark.parametrize("order", [(2, 3), (3, 2)])

@@ -55,7 +55,7 @@ export class Markdown {
     for (const pre of block.querySelectorAll("pre")) this.code(pre, open);
     for (const table of block.querySelectorAll("table")) {
       const scroller = document.createElement("div");
-      scroller.className = "tablewrap"; scroller.tabIndex = 0; scroller.setAttribute("role", "region"); scroller.setAttribute("aria-label", this.labels.table);
+      scroller.className = "tablewrap"; scroller.tabIndex = 0; scroller.setAttribute("role", "group"); scroller.setAttribute("aria-label", this.labels.table);
       table.before(scroller); scroller.append(table);
     }
     for (const box of block.querySelectorAll("input")) box.setAttribute("aria-label", this.labels.item);
@@ -94,7 +94,7 @@ export class Markdown {
     copy.type = "button"; copy.className = "copy"; copy.textContent = this.labels.copy;
     copy.onclick = async () => { await navigator.clipboard?.writeText(code.textContent); copy.textContent = this.labels.copied; setTimeout(() => (copy.textContent = this.labels.copy), 1500); };
     bar.append(name, copy); pre.before(bar);
-    pre.tabIndex = 0; pre.setAttribute("role", "region"); pre.setAttribute("aria-label", language || this.labels.text);
+    pre.tabIndex = 0; pre.setAttribute("role", "group"); pre.setAttribute("aria-label", language || this.labels.text);
     if (!open && language) this.highlight(code, language);
   }
 

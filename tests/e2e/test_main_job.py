@@ -1,0 +1,170 @@
+"""The main job in a browser: set up, upload, ask, and open the cited page; on all three shapes of an installation."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import documents
+from tests.support.browser import in_thread
+from tests.support.postgres import Postgres
+from tests.support.provider import Provider
+from tests.support.server import EMAIL, PASSWORD, Installation
+from tests.support.valkey import Valkey
+
+SHAPES = ("builtin", "provider", "production")
+QUESTION = "Vad kostar ett bygglov för en altan?"
+FACT = "Avgiften för bygglov för en altan är 4 300 kronor."
+FILLER = [
+    "Sökanden ska bifoga en situationsplan och ritningar i skala ett till hundra.",
+    "Handläggaren kontrollerar att handlingarna är fullständiga och begär annars komplettering.",
+    "Grannar som berörs får tillfälle att yttra sig innan ärendet avgörs.",
+    "Beslutet kungörs och skickas till sökanden och till dem som har lämnat synpunkter.",
+    "Kontrollplanen anger vilka kontroller som ska göras medan arbetet pågår.",
+]
+HANDBOOK = [
+    "\n".join(
+        ["Handbok om bygglov", "Den här handboken beskriver hur kommunen handlägger ansökningar om lov.", *FILLER]
+    ),
+    "\n".join(["Avgifter", FACT, "Avgiften betalas innan beslutet fattas av byggnadsnämnden.", *FILLER]),
+    "\n".join(["Överklagande", "Beslutet kan överklagas till länsstyrelsen inom tre veckor.", *FILLER]),
+]
+REAL = Path("/usr/share/doc/debian-policy/policy.pdf.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An installation and what answers there."""
+
+    installation: Installation
+    provider: Provider | None
+
+
+@pytest.fixture(params=SHAPES)
+def shape(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres, shared_valkey: Valkey, provider: Provider
+) -> Iterator[Shape]:
+    """Built-in answers on one node; a provider on one node; Postgres, Redis and a worker of its own."""
+    settings: dict[str, str] = {}
+    name = ""
+    if request.param == "production":
+        name = in_thread(postgres.create())
+        settings = {"DATABASE_URL": postgres.url(name), "REDIS_URL": shared_valkey.url, "WORKERS": "0"}
+        in_thread(postgres.execute("create extension if not exists vector", name))
+    installation = Installation(tmp_path / "data", **settings)
+    installation.start(*(("serve", "worker") if name else ("serve",)))
+    yield Shape(installation, provider if request.param == "provider" else None)
+    installation.stop()
+    if name:
+        in_thread(postgres.drop(name))
+
+
+def ready(page: Page) -> None:
+    """The page's socket is open."""
+    page.wait_for_function("window.did_handshake === true")
+
+
+def set_up(page: Page, url: str) -> None:
+    """The first start."""
+    page.goto(url)
+    page.get_by_label("Organisation").fill("Sundviks kommun")
+    page.get_by_label("name", exact=False).nth(1).fill("Anna Lind")
+    page.locator("input[name=email]").fill(EMAIL)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("select[name=language]").select_option("en")
+    page.locator("button.main").click()
+    page.wait_for_url(re.compile("/welcome"))
+    ready(page)
+
+
+def connect(page: Page, installation: Installation, provider: Provider) -> None:
+    """Add the provider's model as an administrator's program would, and make it the default."""
+    with closing(installation.client()) as client:
+        body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=body).json()
+        model = {"name": "cite", "nickname": "Citerar", "make_default": True}
+        assert client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).status_code == 201
+
+
+def make_collection(page: Page, url: str, folder: Path) -> str:
+    """A space with a collection of two documents, read to the end; the space's name."""
+    page.goto(url)
+    ready(page)
+    page.get_by_role("button", name="Create space").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Bygg")
+    dialog.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile("/spaces/"))
+    page.goto(f"{page.url}/knowledge")
+    ready(page)
+    page.get_by_role("button", name="Create collection").first.click()
+    dialog.get_by_label("Name").fill("Handböcker")
+    dialog.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile("/collections/"))
+    handbook, notes = folder / "Handbok åäö.pdf", folder / "Anteckningar.md"
+    handbook.write_bytes(documents.pdf(HANDBOOK))
+    notes.write_text("# Möte\n\nNästa möte är den 3 december.", encoding="utf-8")
+    page.locator("input[type=file]").first.set_input_files([handbook, notes])
+    expect(page.get_by_text("Ready")).to_have_count(2, timeout=90_000)
+    return "Bygg"
+
+
+def make_assistant(page: Page, url: str) -> None:
+    """An assistant that answers from the collection, opened for a question."""
+    page.goto(url)
+    ready(page)
+    page.get_by_role("link", name="Bygg").first.click()
+    page.wait_for_url(re.compile("/spaces/"))
+    page.goto(f"{page.url}/assistants")
+    ready(page)
+    page.get_by_role("button", name="Create assistant").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Bygglovshjälpen")
+    dialog.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile("/assistants/"))
+    page.get_by_label("Knowledge").last.click()
+    page.get_by_role("option", name="Handböcker").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved").first).to_be_visible()
+    page.get_by_role("button", name="Try it").click()
+    page.wait_for_url(re.compile("/chat/"))
+
+
+def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page, shape: Shape, tmp_path: Path) -> None:
+    url = shape.installation.url
+    set_up(page, url)
+    if shape.provider is not None:
+        connect(page, shape.installation, shape.provider)
+    make_collection(page, url, tmp_path)
+    make_assistant(page, url)
+    page.get_by_role("textbox").last.fill(QUESTION)
+    page.keyboard.press("Enter")
+    log = page.get_by_role("log")
+    citation = log.get_by_role("button", name=re.compile("1")).first
+    expect(citation).to_be_visible()
+    citation.click()
+    source = page.get_by_text("Handbok åäö.pdf").first
+    expect(source).to_be_visible()
+    picture = page.locator("img[src*='/sources/']").first
+    expect(picture).to_be_visible()
+    page.wait_for_function("document.querySelector(\"img[src*='/sources/']\").naturalWidth > 300")
+    # The highlight is in the picture itself: the marker's yellow is nowhere else on a page of black text.
+    yellow = page.evaluate(
+        """() => { const i = document.querySelector("img[src*='/sources/']"); const c = document.createElement("canvas");
+        c.width = i.naturalWidth; c.height = i.naturalHeight; const g = c.getContext("2d"); g.drawImage(i, 0, 0);
+        const d = g.getImageData(0, 0, c.width, c.height).data; let n = 0;
+        for (let k = 0; k < d.length; k += 4) if (d[k] > 200 && d[k + 1] > 180 && d[k + 2] < 180) n++; return n; }"""
+    )
+    assert yellow > 500
+    if shape.provider is None:
+        expect(log).to_contain_text("4 300 kronor")
+        expect(page.get_by_text("Page 2").first).to_be_visible()
+    answer = log.inner_text()
+    page.reload()
+    ready(page)
+    expect(log).to_contain_text(answer.splitlines()[-3][:30] if shape.provider else "4 300 kronor")

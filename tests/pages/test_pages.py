@@ -1,0 +1,167 @@
+"""The pages in a real browser: usable by everybody, in both languages, themes and sizes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.server import EMAIL, PASSWORD, Installation
+
+AXE = (Path(__file__).parent.parent / "support/axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+PAGES = ("/", "/chat", "/conversations", "/account", "/admin/models", "/admin/users", "/welcome", "/nothing-here")
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A program with one organisation, set up from the command line."""
+    made = Installation(tmp_path_factory.mktemp("pages") / "data", WORKERS="0")
+    made.start()
+    made.set_up()
+    yield made
+    made.stop()
+
+
+def open_page(page: Page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_function("window.did_handshake === true")
+    page.locator("h1").first.wait_for()
+
+
+def sign_in(page: Page, installation: Installation, email: str = EMAIL, password: str = PASSWORD) -> None:
+    page.goto(f"{installation.url}/sign-in")
+    page.get_by_label(re.compile("E-mail|E-post")).fill(email)
+    page.get_by_label(re.compile("Password|Lösenord")).fill(password)
+    page.locator("button.main").click()
+    page.wait_for_url(f"{installation.url}/")
+    page.wait_for_function("window.did_handshake === true")
+    page.locator("h1").first.wait_for()
+
+
+def grave(page: Page) -> list[str]:
+    """What axe finds that keeps people out."""
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found["violations"] if v["impact"] in GRAVE]
+
+
+def add_user(installation: Installation, browser: Browser, name: str, email: str) -> None:
+    """Add a colleague as the administrator does."""
+    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    page = context.new_page()
+    sign_in(page, installation)
+    open_page(page, f"{installation.url}/admin/users")
+    page.get_by_role("button", name="Add user").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("E-mail").fill(email)
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_label("First password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Add user").click()
+    expect(page.get_by_role("listitem").get_by_text(name)).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave(page: Page, installation: Installation, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(f"{installation.url}/sign-in")
+    assert grave(page) == []
+    sign_in(page, installation)
+    for path in PAGES:
+        open_page(page, installation.url + path)
+        assert grave(page) == [], path
+    open_page(page, installation.url)
+    page.get_by_role("button", name="Create space").first.click()
+    page.get_by_role("dialog").get_by_label("Name").wait_for()
+    assert grave(page) == [], "dialog"
+
+
+def test_every_page_fits_a_narrow_screen(page: Page, installation: Installation) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, installation)
+    for path in PAGES:
+        open_page(page, installation.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    page.get_by_role("button", name="Show or hide the navigation").click()
+    expect(page.get_by_role("link", name="Start")).to_be_in_viewport()
+
+
+def test_the_language_switches_without_loading_the_page_again(page: Page, installation: Installation) -> None:
+    sign_in(page, installation)
+    page.evaluate("window.same = true")
+    page.get_by_role("button", name="Language").click()
+    page.get_by_role("menuitem", name="Svenska").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Hej")
+    expect(page.get_by_role("link", name="Användare")).to_be_visible()
+    assert page.evaluate("[window.same, document.documentElement.lang]") == [True, "sv"]
+    page.get_by_role("button", name="Språk").click()
+    page.get_by_role("menuitem", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Hello")
+
+
+def test_strangers_sign_in_and_come_back_to_where_they_wanted(page: Page, installation: Installation) -> None:
+    page.goto(f"{installation.url}/conversations")
+    page.wait_for_url(re.compile("/sign-in"))
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill("not the password")
+    page.locator("button.main").click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+    expect(page.get_by_label("E-mail")).to_have_value(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("button.main").click()
+    page.wait_for_url(f"{installation.url}/conversations")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Conversations")
+
+
+def test_an_unknown_address_says_so(page: Page, installation: Installation) -> None:
+    sign_in(page, installation)
+    for path in ("/nothing-here", "/spaces/not-an-id", "/conversations/01a20e90-67b1-7dbe-be99-e293963bb2e9"):
+        open_page(page, installation.url + path)
+        expect(page.get_by_role("heading", level=1)).to_have_text("This page cannot be shown")
+        assert page.locator("h1").count() == 1
+
+
+def test_the_composer_keeps_lines_and_drafts(page: Page, installation: Installation) -> None:
+    sign_in(page, installation)
+    open_page(page, f"{installation.url}/chat")
+    box = page.get_by_label("Message", exact=True)
+    box.fill("first line")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("second line")
+    page.reload()
+    page.wait_for_function("window.did_handshake === true")
+    expect(box).to_have_value("first line\nsecond line")
+    box.press("Enter")
+    expect(page.locator(".ask .bubble")).to_have_text("first line\nsecond line")
+    page.wait_for_url(re.compile("/conversations/"))
+    expect(page.get_by_test_id("send")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("first line")
+
+
+def test_the_palette_finds_by_keyboard(page: Page, installation: Installation) -> None:
+    sign_in(page, installation)
+    page.keyboard.press("Control+k")
+    page.get_by_role("dialog").get_by_label("Search").fill("users")
+    expect(page.locator(".hit")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Users")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+def test_a_deactivated_user_is_sent_away_at_once(page: Page, installation: Installation, browser: Browser) -> None:
+    add_user(installation, browser, "Vi Holm", "vi@sundvik.se")
+    sign_in(page, installation)
+    open_page(page, f"{installation.url}/admin/users")
+    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    theirs = context.new_page()
+    sign_in(theirs, installation, "vi@sundvik.se")
+    page.get_by_role("button", name="Options for Vi Holm").click()
+    page.get_by_role("menuitem", name="Deactivate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
+    theirs.wait_for_url(re.compile("/sign-in"))
+    context.close()

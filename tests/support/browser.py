@@ -1,0 +1,76 @@
+"""A real browser in front of real installations."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.postgres import Postgres
+
+T = TypeVar("T")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+CHROMIUM = next(filter(None, (shutil.which(n) for n in ("chromium", "chromium-browser", "google-chrome"))), None)
+ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+LOOPBACK = ("localhost", "127.0.0.1")
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser(postgres: Postgres) -> Iterator[Browser]:
+    """One browser for all tests. Servers are started before it: while it is open, this thread has a running loop."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A tab of a person of their own. A script error, or a request that leaves this machine, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(f"script error: {error}"))
+    opened.on("request", lambda asked: None if _stays(asked.url) else errors.append(f"left this machine: {asked.url}"))
+    yield opened
+    if os.environ.get("SCREENSHOTS") or getattr(request.node, "failed", False) or errors:
+        ARTIFACTS.mkdir(exist_ok=True)
+        opened.screenshot(path=ARTIFACTS / f"{request.node.name.replace('/', '_')}.png")
+    context.close()
+    assert not errors
+
+
+def _stays(url: str) -> bool:
+    if url.startswith(("data:", "blob:")):
+        return True
+    return url.split("/")[2].split(":")[0] in LOOPBACK
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: the loop that the browser keeps running in this thread is in the way of asynchronous tests."""
+    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()))
+
+
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, computed beside the loop of this thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember a failure, for the screenshot."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call" and report.failed:
+        item.failed = True  # type: ignore[attr-defined]
