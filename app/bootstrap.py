@@ -105,13 +105,14 @@ class Runtime:
         await self.database.close()
 
 
-async def build(settings: Settings, *, listen: bool = True) -> Runtime:
-    """Put the parts together. With `listen`, events of other processes are brought in."""
+async def build(settings: Settings, *, listen: bool = True, worker: bool = False) -> Runtime:
+    """Put the parts together. With `listen`, events of other processes are brought in; a `worker` only sends some."""
     master = keys_of(settings)
     database = open_database(settings)
     ring = KeyRing(database, master)
     contents = BlobStore(settings.data_dir / "files", ring)
-    bus = Bus(redis_url(settings))
+    # A command that ends at once has nobody to tell.
+    bus = Bus(redis_url(settings) if listen or worker else None)
     guard = OutboundGuard(settings.outbound_allow.split(","))
     index = SqliteSearchIndex() if database.dialect == "sqlite" else PostgresSearchIndex()
 

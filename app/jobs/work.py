@@ -20,7 +20,7 @@ def run(tenant_id: str, job_id: str) -> None:
 
 
 async def _run(tenant_id: UUID, job_id: UUID) -> None:
-    runtime = await build(load(), listen=False)
+    runtime = await build(load(), listen=False, worker=True)
     try:
         job = await runtime.services.jobs.claim(tenant_id, job_id)
         if job is not None:

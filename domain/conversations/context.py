@@ -109,9 +109,8 @@ def assemble(material: Material, token_limit: int) -> Context:
         ]
     messages.append({"role": "user", "content": _with_images(user, material.images)})
     tokens += 1_000 * len(material.images)
-    return Context(
-        messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, token_limit - tokens)), left_out
-    )
+    room = token_limit - int(token_limit * SAFETY_SHARE) - tokens
+    return Context(messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, room)), left_out)
 
 
 def _system(material: Material, *, cite: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.identity.service import check_password
-from domain.kernel.actor import Actor, Permission
+from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden, Invalid
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
@@ -15,7 +15,7 @@ from domain.models.service import add_builtin
 from domain.ports import Directory, Passwords
 from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
-from domain.users.entities import PredefinedRole, RoleAssignment, User
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
 from domain.users.service import LANGUAGES, clean_email
 
 _SWEDISH = str.maketrans({"å": "a", "ä": "a", "ö": "o", "ø": "o", "æ": "ae", "ß": "ss"})
@@ -72,7 +72,7 @@ class SetupService:
             email=email,
             name=user.display_name,
             language=setup.language,
-            permissions=frozenset({Permission.ADMIN}),
+            permissions=ROLE_PERMISSIONS[PredefinedRole.OWNER],
         )
         async with self._uow.begin(tenant_id) as tx:
             await tx.add(

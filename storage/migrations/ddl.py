@@ -173,6 +173,7 @@ create table if not exists chunk_index (
   embedding halfvec not null,
   foreign key (tenant_id, chunk_id) references chunks (tenant_id, id) on delete cascade
 );
+alter table chunk_index alter column terms set storage external;
 create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
 create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
 create index if not exists ix_chunk_index_terms on chunk_index using gin (terms);
@@ -180,7 +181,7 @@ create index if not exists ix_chunk_index_near on chunk_index
   using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) where dims = 384;
 """
 
-# BM25 after Robertson & Zaragoza (2009), k1 = 1.2, b = 0.75, over at most 300 candidates. The number of chunks comes from
+# BM25 after Robertson & Zaragoza (2009), k1 = 1.2, b = 0.75, over at most 80 candidates. The number of chunks comes from
 # the planner's statistics and the average length is taken as 150 terms: both only shape the weights.
 _SEARCH = """
 create or replace function app.search_text(scope uuid[], words text[], most integer)
@@ -196,7 +197,7 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
     select a.word, a.stem, a.prefix, a.query, (
       select count(*) from (
         select 1 from chunk_index c
-        where c.tenant_id = (select id from tenant) and c.collection_id = any(scope) and c.terms @@ a.query limit 2000
+        where c.tenant_id = (select id from tenant) and c.collection_id = any(scope) and c.terms @@ a.query limit 800
       ) seen
     )::double precision as df
     from asked a
@@ -210,24 +211,30 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   ),
   chosen as (
     select string_agg(query::text, ' | ')::tsquery as query from weighed
-    where df < 2000 or not exists (select 1 from weighed where df < 2000)
+    where df < 800 or not exists (select 1 from weighed where df < 800)
   ),
   reached as materialized (
-    select c.chunk_key, c.terms, c.length, (select sum(w.idf) from weighed w where c.terms @@ w.query) as reach
-    from (
+    select c.chunk_key, c.terms, c.length from (
       select * from chunk_index i
       where i.tenant_id = (select id from tenant) and i.collection_id = any(scope)
-        and i.terms @@ (select query from chosen) limit 4000
+        and i.terms @@ (select query from chosen) limit 800
     ) c
-    order by reach desc limit 300
+    order by ts_rank(c.terms, (select query from chosen), 1) desc limit 80
+  ),
+  standing as materialized (
+    select r.chunk_key, r.length, l.lexeme, array_length(l.positions, 1)::double precision as tf
+    from reached r cross join lateral unnest(r.terms) l
+  ),
+  matched as materialized (
+    select s.lexeme, w.word, w.idf
+    from (select distinct lexeme from standing) s
+    join weighed w on (w.prefix and starts_with(s.lexeme, w.stem)) or (not w.prefix and s.lexeme = w.stem)
   )
   select m.chunk_key, sum(m.idf * m.tf * 2.2 / (m.tf + 1.2 * (0.25 + 0.75 * m.length / 150.0)))::double precision
   from (
-    select r.chunk_key, r.length, w.word, w.idf, sum(array_length(l.positions, 1))::double precision as tf
-    from reached r
-    cross join lateral unnest(r.terms) l
-    join weighed w on case when w.prefix then starts_with(l.lexeme, w.stem) else l.lexeme = w.stem end
-    group by r.chunk_key, r.length, w.word, w.idf
+    select s.chunk_key, s.length, f.word, f.idf, sum(s.tf) as tf
+    from standing s join matched f on f.lexeme = s.lexeme
+    group by s.chunk_key, s.length, f.word, f.idf
   ) m
   group by m.chunk_key order by 2 desc limit most
 $$;

@@ -97,9 +97,16 @@ def query_terms(query: str) -> list[str]:
     meant = [word for word in words if word not in STOP_WORDS] or words
     terms: list[str] = []
     for word in meant[:64]:
-        for term in _stems(word, ""):
-            if len(term) >= PART_LENGTH and term[0] != NUMBER:
-                terms += [f"{term}*", f"{BACKWARDS}{term[::-1]}*"]
-            else:
-                terms.append(term)
+        terms += _word_terms(word)
     return list(dict.fromkeys(terms + _codes(text)))
+
+
+def _word_terms(word: str) -> list[str]:
+    """A word's Swedish stem, from both ends where it is long enough, and its English one unless that adds nothing."""
+    swedish, english = stem(word, "sv"), stem(word, "en")
+    if len(swedish) < PART_LENGTH or swedish[0] == NUMBER:
+        return [swedish, english]
+    terms = [f"{swedish}*", f"{BACKWARDS}{swedish[::-1]}*"]
+    if not english.startswith(swedish):
+        terms.append(f"{english}*" if len(english) >= PART_LENGTH else english)
+    return terms

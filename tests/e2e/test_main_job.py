@@ -86,7 +86,7 @@ def connect(page: Page, installation: Installation, provider: Provider) -> None:
     with closing(installation.client()) as client:
         body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
         added = client.post("/api/v1/admin/model-providers/", json=body).json()
-        model = {"name": "cite", "nickname": "Citerar", "make_default": True}
+        model = {"name": "echo", "nickname": "Citerar", "make_default": True}
         assert client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).status_code == 201
 
 
