@@ -6,19 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint format lock migration settings dev browser clean
+.PHONY: run test lint format lock migration settings dev browser model clean
 
 run: $(VENV)/installed
 	@$(BIN)/python main.py prepare
 	@exec $(BIN)/python main.py serve
 
-test: dev browser
+test: dev browser model
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy domain storage app pages tests main.py
+	$(BIN)/mypy domain storage app pages main.py
 	$(BIN)/lint-imports
 	$(BIN)/python main.py settings | diff docs/settings.md -
 
@@ -58,6 +58,10 @@ $(VENV)/installed: requirements.lock | $(VENV)/bin/python
 $(VENV)/installed-dev: requirements-dev.lock | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
+
+# The built-in embedding model, for the tests.
+model: dev
+	@$(BIN)/python -m app.ai.embedding.convert .cache/model
 
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

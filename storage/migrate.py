@@ -75,7 +75,9 @@ def _missing_guards(connection: Connection) -> list[str]:
         missing = ddl.sqlite_triggers() - {row[0] for row in rows}
         return [f"the trigger {name} is missing" for name in sorted(missing)]
     rows = connection.execute(
-        text("select tgname from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgname like '%\\_updated\\_at'")
+        text(
+            "select tgname from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgname like '%\\_updated\\_at'"
+        )
     )
     missing = {f"{table}_updated_at" for table in ddl.tenant_tables()} - {row[0] for row in rows}
     rows = connection.execute(

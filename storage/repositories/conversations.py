@@ -73,7 +73,7 @@ class ConversationRepository:
                 .where(message_files.c.message_id.in_(set(message_ids)))
                 .order_by(message_files.c.id)
             )
-            for link, file in (await self._session.execute(statement)).tuples():
+            for link, file in await self._session.execute(statement):
                 found[link.message_id].append(file)
         return found
 

@@ -57,7 +57,7 @@ class KnowledgeRepository:
             .where(documents.c.collection_id.in_(set(collection_ids)))
             .group_by(documents.c.collection_id)
         )
-        rows = (await self._session.execute(statement)).tuples()
+        rows = await self._session.execute(statement)
         return {collection_id: CollectionSize(count, int(size)) for collection_id, count, size in rows}
 
     async def documents(
@@ -160,7 +160,7 @@ class KnowledgeRepository:
             .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
             .where(chunks.c.key.in_(list(keys)))
         )
-        rows = (await self._session.execute(statement)).tuples()
+        rows = await self._session.execute(statement)
         return {c.key: FoundChunk(c, document.title, document.url, v.language) for c, document, v in rows}
 
     async def store_chunks(self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:

@@ -40,7 +40,7 @@ class SpaceRepository:
             .where(space_members.c.user_id == user_id)
             .order_by(func.lower(spaces.c.name), spaces.c.id)
         )
-        return [(space, member.role) for space, member in (await self._session.execute(statement)).tuples()]
+        return [(space, member.role) for space, member in await self._session.execute(statement)]
 
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
@@ -55,7 +55,7 @@ class SpaceRepository:
             .where(space_members.c.space_id == space_id)
             .order_by(users.c.email)
         )
-        return [(member, user) for member, user in (await self._session.execute(statement)).tuples()]
+        return [(member, user) for member, user in await self._session.execute(statement)]
 
     async def counts(self, space_ids: Sequence[UUID]) -> Mapping[UUID, SpaceCounts]:
         """What each space holds."""
@@ -65,7 +65,7 @@ class SpaceRepository:
         session = self._session
 
         async def grouped(statement: Select[UUID, int]) -> dict[UUID, int]:
-            return dict((await session.execute(statement)).tuples().all())
+            return dict((await session.execute(statement)).all())
 
         assistant_counts = await grouped(
             select(assistants.c.space_id, func.count())

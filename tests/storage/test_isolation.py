@@ -198,8 +198,10 @@ async def test_sqlite_triggers_refuse_what_the_session_let_through(sqlite_place:
                 for statement in (
                     f"update {table.name} set created_at = created_at where id = '{theirs}'",
                     f"delete from {table.name} where id = '{theirs}'",
-                    f"update {table.name} set tenant_id = '{two.their_id.hex}' where id = "
-                    f"'{two.ours[table.name]['id'].hex}'",
+                    (
+                        f"update {table.name} set tenant_id = '{two.their_id.hex}' where id = "
+                        f"'{two.ours[table.name]['id'].hex}'"
+                    ),
                 ):
                     with pytest.raises(IntegrityError, match="another tenant"):
                         await connection.exec_driver_sql(statement)

@@ -58,7 +58,7 @@ def _stays(url: str) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: the loop that the browser keeps running in this thread is in the way of asynchronous tests."""
-    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 def in_thread(work: Coroutine[Any, Any, T]) -> T:
