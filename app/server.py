@@ -17,13 +17,15 @@ from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database, sweep_runs
 from app.config import Settings
-from app.security.headers import PageHeaders, RequestContext
+from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
 `Authorization: Bearer`. Every error has `message` (for people), `code`, and `request_id`."""
+BODY_LIMIT = 64 * 1024**2
+FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
@@ -48,6 +50,7 @@ def create_api(runtime: Runtime) -> FastAPI:
             CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"],
             expose_headers=["X-Correlation-ID", "X-Error-Code"],
         )  # fmt: skip
+    api.add_middleware(BodyLimit, forms=settings.upload_max_file_size + FORM_ROOM, others=BODY_LIMIT)
     api.add_middleware(RequestContext)
     return api
 

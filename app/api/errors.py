@@ -71,6 +71,9 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
+        # The framework wraps what happens while a body is read.
+        if isinstance(error.__cause__, Failure):
+            return failure_response(request, error.__cause__)
         sentence = {404: NO_SUCH_ADDRESS, 405: WRONG_METHOD}.get(error.status_code, MALFORMED)
         code = 9000 if error.status_code == 404 else 9007
         body = body_of(request, translate(sentence, language_of(request)), code)

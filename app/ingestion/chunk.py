@@ -13,8 +13,8 @@ HARD = 440
 """Tokens a chunk never exceeds: the built-in model reads 512 with prefix, title and headings."""
 SMALL = 60
 """A new heading begins a new chunk, unless the one before would be smaller than this."""
-PAGE_END = 100
-"""A new page begins one from this size on, so that a citation opens the right page."""
+PAGE_END = 12
+"""A new page begins one too, unless the page before held hardly a line: a citation must open the right page."""
 HEADING_TOKENS = 60
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 
@@ -61,13 +61,13 @@ def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
     start = current[0].start
     if count(start, piece.end) > HARD:
         return True
-    if all(p.heading for p in current):
-        return False
     size = count(start, current[-1].end)
-    if piece.heading or piece.path != current[-1].path:
-        return size >= SMALL
     if piece.page != current[-1].page and size >= PAGE_END:
         return True
+    if all(p.heading for p in current):
+        return False
+    if piece.heading or piece.path != current[-1].path:
+        return size >= SMALL
     return count(start, piece.end) > TARGET
 
 

@@ -59,6 +59,10 @@ def find(raw: str, quote: str) -> tuple[int, int] | None:
         at = solid.find(wanted[:length])
         if at < 0:
             at = solid.find(wanted[-length:])
+        else:
+            # As much of the beginning as there is.
+            while length < len(wanted) and at + length < len(solid) and solid[at + length] == wanted[length]:
+                length += 1
     if at < 0:
         return None
     return places[at][0], places[at + length - 1][0] + 1

@@ -5,6 +5,9 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.kernel.errors import FileTooLarge
+from domain.knowledge.service import human_size
+
 PAGE_MARK = b"x-nicegui-content"
 COMMON = (
     (b"x-content-type-options", b"nosniff"),
@@ -68,6 +71,41 @@ class _Noncing:
         ]
         await self._send({**self._start, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+class BodyLimit:
+    """For everything: no request body larger than its kind may be, whether its length is declared or not.
+
+    Plain bodies of uploads are streamed and limited where they are stored; what a framework would collect in memory or
+    in a temporary file is limited here. `forms` and `others` are in bytes.
+    """
+
+    def __init__(self, app: ASGIApp, forms: int, others: int) -> None:
+        self._app, self._forms, self._others = app, forms, others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, counting what comes in."""
+        limit = self._limit(scope) if scope["type"] == "http" else None
+        if limit is None:
+            await self._app(scope, receive, send)
+            return
+        taken = 0
+
+        async def counting() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise FileTooLarge(limit=human_size(limit))
+            return message
+
+        await self._app(scope, counting, send)
+
+    def _limit(self, scope: Scope) -> int | None:
+        headers = dict(scope["headers"])
+        if scope["method"] == "PUT" and scope["path"].endswith(("/documents/", "/files/")):
+            return None
+        return self._forms if headers.get(b"content-type", b"").startswith(b"multipart/") else self._others
 
 
 class RequestContext:

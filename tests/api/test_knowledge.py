@@ -1,5 +1,7 @@
 """From an upload to a passage, and back out of every store."""
 
+from collections.abc import AsyncIterator
+
 from sqlalchemy import text
 
 from tests.api.conftest import Api, make_assistant, make_collection, make_space, upload
@@ -151,3 +153,14 @@ async def test_viewers_search_through_an_assistant_only(api: Api) -> None:
         ({"assistant_id": assistant_id}, 200),
     ):
         assert (await viewer.post("/api/v1/search/", json={"query": "x", **scope})).status_code == status
+
+
+async def test_a_body_that_is_too_large_is_refused_while_it_comes(api: Api) -> None:
+    client = await api.client()
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1024**2
+
+    answer = await client.post("/api/v1/search/", content=endless(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["intric_error_code"]) == (413, 9015)
