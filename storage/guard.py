@@ -16,6 +16,7 @@ from sqlalchemy.sql.schema import Table
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
+from storage.sqlite import READS_ONLY
 
 SYSTEM: Final = "*"
 """The explicit scope of the few statements that cross tenants (see `storage.directory`)."""
@@ -46,6 +47,8 @@ def tenant_of(session: Session) -> Any:
 @event.listens_for(TenantSession, "after_begin")
 def _name_tenant(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     tenant = tenant_of(session)
+    if connection.get_execution_options().get(READS_ONLY):
+        return
     if connection.dialect.name == "sqlite":
         connection.execute(_TELL_TENANT, {"tenant": SYSTEM if tenant == SYSTEM else tenant.hex})
     elif tenant != SYSTEM:

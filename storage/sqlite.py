@@ -26,6 +26,10 @@ PRAGMAS = (
 )
 
 
+READS_ONLY = "reads_only"
+"""Execution option of connections that cannot write."""
+
+
 def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = True) -> AsyncEngine:
     """An engine whose transactions begin IMMEDIATE (`write`) or cannot write at all."""
     engine = create_async_engine(
@@ -34,6 +38,7 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
+        execution_options={READS_ONLY: not write},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

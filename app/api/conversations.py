@@ -53,8 +53,16 @@ def event(name: str, data: dict[str, Any], offset: int | None = None) -> bytes:
 class AnswerStream:
     """An answer as server-sent events."""
 
-    def __init__(self, runtime: Runtime, actor: Actor, conversation_id: UUID, message_id: UUID, version: int) -> None:
-        self._use, self._actor = runtime.services, actor
+    def __init__(
+        self,
+        runtime: Runtime,
+        actor: Actor,
+        conversation_id: UUID,
+        message_id: UUID,
+        version: int,
+        asked: Asked | None = None,
+    ) -> None:
+        self._use, self._actor, self._asked = runtime.services, actor, asked
         self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
         self._sources: Sequence[MessageSource] = ()
 
@@ -107,7 +115,7 @@ class AnswerStream:
             await queue.put(None)
 
     async def _first(self) -> dict[str, Any]:
-        view = await self._use.conversations.message(self._actor, self._message_id)
+        view = self._asked or await self._use.conversations.message(self._actor, self._message_id)
         return {
             **self._base(),
             "id": self._message_id,
@@ -151,7 +159,7 @@ async def answer(
     """Ask, and answer as a stream or at once."""
     asked = await running.services.conversations.ask(actor, question)
     if stream:
-        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version).events()
+        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked).events()
         return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
     return await _whole(running.services, actor, asked, version)
 

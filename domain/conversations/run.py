@@ -33,6 +33,7 @@ class Run:
 
     message_id: UUID
     tenant_id: UUID
+    user_id: UUID
     text: str = ""
     state: str = AnswerState.RUNNING
     sources: list[MessageSource] = field(default_factory=list)

@@ -246,7 +246,7 @@ class ConversationService:
         return Asked(conversation, message, files)
 
     def _start(self, plan: _Plan) -> None:
-        run = Run(plan.message.id, plan.actor.tenant_id, text=plan.message.answer)
+        run = Run(plan.message.id, plan.actor.tenant_id, plan.actor.user_id, text=plan.message.answer)
         self.runs.add(run)
         self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
 
@@ -294,6 +294,9 @@ class ConversationService:
         plan.message.tokens_question = context.tokens
         plan.message.trace |= {"query": plan.message.question, "left_out": context.left_out}
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
+        if not run.sources and not run.text:
+            run.ready.set()
+            return context
         async with self._uow.begin(plan.actor.tenant_id) as tx:
             old = (await tx.conversations.sources([run.message_id])).get(run.message_id, ())
             for source in old:
@@ -437,9 +440,7 @@ class ConversationService:
 
     async def follow(self, actor: Actor, message_id: UUID, offset: int = 0) -> AsyncIterator[RunEvent]:
         """The answer from character `offset` on, as it grows, until its final state."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            await self._own_message(tx, actor, message_id)
-        run = self.runs.get(message_id)
+        run = self._own_run(actor, message_id)
         if run is not None:
             async for event in run.follow(offset):
                 yield event
@@ -457,12 +458,18 @@ class ConversationService:
 
     async def sources_ready(self, actor: Actor, message_id: UUID) -> Sequence[MessageSource]:
         """The passages given to the model, as soon as they are known."""
-        run = self.runs.get(message_id)
+        run = self._own_run(actor, message_id)
         if run is not None:
             await run.ready.wait()
+            return run.sources
         async with self._uow.read(actor.tenant_id) as tx:
             await self._own_message(tx, actor, message_id)
             return (await tx.conversations.sources([message_id])).get(message_id, ())
+
+    def _own_run(self, actor: Actor, message_id: UUID) -> Run | None:
+        """The run in this process, when it is the actor's: it was allowed when it began."""
+        run = self.runs.get(message_id)
+        return run if run is not None and run.user_id == actor.user_id else None
 
     async def stop(self, actor: Actor, message_id: UUID) -> None:
         """Stop an answer; what has arrived is kept."""

@@ -1,15 +1,31 @@
 """What signing in asks of storage."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.identity.entities import SignIn
+from domain.tenants.entities import Tenant
+from domain.users.entities import User
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A session with whose it is."""
+
+    sign_in: SignIn
+    user: User
+    tenant: Tenant
+    roles: Sequence[str]
 
 
 class SignInRepository(Protocol):
     """Sign-in sessions of the transaction's tenant."""
+
+    async def bearer(self, sign_in_id: UUID) -> Bearer | None:
+        """A session with its user, tenant and roles, in one look: every request asks for it."""
 
     async def of_user(self, user_id: UUID) -> Sequence[SignIn]:
         """The sessions of a user that have not ended, latest used first."""

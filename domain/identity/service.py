@@ -72,6 +72,16 @@ def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: O
     )
 
 
+def _check_alive(tenant: Tenant, user: User) -> None:
+    """Raise unless the account and its organisation may work."""
+    if user.state == UserState.DELETED:
+        raise Unauthenticated
+    if tenant.state != TenantState.ACTIVE:
+        raise TenantSuspended
+    if user.state == UserState.INACTIVE:
+        raise UserInactive
+
+
 class IdentityService:
     """Use cases of signing in."""
 
@@ -154,12 +164,9 @@ class IdentityService:
     async def _living_user(tx: Transaction, tenant_id: UUID, user_id: UUID) -> User:
         tenant = await tx.get(Tenant, tenant_id)
         user = await tx.get(User, user_id)
-        if tenant is None or user is None or user.state == UserState.DELETED:
+        if tenant is None or user is None:
             raise Unauthenticated
-        if tenant.state != TenantState.ACTIVE:
-            raise TenantSuspended
-        if user.state == UserState.INACTIVE:
-            raise UserInactive
+        _check_alive(tenant, user)
         return user
 
     async def by_token(self, token: str, origin: Origin) -> Actor:
@@ -186,22 +193,22 @@ class IdentityService:
         """
         moment = now()
         async with self._uow.read(tenant_id) as tx:
-            found = await tx.get(SignIn, sign_in_id)
-            if found is None or found.ended(moment):
-                raise Unauthenticated
-            proven = (
-                secrets.compare_digest(hash_token(secret), found.token_hash or "")
-                if secret is not None
-                else found.user_id == user_id
-            )
-            if not proven:
-                raise Unauthenticated
-            user = await self._living_user(tx, tenant_id, found.user_id)
-            roles = (await tx.users.roles([user.id])).get(user.id, ())
+            bearer = await tx.sign_ins.bearer(sign_in_id)
+        if bearer is None or bearer.sign_in.ended(moment):
+            raise Unauthenticated
+        found = bearer.sign_in
+        proven = (
+            secrets.compare_digest(hash_token(secret), found.token_hash or "")
+            if secret is not None
+            else found.user_id == user_id
+        )
+        if not proven:
+            raise Unauthenticated
+        _check_alive(bearer.tenant, bearer.user)
         if moment - found.last_seen_at > TOUCH_EVERY:
             async with self._uow.begin(tenant_id) as tx:
                 await tx.sign_ins.touch(sign_in_id, moment)
-        return actor_of(user, roles, found, origin)
+        return actor_of(bearer.user, bearer.roles, found, origin)
 
     async def sign_out(self, actor: Actor) -> None:
         """End the actor's own session."""

@@ -9,7 +9,12 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.identity.entities import SignIn
+from domain.identity.repository import Bearer
+from domain.tenants.entities import Tenant
+from domain.users.entities import RoleAssignment, User
 from storage.tables.identity import sign_ins
+from storage.tables.tenants import tenants
+from storage.tables.users import role_assignments, users
 
 
 class SignInRepository:
@@ -17,6 +22,21 @@ class SignInRepository:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    async def bearer(self, sign_in_id: UUID) -> Bearer | None:
+        """A session with its user, tenant and roles, in one statement."""
+        statement = (
+            select(SignIn, User, Tenant, RoleAssignment)
+            .join(User, users.c.id == sign_ins.c.user_id)
+            .join(Tenant, tenants.c.id == sign_ins.c.tenant_id)
+            .outerjoin(RoleAssignment, role_assignments.c.user_id == users.c.id)
+            .where(sign_ins.c.id == sign_in_id)
+        )
+        rows = (await self._session.execute(statement)).all()
+        if not rows:
+            return None
+        sign_in, user, tenant, _ = rows[0]
+        return Bearer(sign_in, user, tenant, sorted(row[3].role for row in rows if row[3] is not None))
 
     async def of_user(self, user_id: UUID) -> Sequence[SignIn]:
         """The sessions of a user that were not revoked, latest used first."""

@@ -1,14 +1,17 @@
 """The main job in a browser: set up, upload, ask, and open the cited page; on all three shapes of an installation."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.ingestion.readers import page_text
 from tests.support import documents
 from tests.support.browser import in_thread
 from tests.support.postgres import Postgres
@@ -33,7 +36,7 @@ HANDBOOK = [
     "\n".join(["Avgifter", FACT, "Avgiften betalas innan beslutet fattas av byggnadsnämnden.", *FILLER]),
     "\n".join(["Överklagande", "Beslutet kan överklagas till länsstyrelsen inom tre veckor.", *FILLER]),
 ]
-REAL = Path("/usr/share/doc/debian-policy/policy.pdf.gz")
+PAPERS = Path(__file__).resolve().parents[2] / ".cache" / "papers" / "usr" / "share" / "doc" / "debian-policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +171,57 @@ def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page
     page.reload()
     ready(page)
     expect(log).to_contain_text(answer.splitlines()[-3][:30] if shape.provider else "4 300 kronor")
+
+
+@pytest.fixture
+def single_node(tmp_path: Path) -> Iterator[Installation]:
+    """One node with its organisation, built-in models only."""
+    installation = Installation(tmp_path / "data")
+    installation.set_up()
+    installation.start()
+    yield installation
+    installation.stop()
+
+
+def sign_in(page: Page, url: str) -> None:
+    """Through the form, as everybody."""
+    page.goto(url)
+    page.locator("input[name=email]").fill(EMAIL)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("button.main").click()
+    page.wait_for_url(f"{url}/")
+    ready(page)
+
+
+@pytest.mark.timeout(400)
+def test_a_real_handbook_is_cited_page_by_page(page: Page, single_node: Installation, tmp_path: Path) -> None:
+    packed = PAPERS / "fhs" / "fhs-3.0.pdf.gz"
+    if not packed.exists():
+        pytest.skip("the Debian package with the PDF is not at hand (make papers)")
+    handbook = tmp_path / "fhs-3.0.pdf"
+    handbook.write_bytes(gzip.decompress(packed.read_bytes()))
+    with closing(single_node.client()) as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Drift"}).json()["id"]
+        collection = client.post(f"/api/v1/spaces/{space}/knowledge/groups/", json={"name": "Standarder"}).json()["id"]
+        assistant = client.post(f"/api/v1/spaces/{space}/applications/assistants/", json={"name": "Driften"}).json()[
+            "id"
+        ]
+        client.post(f"/api/v1/assistants/{assistant}/", json={"groups": [{"id": collection}]})
+        sign_in(page, single_node.url)
+        page.goto(f"{single_node.url}/collections/{collection}")
+        ready(page)
+        page.locator("input[type=file]").first.set_input_files([handbook])
+        expect(page.get_by_text("Ready")).to_be_visible(timeout=300_000)
+        page.goto(f"{single_node.url}/chat/{assistant}")
+        ready(page)
+        page.get_by_role("textbox").last.fill("Where must static configuration files for add-on packages be installed?")
+        page.keyboard.press("Enter")
+        page.get_by_role("log").get_by_role("button", name=re.compile("1")).first.click()
+        page.wait_for_function("document.querySelector(\"img[src*='/sources/']\")?.naturalWidth > 300")
+        session = client.get("/api/v1/conversations/").json()["items"][0]["id"]
+        answer = client.post("/api/v1/conversations/", json={"session_id": session, "question": "And for X11?"}).json()
+    assert answer["references"]
+    pdf = pdfium.PdfDocument(handbook)
+    for reference in answer["references"]:
+        on_page = "".join(page_text(pdf, reference["page"] - 1).split())
+        assert "".join(reference["text"].split())[:60] in on_page
