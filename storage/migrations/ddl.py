@@ -176,7 +176,7 @@ create table if not exists chunk_index (
 alter table chunk_index alter column terms set storage external;
 create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
 create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
-create index if not exists ix_chunk_index_terms on chunk_index using gin (terms);
+create index if not exists ix_chunk_index_terms on chunk_index using gin (terms) with (fastupdate = off);
 create index if not exists ix_chunk_index_near on chunk_index
   using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) where dims = 384;
 """

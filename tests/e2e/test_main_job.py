@@ -84,12 +84,12 @@ def set_up(page: Page, url: str) -> None:
     ready(page)
 
 
-def connect(page: Page, installation: Installation, provider: Provider) -> None:
+def connect(page: Page, installation: Installation, provider: Provider, name: str = "echo") -> None:
     """Add the provider's model as an administrator's program would, and make it the default."""
     with closing(installation.client()) as client:
         body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
         added = client.post("/api/v1/admin/model-providers/", json=body).json()
-        model = {"name": "echo", "nickname": "Citerar", "make_default": True}
+        model = {"name": name, "nickname": "Citerar", "make_default": True}
         assert client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).status_code == 201
 
 
@@ -225,3 +225,25 @@ def test_a_real_handbook_is_cited_page_by_page(page: Page, single_node: Installa
     for reference in answer["references"]:
         on_page = "".join(page_text(pdf, reference["page"] - 1).split())
         assert "".join(reference["text"].split())[:60] in on_page
+
+
+def test_a_reload_in_mid_answer_loses_nothing(page: Page, single_node: Installation, provider: Provider) -> None:
+    connect(page, single_node, provider, "rate:15:120")
+    sign_in(page, single_node.url)
+    page.goto(f"{single_node.url}/chat")
+    ready(page)
+    page.get_by_role("textbox").last.fill("Berätta långsamt")
+    page.keyboard.press("Enter")
+    log = page.get_by_role("log")
+    page.wait_for_url(re.compile("/conversations/"))
+    expect(log).to_contain_text("w10 ")
+    page.reload()
+    ready(page)
+    expect(log).to_contain_text("w20 ")
+    with closing(single_node.client()) as client:
+        session = client.get("/api/v1/conversations/").json()["items"][0]["id"]
+        expect(log).to_contain_text("w119", timeout=60_000)
+        [message] = client.get(f"/api/v1/conversations/{session}/").json()["messages"]
+    assert message["answer"].split() == [f"w{n}" for n in range(120)]
+    shown = re.findall(r"w\d+", log.inner_text())
+    assert shown == message["answer"].split()

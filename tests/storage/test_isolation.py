@@ -1,5 +1,6 @@
 """No tenant sees or touches another tenant's rows: every table, every verb, both databases, raw statements included."""
 
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from storage.tables import metadata
 from storage.tables.base import mapper
 from storage.tables.spaces import spaces
 from storage.tables.users import users
-from tests.conftest import Place
+from tests.conftest import MASTER_KEY, Place
 from tests.support.postgres import Postgres
 from tests.support.rows import TABLES, Rows, fill, row_of
 
@@ -53,11 +54,12 @@ async def two(database: Database, place: Place, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture
-def raw(two: Two, place: Place) -> Two:
-    """Only Postgres guards raw statements."""
-    if place.dialect == "sqlite":
-        pytest.skip("raw statements are refused on SQLite")
-    return two
+async def raw(postgres: Postgres, postgres_place: Place) -> AsyncIterator[Two]:
+    """On Postgres, which guards raw statements too."""
+    url = postgres_place.url or ""
+    database = Database.postgres(url, MASTER_KEY, program_url=postgres_place.program_url, pool_size=4)
+    yield await _two(database, postgres.url(url.rsplit("/", 1)[1], user="postgres"))
+    await database.close()
 
 
 def test_every_table_is_tenant_owned_or_known_not_to_be() -> None:

@@ -1,6 +1,7 @@
 """A real worker process for tests of what survives its death."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -40,22 +41,27 @@ class WorkerProcess:
         if self._process.poll() is not None:
             return
         parent = psutil.Process(self._process.pid)
-        # Stopped first, so that nobody starts another while they are being ended.
-        for process in (family := [parent, *parent.children(recursive=True)]):
-            process.suspend()
-        for process in family:
-            process.kill()
+        # Stopped first, so that it starts nobody while its children are being ended.
+        parent.suspend()
+        _kill(parent.children(recursive=True))
+        parent.kill()
         self._process.wait()
 
     def kill_horse(self) -> None:
         """End only the process that carries out the present job, and what it has started."""
-        for process in psutil.Process(self._process.pid).children(recursive=True):
-            process.kill()
+        _kill(psutil.Process(self._process.pid).children(recursive=True))
 
     def kill_parent(self) -> None:
         """End only the process that takes jobs; the present job has to go on by itself."""
         self._process.kill()
         self._process.wait()
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        # One may have come to its own end by now.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 40) -> None:
