@@ -1,6 +1,8 @@
 """SQLite on one node: a current SQLite with sqlite-vec, one writer, a few readers, write-ahead log."""
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pysqlite3
@@ -10,7 +12,6 @@ import pysqlite3.dbapi2
 sys.modules["sqlite3"] = pysqlite3
 sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
 
-import sqlite_vec  # noqa: E402
 from sqlalchemy import Connection, event  # noqa: E402
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine  # noqa: E402
 
@@ -24,10 +25,16 @@ PRAGMAS = (
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
-
-
 READS_ONLY = "reads_only"
 """Execution option of connections that cannot write."""
+
+
+def _extension() -> str:
+    """The path of sqlite-vec. Importing the package would bring in numpy, which nobody here needs: 30 MB."""
+    spec = find_spec("sqlite_vec")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the package sqlite-vec is not installed")
+    return str(Path(spec.origin).parent / "vec0")
 
 
 def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = True) -> AsyncEngine:
@@ -52,7 +59,7 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
 
         async def prepare(driver: Any) -> None:
             await driver.enable_load_extension(True)
-            await driver.load_extension(sqlite_vec.loadable_path())
+            await driver.load_extension(_extension())
             await driver.enable_load_extension(False)
             await driver.create_function("app_tenant", 0, lambda: tenant["id"])
             await driver.create_function("set_tenant", 1, set_tenant)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from app.bootstrap import Runtime, build
 from app.config import load
 from domain.jobs.entities import Job
+from domain.kernel.errors import Failure
 from domain.knowledge import ingestion
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ async def _carry_out(runtime: Runtime, job: Job) -> None:
     except asyncio.CancelledError:
         if "cancelled" in reason:
             await jobs.cancelled(job)
+    except Failure as failure:
+        log.info("job %s ended with a reason: %s", job.id, failure.text())
+        await jobs.fail(job, failure, "")
     except Exception as error:
         incident = uuid4().hex[:8]
         log.exception("job %s failed, id %s", job.id, incident)

@@ -522,7 +522,7 @@ class KnowledgeService:
             ids = [c.id for c in collections]
             texts = [] if mode == "vector" else await tx.knowledge.search_texts(ids, query, depth)
             ranked = fuse(near, texts, vector_weight(query))
-            found = await tx.knowledge.found([r.key for r in ranked[: depth * 2]])
+            found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
         return passages(ranked, found, limit)
 
     async def _query_vectors(
