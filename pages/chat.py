@@ -25,7 +25,6 @@ from pages.visit import News, act, go_to_sign_in, guarded, identifier, reason_of
 
 BATCH_SECONDS = 0.05
 PAGE = 30
-MAX_FILES = 10
 ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
 
 
@@ -142,7 +141,7 @@ class Chat:
             upload_url="/api/v1/files/",
             token=self.visit.csrf_token,
             accept=ACCEPT,
-            max_files=MAX_FILES,
+            max_files=self.visit.services.conversations.max_files,
             chip=self.name,
             model=model_name(model.model) if model else "",
         )

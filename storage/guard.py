@@ -116,9 +116,9 @@ def _is_mapped(element: Any) -> bool:
 def _named(select: Select[Any]) -> tuple[Froms, Froms, Froms]:
     """The tenants' tables of a select: plain ones in its FROM, plain ones behind its columns, and mapped classes."""
     joins: Any = select._setup_joins
-    standing: set[str] = set()
-    mentioned: set[str] = set()
-    mapped: set[str] = set()
+    standing: Froms = set()
+    mentioned: Froms = set()
+    mapped: Froms = set()
     for parts, plain in (
         ((*select._from_obj, *(join[0] for join in joins)), standing),
         (select._raw_columns, mentioned),

@@ -213,13 +213,6 @@ def _provider(provider: ModelProvider) -> dict[str, Any]:
     }
 
 
-async def _found(use: Services, actor: Actor, provider_id: UUID) -> ModelProvider:
-    for provider in await use.models.providers(actor):
-        if provider.id == provider_id:
-            return provider
-    raise NotFound(N_("The provider was not found."))
-
-
 @providers.get("/", response_model=list[ProviderShown])
 async def list_providers(actor: Caller, use: Use) -> Any:
     """All providers, for administrators."""
@@ -249,18 +242,18 @@ def _report(actor: Actor, report: ConnectionReport) -> dict[str, Any]:
 @providers.get("/{provider_id}/", response_model=ProviderShown)
 async def provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
     """A provider."""
-    return _provider(await _found(use, actor, provider_id))
+    return _provider(await use.models.provider(actor, provider_id))
 
 
 @providers.put("/{provider_id}/", response_model=ProviderShown)
 async def update_provider(provider_id: UUID, body: ProviderChange, actor: Caller, use: Use) -> Any:
     """Change a provider. Without `credentials` the stored key stays; another address demands it again."""
-    present_one = await _found(use, actor, provider_id)
+    saved = await use.models.provider(actor, provider_id)
     changed = ProviderBody(
-        name=body.name or present_one.name,
-        provider_type=body.provider_type or present_one.type,
+        name=body.name or saved.name,
+        provider_type=body.provider_type or saved.type,
         credentials=body.credentials or {},
-        config=_config(present_one) if body.config is None else body.config,
+        config=_config(saved) if body.config is None else body.config,
     )
     return _provider(await use.models.update_provider(actor, provider_id, changed.draft(), active=body.is_active))
 
@@ -275,7 +268,7 @@ async def delete_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
 @providers.post("/{provider_id}/test/")
 async def test_saved_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
     """Try a saved provider with its stored key."""
-    saved = await _found(use, actor, provider_id)
+    saved = await use.models.provider(actor, provider_id)
     draft = ProviderDraft(saved.name, saved.type, saved.base_url, None, saved.config)
     return _report(actor, await use.models.test(actor, draft, provider_id))
 
@@ -283,7 +276,7 @@ async def test_saved_provider(provider_id: UUID, actor: Caller, use: Use) -> Any
 @providers.get("/{provider_id}/models/")
 async def models_of_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
     """The completion models that were added for the provider."""
-    await _found(use, actor, provider_id)
+    await use.models.provider(actor, provider_id)
     choices = await use.models.completion_models(actor)
     return present.page([present.completion_model(c) for c in choices if c.provider.id == provider_id])
 
@@ -291,8 +284,4 @@ async def models_of_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
 @providers.post("/{provider_id}/models/", status_code=201)
 async def add_model(provider_id: UUID, body: ModelBody, actor: Caller, use: Use) -> Any:
     """Add a completion model of the provider."""
-    model = await use.models.add_completion_model(actor, provider_id, **body.model_dump())
-    for choice in await use.models.completion_models(actor):
-        if choice.model.id == model.id:
-            return present.completion_model(choice)
-    raise NotFound(N_("The model was not found."))
+    return present.completion_model(await use.models.add_completion_model(actor, provider_id, **body.model_dump()))

@@ -333,6 +333,7 @@ _BLOCKS = frozenset(
     "address article blockquote body center dd details dialog div dl dt fieldset figcaption figure h1 h2 h3 h4 h5 h6 "
     "header hgroup hr li main ol p pre section summary table ul".split()
 )
+_ANY_BLOCK = ", ".join(sorted(_BLOCKS))
 
 
 def _html_node(builder: Builder, node: Any) -> None:
@@ -350,7 +351,7 @@ def _html_node(builder: Builder, node: Any) -> None:
             _html_block(builder, child)
         elif child.tag == "br":
             collected.append(" ")
-        elif child.css_first(", ".join(_BLOCKS)) is not None:
+        elif child.css_first(_ANY_BLOCK) is not None:
             flush()
             _html_node(builder, child)
         else:

@@ -74,7 +74,7 @@ def visible(access: SpaceAccess, assistant: Assistant) -> bool:
 
 def permissions_of(actor: Actor, access: SpaceAccess, assistant: Assistant) -> list[Action]:
     """What the actor may do to this very assistant."""
-    allowed: list[Action] = [a for a in access.permissions(actor, resource_of(assistant)) if a != Action.CREATE]
+    allowed = access.permissions_of_one(actor, resource_of(assistant))
     if access.space.kind == SpaceKind.PERSONAL:
         allowed = [a for a in allowed if a != Action.PUBLISH]
     if not assistant.insight_enabled:

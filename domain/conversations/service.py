@@ -123,7 +123,7 @@ class ConversationService:
         max_files: int,
     ) -> None:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
-        self._chat, self.runs, self._max_files = chat, runs, max_files
+        self._chat, self.runs, self.max_files = chat, runs, max_files
         self._owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
 
     # Asking
@@ -131,8 +131,8 @@ class ConversationService:
     async def ask(self, actor: Actor, question: Question) -> Asked:
         """Write the question down and start the answer. The run goes on whoever listens."""
         text = clean_text(question.text, "question", QUESTION_LIMIT).strip()
-        if len(question.file_ids) > self._max_files:
-            raise Invalid(N_("Attach at most {limit} files."), field="files", limit=self._max_files)
+        if len(question.file_ids) > self.max_files:
+            raise Invalid(N_("Attach at most {limit} files."), field="files", limit=self.max_files)
         files = await self._files.own(actor, question.file_ids)
         if not text and not files:
             raise Invalid(N_("Write a question."), field="question")

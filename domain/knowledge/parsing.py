@@ -138,7 +138,7 @@ _COMMON = {
 
 
 def language_of(text: str) -> str:
-    """Sv or en by the share of each language's commonest words; empty when neither is clear."""
+    """The language, sv or en, by the share of each language's commonest words; empty when neither is clear."""
     words = text[:20_000].lower().split()
     if len(words) < 3:
         return ""

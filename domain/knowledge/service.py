@@ -108,7 +108,7 @@ class KnowledgeService:
     ) -> list[CollectionView]:
         choices = {c.model.id: c for c in await embedding_choices(tx)}
         sizes = await tx.knowledge.sizes([c.id for c in found])
-        allowed = [a for a in access.permissions(actor, Resource.COLLECTION) if a is not Action.CREATE]
+        allowed = access.permissions_of_one(actor, Resource.COLLECTION)
         return [
             CollectionView(
                 c,
@@ -220,7 +220,7 @@ class KnowledgeService:
     def _page(
         actor: Actor, access: SpaceAccess, page: Page[DocumentRow], collections: Sequence[Collection]
     ) -> Page[DocumentView]:
-        allowed = [a for a in access.permissions(actor, Resource.DOCUMENT) if a is not Action.CREATE]
+        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
         models = {c.id: c.embedding_model_id for c in collections}
         views = [DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items]
         return Page(views, page.next_cursor, page.total)
@@ -241,7 +241,7 @@ class KnowledgeService:
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
-        allowed = [a for a in access.permissions(actor, Resource.DOCUMENT) if a is not Action.CREATE]
+        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
         return DocumentView(document, version, allowed, collection.embedding_model_id)
 
     async def upload(
@@ -513,28 +513,44 @@ class KnowledgeService:
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
             return []
-        depth = max(LEG_DEPTH, limit * 2)
-        vectors = {} if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+        vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+        ids = [] if mode == "vector" else [c.id for c in collections]
         async with self._uow.read(tenant_id) as tx:
-            near: list[SearchHit] = []
-            for ids, vector in vectors.values():
-                near += await tx.knowledge.search_vectors(ids, vector, depth)
-            ids = [c.id for c in collections]
-            texts = [] if mode == "vector" else await tx.knowledge.search_texts(ids, query, depth)
-            ranked = fuse(near, texts, vector_weight(query))
-            found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
-        return passages(ranked, found, limit)
+            return await find_passages(tx, query, vectors, ids, limit)
 
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection]
-    ) -> dict[UUID, tuple[list[UUID], bytes]]:
+    ) -> list[tuple[list[UUID], bytes]]:
         async with self._uow.read(tenant_id) as tx:
             models = {c.model.id: c.model for c in await embedding_choices(tx)}
-        vectors: dict[UUID, tuple[list[UUID], bytes]] = {}
+        vectors: list[tuple[list[UUID], bytes]] = []
         for model_id in {c.embedding_model_id for c in collections}:
             vector = (await self._embedder.embed(tenant_id, models[model_id], [query], "query"))[0]
-            vectors[model_id] = ([c.id for c in collections if c.embedding_model_id == model_id], vector)
+            vectors.append(([c.id for c in collections if c.embedding_model_id == model_id], vector))
         return vectors
+
+
+async def find_passages(
+    tx: Transaction,
+    query: str,
+    vectors: Sequence[tuple[Sequence[UUID], bytes]],
+    collection_ids: Sequence[UUID],
+    limit: int,
+) -> list[Passage]:
+    """The best `limit` passages for a query.
+
+    `vectors` holds the query as each embedding model sees it, with the collections of that model; the words of the query
+    are sought in `collection_ids`. Without either, that leg is left out.
+    """
+    depth = max(LEG_DEPTH, limit * 2)
+    near: list[SearchHit] = []
+    for ids, vector in vectors:
+        near += await tx.knowledge.search_vectors(ids, vector, depth)
+    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else []
+    ranked = fuse(near, texts, vector_weight(query))
+    # More than the limit, because neighbouring chunks become one passage.
+    found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
+    return passages(ranked, found, limit)
 
 
 def human_size(size: int) -> str:

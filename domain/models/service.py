@@ -138,6 +138,12 @@ class ModelService:
         async with self._uow.read(actor.tenant_id) as tx:
             return await tx.models.providers()
 
+    async def provider(self, actor: Actor, provider_id: UUID) -> ModelProvider:
+        """One provider, for administrators; raises `NotFound`."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await self._provider(tx, provider_id)
+
     async def test(self, actor: Actor, draft: ProviderDraft, provider_id: UUID | None = None) -> ConnectionReport:
         """Try a provider before or after it is saved, and say what happened at each step."""
         actor.require(Permission.ADMIN)
@@ -220,7 +226,7 @@ class ModelService:
         reasoning: bool = False,
         hosting: str = "swe",
         make_default: bool = False,
-    ) -> CompletionModel:
+    ) -> CompletionChoice:
         """Add a model of a provider; `token_limit` is the size of its context window."""
         actor.require(Permission.ADMIN)
         if not MIN_TOKEN_LIMIT <= token_limit <= MAX_TOKEN_LIMIT:
@@ -251,7 +257,7 @@ class ModelService:
                 model.is_default = True
             await tx.add(model)
             self._model_changed(tx, actor, "model_created", model)
-        return model
+        return CompletionChoice(model, provider)
 
     async def add_embedding_model(
         self, actor: Actor, provider_id: UUID, name: str, *, dimensions: int, max_input: int = 8000

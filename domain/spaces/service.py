@@ -38,6 +38,10 @@ class SpaceAccess:
             return []
         return allowed
 
+    def permissions_of_one(self, actor: Actor, resource: Resource) -> list[Action]:
+        """What the actor may do to one such resource that exists."""
+        return [action for action in self.permissions(actor, resource) if action != Action.CREATE]
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceView:
