@@ -12,12 +12,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
-from domain.tenants.entities import TenantKey
+from domain.tenants.entities import Tenant, TenantKey
 from storage.database import Database
 from storage.tables.tenants import tenant_keys
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 SEALED_PREFIX = "s1:"
+_LIVING_KEY = select(TenantKey).where(tenant_keys.c.retired_at.is_(None)).order_by(tenant_keys.c.id)
 
 
 class MasterKeyError(RuntimeError):
@@ -72,26 +73,32 @@ class KeyRing:
 
     async def _load(self, tenant_id: UUID) -> bytes | None:
         async with self._database.session(tenant_id, write=False) as session:
-            statement = select(TenantKey).where(tenant_keys.c.retired_at.is_(None)).order_by(tenant_keys.c.id)
-            found = (await session.scalars(statement)).first()
+            return self._unwrapped((await session.scalars(_LIVING_KEY)).first())
+
+    async def _make(self, tenant_id: UUID) -> bytes:
+        async with self._database.session(tenant_id) as session:
+            # One at a time: whoever comes second must find the first one's key, or what either encrypts is lost. SQLite
+            # has one writer anyway; Postgres locks the tenant's row, without being in the way of those who refer to it.
+            await session.execute(select(Tenant).with_for_update(key_share=True))
+            known = self._unwrapped((await session.scalars(_LIVING_KEY)).first())
+            if known is not None:
+                return known
+            key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
+            wrapped = nonce + AESGCM(self._master).encrypt(nonce, key, tenant_id.bytes)
+            session.add(TenantKey(tenant_id=tenant_id, wrapped=wrapped, master_key_id=self._master_id))
+            await session.commit()
+            return key
+
+    def _unwrapped(self, found: TenantKey | None) -> bytes | None:
         if found is None:
             return None
         try:
             nonce, wrapped = found.wrapped[:NONCE_BYTES], found.wrapped[NONCE_BYTES:]
-            return AESGCM(self._master).decrypt(nonce, wrapped, tenant_id.bytes)
+            return AESGCM(self._master).decrypt(nonce, wrapped, found.tenant_id.bytes)
         except InvalidTag:
             raise MasterKeyError(
                 "the master key is not the one this data was encrypted with. Restore the right ENCRYPTION_KEY."
             ) from None
-
-    async def _make(self, tenant_id: UUID) -> bytes:
-        key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
-        wrapped = nonce + AESGCM(self._master).encrypt(nonce, key, tenant_id.bytes)
-        async with self._database.session(tenant_id) as session:
-            session.add(TenantKey(tenant_id=tenant_id, wrapped=wrapped, master_key_id=self._master_id))
-            await session.commit()
-        # Another process may have made one at the same moment: the oldest counts.
-        return await self._load(tenant_id) or key
 
     async def seal(self, tenant_id: UUID, plain: str) -> str:
         """The encrypted form of a secret, safe to store."""
