@@ -20,10 +20,10 @@ def main() -> None:
             client.get("/api/v1/users/me/").raise_for_status()
         time.sleep(chosen.settle)
         parts: dict[str, float] = {}
-        for process in installation.processes():
+        for process in installation.family():
             kind = kind_of(process.cmdline())
             parts[f"{kind}_MB"] = parts.get(f"{kind}_MB", 0) + proportional_memory(process) / 1e6
-        row("idle memory", all_MB=sum(parts.values()), processes=len(installation.processes()), **parts)
+        row("idle memory", all_MB=sum(parts.values()), processes=len(installation.family()), **parts)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,19 @@
-"""A whole installation in a temporary folder, started as an operator starts it, and a small client for it."""
+"""An installation in a temporary folder, started as an operator starts it and measured, and a client for streams."""
 
 import argparse
 import asyncio
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
 import psutil  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).resolve().parents[1]
-EMAIL, PASSWORD = "owner@example.se", "correct horse battery staple"
-START_SECONDS = 120.0
+from app.ai.embedding.convert import convert
+from tests.support import server
 
 
 def arguments(description: str | None, **numbers: tuple[int, int]) -> argparse.Namespace:
@@ -51,22 +44,6 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def model_folder() -> Path:
-    """The files of the built-in model; they are made there when they are missing."""
-    from app.ai.embedding.convert import convert
-
-    folder = Path(os.environ.get("SAMRAD_TEST_MODEL", ROOT / ".cache" / "model")).resolve()
-    convert(folder)
-    return folder
-
-
 def proportional_memory(process: psutil.Process) -> int:
     """The proportional set size of a process, in bytes: shared pages count once among those who share them."""
     try:
@@ -76,119 +53,64 @@ def proportional_memory(process: psutil.Process) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
-class Installation:
-    """A single node with an organisation, stopped and deleted when the block is left."""
+class Installation(server.Installation):
+    """A single node with an organisation in a folder of its own, stopped and deleted when the block is left."""
 
-    def __init__(self, *, provider_url: str | None = None, model: str | None = None, set_up: bool = True) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="samrad-bench-"))
-        self.port = free_port()
+    def __init__(self, *, provider_url: str | None = None, model: str = "ok:5", organisation: bool = True) -> None:
+        convert(server.MODEL)
+        self._folder = Path(tempfile.mkdtemp(prefix="samrad-bench-"))
+        super().__init__(self._folder / "data", LOG_LEVEL="WARNING")
         self.url = f"http://127.0.0.1:{self.port}"
-        self._provider, self._model, self._set_up = provider_url, model, set_up
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "DATA_DIR": str(self.folder / "data"),
-            "PORT": str(self.port),
-            "MODELS_DIR": str(model_folder()),
-            "OUTBOUND_ALLOW": "127.0.0.1",
-            "LOG_LEVEL": "WARNING",
-        }
+        self._provider, self._model, self._organisation = provider_url, model, organisation
 
     def __enter__(self) -> "Installation":
         try:
-            if self._set_up:
-                self._run_set_up()
+            if self._organisation:
+                self.set_up()
             self.start()
+            if self._provider:
+                self.add_model(self._provider, self._model)
         except BaseException:
-            self.stop()
+            self.delete()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.delete()
+
+    def delete(self) -> None:
+        """End the program and delete its data."""
         self.stop()
-
-    def _run_set_up(self) -> None:
-        command = [sys.executable, "main.py", "setup", "--organisation", "Kommun"]
-        command += ["--email", EMAIL, "--password", PASSWORD]
-        if self._provider:
-            command += ["--provider", "openai_compatible", "--base-url", self._provider, "--key", "sk-benchmark"]
-            command += ["--model", self._model or "ok:5"]
-        with (self.folder / "log").open("ab") as log:
-            done = subprocess.run(command, cwd=ROOT, env=self._environment(), check=False, stdout=log, stderr=log)
-        if done.returncode:
-            raise RuntimeError((self.folder / "log").read_text())
-
-    def start(self, path: str = "/livez") -> float:
-        """Start the program; the seconds until `path` answers 200 (after redirects)."""
-        began = time.monotonic()
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "main.py", "serve"], cwd=ROOT, env=self._environment(), stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        with httpx.Client(follow_redirects=True, trust_env=False) as client:
-            while time.monotonic() - began < START_SECONDS:
-                if self.process.poll() is not None:
-                    break
-                try:
-                    if client.get(self.url + path).status_code == 200:
-                        return time.monotonic() - began
-                except httpx.TransportError:
-                    time.sleep(0.01)
-        raise RuntimeError((self.folder / "log").read_text())
-
-    def halt(self) -> None:
-        """Stop the program and wait for its processes; the data stays."""
-        if self.process is None:
-            return
-        family = self.processes()
-        self.process.send_signal(signal.SIGTERM)
-        for left in psutil.wait_procs(family, timeout=15)[1]:
-            left.kill()
-        self.process.wait()
-        self.process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Stop the program and delete its data."""
-        self.halt()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """End the program and all that it has started; the data stays."""
+        family = self.family()
+        super().stop()
+        for left in psutil.wait_procs(family, timeout=1)[1]:
+            left.kill()
 
-    def processes(self) -> list[psutil.Process]:
+    def family(self) -> list[psutil.Process]:
         """All processes of the installation: the server, its workers, Valkey, the embedding process."""
-        if self.process is None:
+        if "serve" not in self.processes:
             return []
-        main = psutil.Process(self.process.pid)
+        main = psutil.Process(self.processes["serve"].pid)
         family = [main, *main.children(recursive=True)]
         known = {process.pid for process in family}
         # The embedding process belongs to the machine: whoever started it is not its parent for long.
-        data = str(self.folder / "data")
         for process in psutil.process_iter(["cmdline"]):
-            if process.pid not in known and any(data in part for part in process.info["cmdline"] or []):
+            if process.pid not in known and any(str(self.data) in part for part in process.info["cmdline"] or []):
                 family.append(process)
         return family
 
     def memory(self) -> int:
         """The proportional set size of all processes, in bytes."""
-        return sum(proportional_memory(process) for process in self.processes())
+        return sum(proportional_memory(process) for process in self.family())
 
     def cpu_seconds(self) -> float:
         """The processor time that the server process has used."""
-        assert self.process is not None
-        times = psutil.Process(self.process.pid).cpu_times()
+        times = psutil.Process(self.processes["serve"].pid).cpu_times()
         return float(times.user + times.system)
-
-    def client(self) -> httpx.Client:
-        """A client that is signed in as the owner."""
-        form = {"username": EMAIL, "password": PASSWORD}
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as visitor:
-            answer = visitor.post("/api/v1/users/login/token/", data=form)
-        answer.raise_for_status()
-        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
 
 
 def assistant_of(client: httpx.Client) -> str:

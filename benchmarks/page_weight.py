@@ -1,12 +1,13 @@
 """What a browser loads for a page the first time, and the second: bytes over the wire, and the number of requests."""
 
-import shutil
 import sys
 from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
-from benchmarks.installation import EMAIL, PASSWORD, Installation, arguments, row
+from benchmarks.installation import Installation, arguments, row
+from tests.support.browser import ARGUMENTS, CHROMIUM
+from tests.support.server import EMAIL, PASSWORD
 
 
 class Weight:
@@ -40,11 +41,10 @@ def measure(context: BrowserContext, name: str, address: str) -> None:
 
 def main() -> None:
     chosen = arguments(__doc__)
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
+    if CHROMIUM is None:
         sys.exit("Chromium is not installed.")
     with Installation() as installation, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
             visitor = browser.new_context()
             measure(visitor, "the sign-in page", f"{installation.url}/sign-in")

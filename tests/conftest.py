@@ -1,7 +1,6 @@
 """Fixtures for every test: real databases of both kinds, a real Valkey, a real provider over HTTP."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from storage import migrate
 from storage.database import Database
 from tests.support.postgres import OWNER, TEMPLATE, Postgres
 from tests.support.provider import Provider
+from tests.support.server import MODEL
 from tests.support.valkey import Valkey
 
-pytest_plugins = ["tests.support.browser"]
+pytest_plugins = ["tests.support.api", "tests.support.browser"]
 MASTER_KEY = bytes(range(32))
-MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ".cache/model")).resolve()
-"""The built-in model, converted once for all runs of the tests."""
 PASSWORD = "correct horse battery staple"
 BOTH = ("sqlite", "postgres")
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Api, events_of, make_assistant, make_collection, make_space, upload
 from tests.support import documents
+from tests.support.api import Api, events_of, make_assistant, make_collection, make_space, upload
 from tests.support.provider import Provider
 
 QUESTION = "Vad kostar bygglov för en altan?"

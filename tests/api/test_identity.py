@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from domain.identity.service import ACCOUNT_THRESHOLD
-from tests.api.conftest import Api
 from tests.conftest import PASSWORD
+from tests.support.api import Api
 
 
 async def test_me_tells_who_one_is_and_what_one_may(api: Api) -> None:

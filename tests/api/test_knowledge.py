@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 from sqlalchemy import text
 
-from tests.api.conftest import Api, make_assistant, make_collection, make_space, upload
 from tests.support import documents
+from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 
 FACT = "Avgiften för bygglov för en altan är 4 300 kronor och betalas innan beslutet."
 PAGES = ["Handbok om bygglov för handläggare i kommunen.", FACT, "Beslutet kan överklagas inom tre veckor."]

@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.api.conftest import Api, make_assistant, make_collection, make_space
+from tests.support.api import Api, make_assistant, make_collection, make_space
 
 
 async def test_the_personal_space_is_made_once_and_is_ones_own(api: Api) -> None:

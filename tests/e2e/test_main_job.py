@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 
 from app.ingestion.readers import page_text
 from tests.support import documents
-from tests.support.browser import in_thread
+from tests.support.browser import in_thread, ready, sign_in
 from tests.support.postgres import Postgres
 from tests.support.provider import Provider
-from tests.support.server import EMAIL, PASSWORD, Installation
+from tests.support.server import EMAIL, PASSWORD, Installation, installed
 from tests.support.valkey import Valkey
 
 SHAPES = ("builtin", "provider", "production")
@@ -66,11 +66,6 @@ def shape(
         in_thread(postgres.drop(name))
 
 
-def ready(page: Page) -> None:
-    """The page's socket is open."""
-    page.wait_for_function("window.did_handshake === true")
-
-
 def set_up(page: Page, url: str) -> None:
     """The first start."""
     page.goto(url)
@@ -84,17 +79,8 @@ def set_up(page: Page, url: str) -> None:
     ready(page)
 
 
-def connect(page: Page, installation: Installation, provider: Provider, name: str = "echo") -> None:
-    """Add the provider's model as an administrator's program would, and make it the default."""
-    with closing(installation.client()) as client:
-        body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
-        added = client.post("/api/v1/admin/model-providers/", json=body).json()
-        model = {"name": name, "nickname": "Citerar", "make_default": True}
-        assert client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).status_code == 201
-
-
-def make_collection(page: Page, url: str, folder: Path) -> str:
-    """A space with a collection of two documents, read to the end; the space's name."""
+def make_collection(page: Page, url: str, folder: Path) -> None:
+    """A space with a collection of two documents, read to the end."""
     page.goto(url)
     ready(page)
     page.get_by_role("button", name="Create space").first.click()
@@ -113,7 +99,6 @@ def make_collection(page: Page, url: str, folder: Path) -> str:
     notes.write_text("# Möte\n\nNästa möte är den 3 december.", encoding="utf-8")
     page.locator("input[type=file]").first.set_input_files([handbook, notes])
     expect(page.get_by_text("Ready")).to_have_count(2, timeout=90_000)
-    return "Bygg"
 
 
 def make_assistant(page: Page, url: str) -> None:
@@ -142,7 +127,7 @@ def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page
     url = shape.installation.url
     set_up(page, url)
     if shape.provider is not None:
-        connect(page, shape.installation, shape.provider)
+        shape.installation.add_model(shape.provider.url, "echo")
     make_collection(page, url, tmp_path)
     make_assistant(page, url)
     page.get_by_role("textbox").last.fill(QUESTION)
@@ -176,21 +161,8 @@ def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page
 @pytest.fixture
 def single_node(tmp_path: Path) -> Iterator[Installation]:
     """One node with its organisation, built-in models only."""
-    installation = Installation(tmp_path / "data")
-    installation.set_up()
-    installation.start()
-    yield installation
-    installation.stop()
-
-
-def sign_in(page: Page, url: str) -> None:
-    """Through the form, as everybody."""
-    page.goto(url)
-    page.locator("input[name=email]").fill(EMAIL)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("button.main").click()
-    page.wait_for_url(f"{url}/")
-    ready(page)
+    with installed(tmp_path / "data") as installation:
+        yield installation
 
 
 @pytest.mark.timeout(400)
@@ -228,7 +200,7 @@ def test_a_real_handbook_is_cited_page_by_page(page: Page, single_node: Installa
 
 
 def test_a_reload_in_mid_answer_loses_nothing(page: Page, single_node: Installation, provider: Provider) -> None:
-    connect(page, single_node, provider, "rate:15:120")
+    single_node.add_model(provider.url, "rate:15:120")
     sign_in(page, single_node.url)
     page.goto(f"{single_node.url}/chat")
     ready(page)

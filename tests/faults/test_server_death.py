@@ -1,51 +1,52 @@
 """The server dies in the middle of an answer: what had arrived is kept, and the answer can be continued."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import pytest
+from playwright.sync_api import Page, expect
 
+from tests.support.browser import ready, sign_in
 from tests.support.provider import Provider
-from tests.support.server import Installation
+from tests.support.server import installed
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    """An installation with its organisation."""
-    made = Installation(tmp_path / "data")
-    made.set_up()
-    made.start()
-    yield made
-    made.stop()
+def test_the_partial_answer_is_kept_and_continued(page: Page, provider: Provider, tmp_path: Path) -> None:
+    with installed(tmp_path / "data") as installation:
+        installation.add_model(provider.url, "rate:20:200")
+        with closing(installation.client()) as client:
+            assistant = client.get("/api/v1/spaces/type/personal/").json()["default_assistant"]["id"]
+            question = {"assistant_id": assistant, "question": "Berätta länge", "stream": True}
+            with client.stream("POST", "/api/v1/conversations/", json=question) as stream:
+                received = ""
+                for line in stream.iter_lines():
+                    received += line
+                    if received.count("event: text") > 40:
+                        break
+            session = received.split('"session_id": "')[1][:36]
+            installation.kill("serve")
+        installation.start()
+        with closing(installation.client()) as client:
 
+            def message() -> dict[str, str]:
+                [found] = client.get(f"/api/v1/conversations/{session}/").json()["messages"]
+                return dict(found)
 
-def test_the_partial_answer_is_kept_and_continued(installation: Installation, provider: Provider) -> None:
-    with closing(installation.client()) as client:
-        body = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
-        added = client.post("/api/v1/admin/model-providers/", json=body).json()
-        model = {"name": "rate:20:2000", "make_default": True}
-        client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model)
-        space = client.get("/api/v1/spaces/type/personal/").json()["id"]
-        assistant = client.post(f"/api/v1/spaces/{space}/applications/assistants/", json={"name": "Hjälpen"}).json()[
-            "id"
-        ]
-        question = {"assistant_id": assistant, "question": "Berätta länge", "stream": True}
-        with client.stream("POST", "/api/v1/conversations/", json=question) as stream:
-            received = ""
-            for line in stream.iter_lines():
-                received += line
-                if received.count("event: text") > 40:
-                    break
-        session = received.split('"session_id": "')[1][:36]
-        installation.kill("serve")
-    installation.start()
-    with closing(installation.client()) as client:
-        deadline = time.monotonic() + 60
-        while (message := client.get(f"/api/v1/conversations/{session}/").json()["messages"][0])["state"] == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        assert message["state"] == "interrupted"
-        assert len(message["answer"].split()) > 10
-        assert message["error"]
+            deadline = time.monotonic() + 60
+            while (kept := message())["state"] == "running":
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            assert kept["state"] == "interrupted"
+            assert len(kept["answer"].split()) > 10
+            assert kept["error"]
+            sign_in(page, installation.url)
+            page.goto(f"{installation.url}/conversations/{session}")
+            ready(page)
+            page.get_by_role("button", name="Continue").click()
+            expect(page.get_by_role("log")).to_contain_text("w199", timeout=60_000)
+            while (whole := message())["state"] == "running":
+                assert time.monotonic() < deadline + 60
+                time.sleep(0.1)
+            assert whole["state"] == "done"
+            assert whole["answer"].startswith(kept["answer"])
+            assert len(whole["answer"].split()) >= len(kept["answer"].split()) + 199

@@ -1,7 +1,7 @@
 """Whatever dies while a document is read, the document ends ready or failed with a reason, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -48,6 +48,13 @@ class House:
 
         uploaded = await self.runtime.services.knowledge.upload(self.owner, self.collection_id, name, stream())
         return uploaded.document.id
+
+    async def upload_until_embedding(self) -> UUID:
+        """Take in a text whose first embeddings are asked for, and held back until `release_embeddings`; its id."""
+        self.provider.hold_embeddings()
+        document_id = await self.upload()
+        assert await asyncio.to_thread(self.provider.wait_for_embedding)
+        return document_id
 
     async def view(self, document_id: UUID) -> DocumentView:
         """The document as it is now."""
@@ -105,6 +112,12 @@ class House:
                 count = (await connection.execute(text(f"select count(*) from {table}"))).scalar_one()
                 assert count == view.version.chunk_count, table
 
+    async def ready_by_another(self, document_id: UUID, workers: list[WorkerProcess]) -> None:
+        """The lease runs out, and a new worker makes the document ready."""
+        await self.let_time_pass(document_id)
+        workers.append(WorkerProcess(self.runtime.settings))
+        await self.ready_once(document_id)
+
 
 @pytest.fixture
 async def house(runtime: Runtime, owner: Actor, provider: Provider, valkey: Valkey) -> AsyncIterator[House]:
@@ -123,7 +136,7 @@ async def house(runtime: Runtime, owner: Actor, provider: Provider, valkey: Valk
 
 
 @pytest.fixture
-def workers(house: House) -> AsyncIterator[list[WorkerProcess]]:
+def workers(house: House) -> Iterator[list[WorkerProcess]]:
     """Worker processes that are running; ended after the test."""
     started = [WorkerProcess(house.runtime.settings)]
     yield started
@@ -136,22 +149,16 @@ async def test_killed_while_parsing(house: House, workers: list[WorkerProcess]) 
     await house.reached(document, DocumentState.PARSING)
     workers[0].kill()
     assert await house.state(document) == DocumentState.PARSING
-    await house.let_time_pass(document)
-    workers.append(WorkerProcess(house.runtime.settings))
-    await house.ready_once(document)
+    await house.ready_by_another(document, workers)
     assert (await house.job(document)).attempt == 2
 
 
 async def test_killed_while_embedding(house: House, workers: list[WorkerProcess]) -> None:
-    house.provider.hold_embeddings()
-    document = await house.upload()
-    assert await asyncio.to_thread(house.provider.wait_for_embedding)
+    document = await house.upload_until_embedding()
     workers[0].kill()
     house.provider.release_embeddings()
     assert await house.state(document) == DocumentState.INDEXING
-    await house.let_time_pass(document)
-    workers.append(WorkerProcess(house.runtime.settings))
-    await house.ready_once(document)
+    await house.ready_by_another(document, workers)
 
 
 async def test_killed_while_storing(house: House, workers: list[WorkerProcess]) -> None:
@@ -162,16 +169,12 @@ async def test_killed_while_storing(house: House, workers: list[WorkerProcess]) 
 
     await until(embedded)
     workers[0].kill()
-    await house.let_time_pass(document)
-    workers.append(WorkerProcess(house.runtime.settings))
-    await house.ready_once(document)
+    await house.ready_by_another(document, workers)
 
 
 @ON_SQLITE
 async def test_only_the_work_horse_is_killed(house: House, workers: list[WorkerProcess]) -> None:
-    house.provider.hold_embeddings()
-    document = await house.upload()
-    assert await asyncio.to_thread(house.provider.wait_for_embedding)
+    document = await house.upload_until_embedding()
     workers[0].kill_horse()
     house.provider.release_embeddings()
     await house.let_time_pass(document)
@@ -180,9 +183,7 @@ async def test_only_the_work_horse_is_killed(house: House, workers: list[WorkerP
 
 @ON_POSTGRES
 async def test_the_job_goes_on_when_only_the_worker_is_killed(house: House, workers: list[WorkerProcess]) -> None:
-    house.provider.hold_embeddings()
-    document = await house.upload()
-    assert await asyncio.to_thread(house.provider.wait_for_embedding)
+    document = await house.upload_until_embedding()
     workers[0].kill_parent()
     house.provider.release_embeddings()
     await house.reached(document, DocumentState.READY)
@@ -204,7 +205,7 @@ async def test_a_redis_that_forgot_everything(house: House, valkey: Valkey) -> N
         client.flushall()
     worker = WorkerProcess(house.runtime.settings)
     try:
-        await house.reached(document, DocumentState.READY)
+        await house.ready_once(document)
     finally:
         worker.kill()
 
@@ -225,9 +226,7 @@ async def test_a_provider_that_fails_is_tried_again(house: House, workers: list[
 
 @ON_SQLITE
 async def test_cancelled_while_embedding(house: House, workers: list[WorkerProcess]) -> None:
-    house.provider.hold_embeddings()
-    document = await house.upload()
-    assert await asyncio.to_thread(house.provider.wait_for_embedding)
+    document = await house.upload_until_embedding()
     await house.runtime.services.knowledge.cancel(house.owner, document)
     # The call at the provider ends as well, not only our waiting for it.
     assert await asyncio.to_thread(house.provider.wait_for_disconnect)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.server import EMAIL, PASSWORD, Installation
+from tests.support.browser import ready, sign_in
+from tests.support.server import EMAIL, PASSWORD, Installation, installed
 
 AXE = (Path(__file__).parent.parent / "support/axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -19,27 +20,13 @@ PAGES = ("/", "/chat", "/conversations", "/account", "/admin/models", "/admin/us
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A program with one organisation, set up from the command line."""
-    made = Installation(tmp_path_factory.mktemp("pages") / "data", WORKERS="0")
-    made.start()
-    made.set_up()
-    yield made
-    made.stop()
+    with installed(tmp_path_factory.mktemp("pages") / "data", WORKERS="0") as made:
+        yield made
 
 
 def open_page(page: Page, url: str) -> None:
     page.goto(url)
-    page.wait_for_function("window.did_handshake === true")
-    page.locator("h1").first.wait_for()
-
-
-def sign_in(page: Page, installation: Installation, email: str = EMAIL, password: str = PASSWORD) -> None:
-    page.goto(f"{installation.url}/sign-in")
-    page.get_by_label(re.compile("E-mail|E-post")).fill(email)
-    page.get_by_label(re.compile("Password|Lösenord")).fill(password)
-    page.locator("button.main").click()
-    page.wait_for_url(f"{installation.url}/")
-    page.wait_for_function("window.did_handshake === true")
-    page.locator("h1").first.wait_for()
+    ready(page)
 
 
 def grave(page: Page) -> list[str]:
@@ -53,7 +40,7 @@ def add_user(installation: Installation, browser: Browser, name: str, email: str
     """Add a colleague as the administrator does."""
     context = browser.new_context(locale="en-US", reduced_motion="reduce")
     page = context.new_page()
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/users")
     page.get_by_role("button", name="Add user").click()
     dialog = page.get_by_role("dialog")
@@ -70,7 +57,7 @@ def test_axe_finds_nothing_grave(page: Page, installation: Installation, scheme:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{installation.url}/sign-in")
     assert grave(page) == []
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     for path in PAGES:
         open_page(page, installation.url + path)
         assert grave(page) == [], path
@@ -82,7 +69,7 @@ def test_axe_finds_nothing_grave(page: Page, installation: Installation, scheme:
 
 def test_every_page_fits_a_narrow_screen(page: Page, installation: Installation) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     for path in PAGES:
         open_page(page, installation.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
@@ -91,7 +78,7 @@ def test_every_page_fits_a_narrow_screen(page: Page, installation: Installation)
 
 
 def test_the_language_switches_without_loading_the_page_again(page: Page, installation: Installation) -> None:
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     page.evaluate("window.same = true")
     page.get_by_role("button", name="Language").click()
     page.get_by_role("menuitem", name="Svenska").click()
@@ -118,7 +105,7 @@ def test_strangers_sign_in_and_come_back_to_where_they_wanted(page: Page, instal
 
 
 def test_an_unknown_address_says_so(page: Page, installation: Installation) -> None:
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     for path in ("/nothing-here", "/spaces/not-an-id", "/conversations/01a20e90-67b1-7dbe-be99-e293963bb2e9"):
         open_page(page, installation.url + path)
         expect(page.get_by_role("heading", level=1)).to_have_text("This page cannot be shown")
@@ -126,14 +113,14 @@ def test_an_unknown_address_says_so(page: Page, installation: Installation) -> N
 
 
 def test_the_composer_keeps_lines_and_drafts(page: Page, installation: Installation) -> None:
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     open_page(page, f"{installation.url}/chat")
     box = page.get_by_label("Message", exact=True)
     box.fill("first line")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("second line")
     page.reload()
-    page.wait_for_function("window.did_handshake === true")
+    ready(page)
     expect(box).to_have_value("first line\nsecond line")
     box.press("Enter")
     expect(page.locator(".ask .bubble")).to_have_text("first line\nsecond line")
@@ -143,7 +130,7 @@ def test_the_composer_keeps_lines_and_drafts(page: Page, installation: Installat
 
 
 def test_the_palette_finds_by_keyboard(page: Page, installation: Installation) -> None:
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     page.keyboard.press("Control+k")
     page.get_by_role("dialog").get_by_label("Search").fill("users")
     expect(page.locator(".hit")).to_have_count(1)
@@ -155,13 +142,13 @@ def test_the_palette_finds_by_keyboard(page: Page, installation: Installation) -
 
 def test_a_deactivated_user_is_sent_away_at_once(page: Page, installation: Installation, browser: Browser) -> None:
     add_user(installation, browser, "Vi Holm", "vi@sundvik.se")
-    sign_in(page, installation)
+    sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/users")
     context = browser.new_context(locale="en-US", reduced_motion="reduce")
     theirs = context.new_page()
-    sign_in(theirs, installation, "vi@sundvik.se")
+    sign_in(theirs, installation.url, "vi@sundvik.se")
     page.get_by_role("button", name="Options for Vi Holm").click()
     page.get_by_role("menuitem", name="Deactivate").click()
     page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
-    theirs.wait_for_url(re.compile("/sign-in"))
+    expect(theirs).to_have_url(re.compile("/sign-in"))
     context.close()

@@ -8,7 +8,12 @@ import pytest
 
 from app.bootstrap import Runtime
 from domain.kernel.actor import Actor
-from tests.api.conftest import Api, api, make_assistant, make_collection, make_space, upload  # noqa: F401
+from domain.kernel.ids import new_id
+from domain.models.service import add_builtin
+from domain.tenants.entities import Tenant
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
+from tests.conftest import PASSWORD
+from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 
 OPEN = {
     ("POST", "/api/v1/users/login/token/"),
@@ -33,7 +38,7 @@ def filled(path: str, value: str) -> str:
     return "/".join("1" if before == "sources" else part for before, part in zip(["", *parts], parts, strict=False))
 
 
-async def test_nobody_gets_in_without_credentials(api: Api) -> None:  # noqa: F811
+async def test_nobody_gets_in_without_credentials(api: Api) -> None:
     client = api.browser()
     for method, path in routes(api.application):
         if (method, path) not in OPEN:
@@ -41,7 +46,7 @@ async def test_nobody_gets_in_without_credentials(api: Api) -> None:  # noqa: F8
             assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
 
 
-async def test_unknown_ids_and_nonsense_get_a_sentence(api: Api) -> None:  # noqa: F811
+async def test_unknown_ids_and_nonsense_get_a_sentence(api: Api) -> None:
     client = await api.client()
     client.headers["accept-language"] = "en"
     for method, path in routes(api.application):
@@ -56,7 +61,7 @@ async def test_unknown_ids_and_nonsense_get_a_sentence(api: Api) -> None:  # noq
                     assert answer.json()["request_id"]
 
 
-async def objects(client: httpx.AsyncClient, api: Api) -> dict[str, str]:  # noqa: F811
+async def objects(client: httpx.AsyncClient, api: Api) -> dict[str, str]:
     """One of everything that belongs to the owner."""
     space = await make_space(client)
     collection = await make_collection(client, space)
@@ -77,7 +82,7 @@ async def objects(client: httpx.AsyncClient, api: Api) -> dict[str, str]:  # noq
     }  # fmt: skip
 
 
-async def test_a_colleague_without_rights_finds_nothing(api: Api) -> None:  # noqa: F811
+async def test_a_colleague_without_rights_finds_nothing(api: Api) -> None:
     owner = await api.client()
     owned = await objects(owner, api)
     await api.user("anna@example.se")
@@ -85,7 +90,7 @@ async def test_a_colleague_without_rights_finds_nothing(api: Api) -> None:  # no
     await _all_is_there(owner, owned)
 
 
-async def test_another_organisation_finds_nothing(api: Api, runtime: Runtime) -> None:  # noqa: F811
+async def test_another_organisation_finds_nothing(api: Api, runtime: Runtime) -> None:
     owner = await api.client()
     owned = await objects(owner, api)
     await _other_organisation(runtime)
@@ -94,12 +99,6 @@ async def test_another_organisation_finds_nothing(api: Api, runtime: Runtime) ->
 
 
 async def _other_organisation(runtime: Runtime) -> Actor:
-    from domain.kernel.ids import new_id
-    from domain.models.service import add_builtin
-    from domain.tenants.entities import Tenant
-    from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
-    from tests.conftest import PASSWORD
-
     tenant_id = new_id()
     hashed = await runtime.services.identity._passwords.hash(PASSWORD)
     user = User(tenant_id=tenant_id, email="spion@example.org", password_hash=hashed)
@@ -110,7 +109,7 @@ async def _other_organisation(runtime: Runtime) -> Actor:
     return Actor(tenant_id=tenant_id, user_id=user.id, permissions=ROLE_PERMISSIONS[PredefinedRole.OWNER])
 
 
-async def _finds_nothing(api: Api, stranger: httpx.AsyncClient, owned: dict[str, str]) -> None:  # noqa: F811
+async def _finds_nothing(api: Api, stranger: httpx.AsyncClient, owned: dict[str, str]) -> None:
     for method, path in routes(api.application):
         if "{" not in path or (method, path) in OPEN:
             continue
@@ -147,7 +146,7 @@ async def _all_is_there(owner: httpx.AsyncClient, owned: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("token", ["", "x.y", "e30.e30"])
-async def test_a_download_needs_a_valid_signed_address(api: Api, token: str) -> None:  # noqa: F811
+async def test_a_download_needs_a_valid_signed_address(api: Api, token: str) -> None:
     owner = await api.client()
     file = (await owner.post("/api/v1/files/", files={"upload_file": ("å ä.txt", b"Hemligt")})).json()["id"]
     stranger = api.browser()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.postgres import Postgres
+from tests.support.server import EMAIL, PASSWORD
 
 T = TypeVar("T")
 ARGUMENTS = [
@@ -48,6 +50,22 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         opened.screenshot(path=ARTIFACTS / f"{request.node.name.replace('/', '_')}.png")
     context.close()
     assert not errors
+
+
+def ready(page: Page) -> None:
+    """Wait until the page's socket is open and its heading is shown."""
+    page.wait_for_function("window.did_handshake === true")
+    page.locator("h1").first.wait_for()
+
+
+def sign_in(page: Page, url: str, email: str = EMAIL, password: str = PASSWORD) -> None:
+    """Through the form, as everybody; ends on the start page of the installation at `url`."""
+    page.goto(f"{url}/sign-in")
+    page.get_by_label(re.compile("E-mail|E-post")).fill(email)
+    page.get_by_label(re.compile("Password|Lösenord")).fill(password)
+    page.locator("button.main").click()
+    page.wait_for_url(f"{url}/")
+    ready(page)
 
 
 def _stays(url: str) -> bool:

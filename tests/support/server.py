@@ -7,6 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,7 +16,8 @@ import httpx
 from tests.support.postgres import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ROOT / ".cache" / "model"))
+MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ROOT / ".cache" / "model")).resolve()
+"""The built-in model, converted once for all runs of the tests."""
 START_SECONDS = 90
 EMAIL, PASSWORD = "anna@sundvik.se", "en lång mening som lösenord"
 
@@ -59,7 +62,7 @@ class Installation:
                 urllib.request.urlopen(f"{self.url}/livez", timeout=5)
                 return
             except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
+                time.sleep(0.02)
         raise RuntimeError((self.data / "serve.log").read_text()[-3000:])
 
     def kill(self, command: str = "serve") -> None:
@@ -103,19 +106,27 @@ class Installation:
 
     def client(self) -> httpx.Client:
         """An API client that is signed in."""
-        client = httpx.Client(base_url=self.url, timeout=60)
-        answer = client.post("/api/v1/users/login/token/", data={"username": EMAIL, "password": PASSWORD})
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return client
+        form = {"username": EMAIL, "password": PASSWORD}
+        answer = httpx.post(f"{self.url}/api/v1/users/login/token/", data=form, timeout=60, trust_env=False)
+        headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
+
+    def add_model(self, provider_url: str, name: str) -> None:
+        """Connect a provider as an administrator's program would, and make its model the default."""
+        with closing(self.client()) as client:
+            body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider_url}}
+            added = client.post("/api/v1/admin/model-providers/", json=body).raise_for_status().json()
+            model = {"name": name, "make_default": True}
+            client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).raise_for_status()
 
 
-def wait_ready(client: httpx.Client, collection_id: str, seconds: float = 120) -> list[dict[str, object]]:
-    """The documents of a collection once none of them is being read any more."""
-    deadline = time.monotonic() + seconds
-    while True:
-        items: list[dict[str, object]] = client.get(f"/api/v1/groups/{collection_id}/info-blobs/").json()["items"]
-        busy = [item for item in items if item["state"] in ("queued", "parsing", "indexing")]
-        if items and not busy:
-            return items
-        assert time.monotonic() < deadline, f"still being read: {busy}"
-        time.sleep(0.2)
+@contextmanager
+def installed(data: Path, **settings: str) -> Iterator[Installation]:
+    """An installation with its organisation, running until the block is left."""
+    made = Installation(data, **settings)
+    made.set_up()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

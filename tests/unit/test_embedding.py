@@ -15,9 +15,9 @@ from app.ai.embedding.client import BuiltinEmbedder
 from app.ingestion.chunk import HARD
 from app.ingestion.parse import DocumentParser
 from domain.knowledge.parsing import Block, ParsedDocument
+from tests.support.server import MODEL
 from tests.unit.test_parse import children
 
-MODEL = Path(os.environ.get("SAMRAD_TEST_MODEL", ".cache/model"))
 QUESTION = "Hur lång tid tar det att få bygglov?"
 RIGHT = "Handläggningstiden för en bygglovsansökan är högst tio veckor från det att den är komplett."
 WRONG = ["Simhallen är öppen måndag till fredag mellan 7 och 21.", "Barnomsorgen tar ut en avgift efter inkomst."]
