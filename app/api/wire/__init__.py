@@ -1,0 +1,15 @@
+"""The names and types of the public API, as existing clients know them.
+
+Only this floor says group for a collection, info-blob for a document, session for a conversation.
+"""
+
+from app.api.wire.assistants import *
+from app.api.wire.base import *
+from app.api.wire.conversations import *
+from app.api.wire.files import *
+from app.api.wire.jobs import *
+from app.api.wire.knowledge import *
+from app.api.wire.models import *
+from app.api.wire.settings import *
+from app.api.wire.spaces import *
+from app.api.wire.users import *

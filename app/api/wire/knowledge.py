@@ -1,0 +1,233 @@
+"""Public shapes of knowledge."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from app.api.wire.base import ModelId, ResourcePermission, Wire
+from app.api.wire.jobs import Status
+from app.api.wire.models import EmbeddingModelPublic, EmbeddingModelPublicLegacy
+
+
+class CollectionMetadata(Wire):
+    num_info_blobs: int
+    size: int
+
+
+class CollectionPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    permissions: list[ResourcePermission] = []
+    name: str
+    embedding_model: EmbeddingModelPublic
+    metadata: CollectionMetadata
+    space_id: UUID
+
+
+CrawlType = Literal["crawl", "sitemap"]
+
+
+UpdateInterval = Literal["never", "daily", "every_other_day", "weekly"]
+
+
+class CrawlRunPublic2(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    pages_crawled: int | None
+    files_downloaded: int | None
+    pages_failed: int | None
+    files_failed: int | None
+    failure_summary: dict[str, int] | None = None
+    status: Status
+    result_location: str | None
+    finished_at: datetime | None
+
+
+class WebsiteMetadata(Wire):
+    size: int
+
+
+class WebsitePublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    permissions: list[ResourcePermission] = []
+    name: str | None
+    url: str
+    space_id: UUID
+    download_files: bool
+    crawl_type: CrawlType
+    update_interval: UpdateInterval
+    latest_crawl: CrawlRunPublic2 | None
+    embedding_model: EmbeddingModelPublic
+    metadata: WebsiteMetadata
+    requires_http_auth: bool
+    consecutive_failures: int = 0
+    next_retry_at: datetime | None = None
+    is_auto_disabled: bool
+
+
+class IntegrationKnowledgeMetaData(Wire):
+    size: int
+    last_sync_summary: dict[str, Any] | None = None
+    last_synced_at: datetime | None = None
+    sharepoint_subscription_expires_at: datetime | None = None
+
+
+class IntegrationKnowledgePublic(Wire):
+    id: UUID
+    name: str
+    original_name: str | None = None
+    url: str
+    tenant_id: UUID
+    space_id: UUID
+    user_integration_id: UUID
+    embedding_model: EmbeddingModelPublicLegacy
+    site_id: str | None = None
+    drive_id: str | None = None
+    resource_type: str | None = None
+    sharepoint_subscription_id: UUID | None = None
+    folder_id: str | None = None
+    folder_path: str | None = None
+    selected_item_type: str | None = None
+    wrapper_id: UUID | None = None
+    wrapper_name: str | None = None
+    permissions: list[ResourcePermission] = []
+    metadata: IntegrationKnowledgeMetaData
+    integration_type: Literal["confluence", "sharepoint"]
+    task: str
+
+
+class PermittedPageOfCollectionPublic(Wire):
+    permissions: list[ResourcePermission] = []
+    items: list[CollectionPublic]
+    count: int
+
+
+class PermittedPageOfWebsitePublic(Wire):
+    permissions: list[ResourcePermission] = []
+    items: list[WebsitePublic]
+    count: int
+
+
+class PermittedPageOfIntegrationKnowledgePublic(Wire):
+    permissions: list[ResourcePermission] = []
+    items: list[IntegrationKnowledgePublic]
+    count: int
+
+
+class Knowledge(Wire):
+    groups: PermittedPageOfCollectionPublic
+    websites: PermittedPageOfWebsitePublic
+    integration_knowledge_list: PermittedPageOfIntegrationKnowledgePublic
+
+
+class CreateSpaceGroupsRequest(Wire):
+    name: str
+    embedding_model: ModelId | None = None
+
+
+class InfoBlobMetadata(Wire):
+    url: str | None = None
+    title: str | None = None
+    embedding_model_id: UUID | None
+    size: int
+
+
+class InfoBlobPublicNoText(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    metadata: InfoBlobMetadata
+    group_id: UUID | None = None
+    website_id: UUID | None = None
+
+
+class GroupMetadata(Wire):
+    num_info_blobs: int
+    size: int
+
+
+class GroupPublicWithMetadata(Wire):
+    permissions: list[ResourcePermission] = []
+    name: str
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    embedding_model: EmbeddingModelPublic
+    space_id: UUID
+    metadata: GroupMetadata
+
+
+class PageOfGroupPublicWithMetadata(Wire):
+    items: list[GroupPublicWithMetadata]
+    count: int
+
+
+class CreateGroupRequest(Wire):
+    name: str
+    embedding_model: ModelId
+
+
+class CollectionUpdate(Wire):
+    name: str
+
+
+class PageOfInfoBlobPublicNoText(Wire):
+    items: list[InfoBlobPublicNoText]
+    count: int
+
+
+class InfoBlobMetadataUpsertPublic(Wire):
+    url: str | None = None
+    title: str | None = None
+
+
+class InfoBlobAddPublic(Wire):
+    text: str
+    metadata: InfoBlobMetadataUpsertPublic | None = None
+
+
+class InfoBlobUpsertRequest(Wire):
+    info_blobs: list[InfoBlobAddPublic]
+
+
+class InfoBlobPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    metadata: InfoBlobMetadata
+    group_id: UUID | None = None
+    website_id: UUID | None = None
+    text: str
+
+
+class PageOfInfoBlobPublic(Wire):
+    items: list[InfoBlobPublic]
+    count: int
+
+
+class SemanticSearchRequest(Wire):
+    search_string: str
+    num_chunks: int = 0
+    autocut_cutoff: int | None = None
+
+
+class SemanticSearchResponse(Wire):
+    id: UUID
+    info_blob_id: UUID
+    text: str
+    score: float
+    created_at: datetime
+    updated_at: datetime
+
+
+class PageOfSemanticSearchResponse(Wire):
+    items: list[SemanticSearchResponse]
+    count: int
+
+
+class InfoBlobUpdatePublic(Wire):
+    metadata: InfoBlobMetadataUpsertPublic

@@ -1,0 +1,334 @@
+"""Public shapes of models."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.api.wire.base import ModelId, Wire
+
+
+class ModelKwargs(Wire):
+    temperature: float | None = None
+    top_p: float | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    response_format: dict[str, Any] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    top_k: int | None = None
+
+
+ModelFamily = str
+
+
+ModelStability = str
+
+
+ModelHostingLocation = str
+
+
+ModelOrg = str
+
+
+class SecurityClassificationPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    description: str | None
+    security_level: int
+
+
+class EmbeddingModelPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    family: ModelFamily
+    is_deprecated: bool
+    open_source: bool
+    dimensions: int | None = None
+    max_input: int | None = None
+    hf_link: str | None = None
+    stability: ModelStability
+    hosting: ModelHostingLocation
+    description: str | None = None
+    org: ModelOrg | None = None
+    litellm_model_name: str | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+
+
+EmbeddingModelFamily = str
+
+
+class EmbeddingModelPublicLegacy(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    family: EmbeddingModelFamily
+    is_deprecated: bool
+    open_source: bool
+    dimensions: int | None = None
+    max_input: int | None = None
+    max_batch_size: int | None = None
+    hf_link: str | None = None
+    stability: ModelStability
+    hosting: ModelHostingLocation
+    description: str | None = None
+    org: ModelOrg | None = None
+    litellm_model_name: str | None = None
+    is_org_enabled: bool = False
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+
+
+class CompletionModelSparse(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    nickname: str
+    family: str
+    token_limit: int
+    is_deprecated: bool
+    nr_billion_parameters: int | None = None
+    hf_link: str | None = None
+    stability: str
+    hosting: str
+    open_source: bool | None = None
+    description: str | None = None
+    deployment_name: str | None = None
+    org: str | None = None
+    vision: bool
+    reasoning: bool
+    supports_tool_calling: bool = False
+    base_url: str | None = None
+    litellm_model_name: str | None = None
+
+
+class ModelInfo(Wire):
+    name: str
+    token_limit: int
+    prompt_tokens: int | None = None
+
+
+class CompletionModelPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    nickname: str
+    family: str
+    token_limit: int
+    is_deprecated: bool
+    nr_billion_parameters: int | None = None
+    hf_link: str | None = None
+    stability: str
+    hosting: str
+    open_source: bool | None = None
+    description: str | None = None
+    deployment_name: str | None = None
+    org: str | None = None
+    vision: bool
+    reasoning: bool
+    supports_tool_calling: bool = False
+    base_url: str | None = None
+    litellm_model_name: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+
+
+class TranscriptionModelPublic(Wire):
+    id: UUID
+    name: str
+    nickname: str
+    family: ModelFamily
+    is_deprecated: bool
+    stability: ModelStability
+    hosting: ModelHostingLocation
+    open_source: bool | None = None
+    description: str | None = None
+    hf_link: str | None = None
+    org: ModelOrg | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+
+
+class CompletionModel(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    nickname: str
+    family: str
+    token_limit: int
+    is_deprecated: bool
+    nr_billion_parameters: int | None = None
+    hf_link: str | None = None
+    stability: str
+    hosting: str
+    open_source: bool | None = None
+    description: str | None = None
+    deployment_name: str | None = None
+    org: str | None = None
+    vision: bool
+    reasoning: bool
+    supports_tool_calling: bool = False
+    base_url: str | None = None
+    litellm_model_name: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+
+
+class GetModelsResponse(Wire):
+    completion_models: list[CompletionModelPublic]
+    embedding_models: list[EmbeddingModelPublicLegacy]
+
+
+class PageOfCompletionModelPublic(Wire):
+    items: list[CompletionModelPublic]
+    count: int
+
+
+class CompletionModelUpdateFlags(Wire):
+    is_org_enabled: bool | None = None
+    is_org_default: bool | None = None
+    security_classification: ModelId | None = None
+
+
+class PageOfEmbeddingModelPublic(Wire):
+    items: list[EmbeddingModelPublic]
+    count: int
+
+
+class EmbeddingModelUpdate(Wire):
+    is_org_enabled: bool = False
+    security_classification: ModelId | None = None
+
+
+class CompletionModelSecurityStatus(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    nickname: str
+    family: str
+    token_limit: int
+    is_deprecated: bool
+    nr_billion_parameters: int | None = None
+    hf_link: str | None = None
+    stability: str
+    hosting: str
+    open_source: bool | None = None
+    description: str | None = None
+    deployment_name: str | None = None
+    org: str | None = None
+    vision: bool
+    reasoning: bool
+    supports_tool_calling: bool = False
+    base_url: str | None = None
+    litellm_model_name: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+    meets_security_classification: bool | None = None
+
+
+class EmbeddingModelSecurityStatus(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+    name: str
+    family: ModelFamily
+    is_deprecated: bool
+    open_source: bool
+    dimensions: int | None = None
+    max_input: int | None = None
+    hf_link: str | None = None
+    stability: ModelStability
+    hosting: ModelHostingLocation
+    description: str | None = None
+    org: ModelOrg | None = None
+    litellm_model_name: str | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+    meets_security_classification: bool | None = None
+
+
+class TranscriptionModelSecurityStatus(Wire):
+    id: UUID
+    name: str
+    nickname: str
+    family: ModelFamily
+    is_deprecated: bool
+    stability: ModelStability
+    hosting: ModelHostingLocation
+    open_source: bool | None = None
+    description: str | None = None
+    hf_link: str | None = None
+    org: ModelOrg | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+    meets_security_classification: bool | None = None
+
+
+class ModelsPresentation(Wire):
+    completion_models: list[CompletionModelSecurityStatus]
+    embedding_models: list[EmbeddingModelSecurityStatus]
+    transcription_models: list[TranscriptionModelSecurityStatus]
