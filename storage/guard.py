@@ -16,16 +16,14 @@ from sqlalchemy.sql.schema import Table
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
-from storage.sqlite import READS_ONLY
+from storage.sqlite import READS_ONLY, TENANT_CELL
 
 SYSTEM: Final = "*"
 """The explicit scope of the few statements that cross tenants (see `storage.directory`)."""
 TENANT: Final = "tenant_id"
-CHECKED: Final = {"tenant_checked": True}
 Froms = set[Any]
 """Tables and aliases; a mapped class in a FROM equals its table."""
-_NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)").execution_options(**CHECKED)
-_TELL_TENANT = text("select set_tenant(:tenant)").execution_options(**CHECKED)
+_NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)")
 
 
 class TenantError(RuntimeError):
@@ -50,7 +48,7 @@ def _name_tenant(session: Session, transaction: SessionTransaction, connection: 
     if connection.get_execution_options().get(READS_ONLY):
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(_TELL_TENANT, {"tenant": SYSTEM if tenant == SYSTEM else tenant.hex})
+        connection.info[TENANT_CELL]["id"] = SYSTEM if tenant == SYSTEM else tenant.hex
     elif tenant != SYSTEM:
         connection.execute(_NAME_TENANT, {"tenant": str(tenant)})
 
