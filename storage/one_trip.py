@@ -87,7 +87,7 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     __slots__ = ("_begin", "_reads_only")
 
-    _cursor_cls = OneTripCursor
+    _cursor_cls = OneTripCursor  # type: ignore[assignment]
 
     def __init__(self, dbapi: Any, connection: Any, *, reads_only: bool) -> None:
         super().__init__(dbapi, connection)

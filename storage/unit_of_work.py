@@ -3,10 +3,13 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from sqlalchemy import Select, bindparam, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.util import identity_key
 
 from domain.audit.entities import AuditEntry
 from domain.jobs.entities import Job
@@ -15,6 +18,7 @@ from domain.kernel.entity import Owned
 from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
+from storage.guard import standing
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.conversations import ConversationRepository
 from storage.repositories.files import FileRepository
@@ -31,6 +35,11 @@ E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
 Forget = Callable[[UUID, str], Awaitable[None]]
+
+
+@cache
+def _by_id(kind: Any) -> Select[Any]:
+    return standing(select(kind).where(inspect(kind).local_table.c.id == bindparam("id")))
 
 
 class SqlTransaction:
@@ -59,7 +68,11 @@ class SqlTransaction:
 
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:
         """The entity with this id, or None."""
-        return await self._session.get(kind, entity_id)
+        known = self._session.sync_session.identity_map.get(identity_key(kind, entity_id))
+        if known is not None:
+            return known
+        found: E | None = await self._session.scalar(_by_id(cast("Any", kind)), {"id": entity_id})
+        return found
 
     async def flush(self) -> None:
         """Write what has changed so far."""

@@ -5,16 +5,25 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.identity.entities import SignIn
 from domain.identity.repository import Bearer
 from domain.tenants.entities import Tenant
 from domain.users.entities import RoleAssignment, User
+from storage.guard import standing
 from storage.tables.identity import sign_ins
 from storage.tables.tenants import tenants
 from storage.tables.users import role_assignments, users
+
+_BEARER = standing(
+    select(SignIn, User, Tenant, RoleAssignment)
+    .join(User, users.c.id == sign_ins.c.user_id)
+    .join(Tenant, tenants.c.id == sign_ins.c.tenant_id)
+    .outerjoin(RoleAssignment, role_assignments.c.user_id == users.c.id)
+    .where(sign_ins.c.id == bindparam("id"))
+)
 
 
 class SignInRepository:
@@ -25,14 +34,7 @@ class SignInRepository:
 
     async def bearer(self, sign_in_id: UUID) -> Bearer | None:
         """A session with its user, tenant and roles, in one statement."""
-        statement = (
-            select(SignIn, User, Tenant, RoleAssignment)
-            .join(User, users.c.id == sign_ins.c.user_id)
-            .join(Tenant, tenants.c.id == sign_ins.c.tenant_id)
-            .outerjoin(RoleAssignment, role_assignments.c.user_id == users.c.id)
-            .where(sign_ins.c.id == sign_in_id)
-        )
-        rows = (await self._session.execute(statement)).all()
+        rows = (await self._session.execute(_BEARER, {"id": sign_in_id})).all()
         if not rows:
             return None
         sign_in, user, tenant, _ = rows[0]

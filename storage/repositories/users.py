@@ -4,13 +4,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.kernel.paging import Page
 from domain.users.entities import RoleAssignment, User, UserState
+from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.tables.users import role_assignments, users
+
+_ROLES = standing(
+    select(RoleAssignment)
+    .where(role_assignments.c.user_id.in_(bindparam("ids", expanding=True)))
+    .order_by(role_assignments.c.role)
+)
 
 
 class UserRepository:
@@ -57,12 +64,7 @@ class UserRepository:
         """The predefined roles of each user."""
         found: dict[UUID, list[str]] = defaultdict(list)
         if user_ids:
-            statement = (
-                select(RoleAssignment)
-                .where(role_assignments.c.user_id.in_(set(user_ids)))
-                .order_by(role_assignments.c.role)
-            )
-            for assignment in await self._session.scalars(statement):
+            for assignment in await self._session.scalars(_ROLES, {"ids": list(set(user_ids))}):
                 found[assignment.user_id].append(assignment.role)
         return found
 
