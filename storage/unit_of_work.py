@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
+from itertools import groupby
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -62,8 +63,8 @@ class SqlTransaction:
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order: there are no mapped relationships to sort them by."""
-        for entity in entities:
-            self._session.add(entity)
+        for _, same in groupby(entities, key=type):
+            self._session.add_all(same)
             await self._session.flush()
 
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:
