@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
 from tests.support.identity_provider import CLIENT, SECRET, IdentityProvider
 from tests.support.server import EMAIL, Installation, installed
@@ -49,12 +50,30 @@ def test_three_mistakes_are_found_and_mended_and_people_sign_in(
     page.get_by_role("button", name="Switch on").click()
     expect(page.get_by_role("button", name="Switch off")).to_be_visible()
 
+    _usable_by_everybody(page)
+
     page.context.clear_cookies()
     page.goto(f"{installation.url}/sign-in?next=/account")
+    assert grave(page) == []
     page.get_by_role("button", name=re.compile("Sundviks inloggning")).click()
     page.wait_for_url(f"{installation.url}/account")
     ready(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Account")
+
+
+def _usable_by_everybody(page: Page) -> None:
+    """The page with everything on it: axe in both themes, and a narrow screen."""
+    page.get_by_role("button", name="Add a group").click()
+    page.get_by_role("button", name="Preview").wait_for()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert grave(page) == [], scheme
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.reload()
+    ready(page)
+    page.get_by_role("button", name="Add a group").click()
+    page.get_by_label("Group", exact=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_failure_is_told_with_a_reference(page: Page, installation: Installation) -> None:
