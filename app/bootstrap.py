@@ -9,11 +9,13 @@ from uuid import UUID
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
+from app.auth.oidc import OidcClient
 from app.config import Settings
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from app.jobs import valkey
 from app.jobs.lanes import wake
+from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
 from app.security.outbound import OutboundGuard
@@ -21,6 +23,9 @@ from app.security.passwords import PasswordHasher
 from domain.assistants.service import AssistantService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.federation.connections import Connections, FederationRules, SharedProvider
+from domain.federation.service import FederationService, clean_discovery
+from domain.federation.sign_in import ProviderSignInService, domain_of
 from domain.files.service import FileService
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
@@ -96,6 +101,7 @@ class Runtime:
     contents: BlobStore
     parser: DocumentParser
     token_key: bytes
+    watch: OidcWatch
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -139,10 +145,17 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         idle=settings.session_idle_minutes * 60,
         absolute=settings.session_max_hours * 3600,
         api=settings.jwt_expiry_time,
+        federated=settings.federation_per_tenant_enabled,
     )
+    identity = IdentityService(uow, directory, passwords, rules)
+    connections = Connections(uow, ring, federation_rules(settings))
+    oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
+    watch = OidcWatch(directory)
     services = Services(
         setup=SetupService(uow, directory, passwords),
-        identity=IdentityService(uow, directory, passwords, rules),
+        identity=identity,
+        federation=FederationService(uow, connections, oidc, ring),
+        provider_sign_in=ProviderSignInService(uow, directory, identity, connections, oidc, ring, watch),
         users=UserService(uow, directory, passwords),
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat),
@@ -158,7 +171,34 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     if listen:
         bus.start()
     token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
-    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key)
+    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, watch)
+
+
+def federation_rules(settings: Settings) -> FederationRules:
+    """What the settings say about identity providers."""
+    shared = None
+    if settings.oidc_discovery_endpoint and settings.oidc_client_id and settings.oidc_client_secret:
+        domains = (part.strip() for part in settings.oidc_allowed_domains.split(","))
+        shared = SharedProvider(
+            clean_discovery(settings.oidc_discovery_endpoint),
+            settings.oidc_client_id,
+            settings.oidc_client_secret,
+            settings.oidc_tenant_id,
+            settings.oidc_provider_name,
+            settings.oidc_scopes,
+            tuple(domain_of(domain) for domain in domains if domain),
+            settings.oidc_trust_email,
+        )
+    return FederationRules(
+        per_tenant=settings.federation_per_tenant_enabled,
+        shared=shared,
+        public_origin=settings.public_origin,
+        list_tenants=settings.federation_list_tenants,
+        state_seconds=settings.oidc_state_ttl_seconds,
+        grace_seconds=settings.oidc_redirect_grace_period_seconds,
+        leeway_seconds=settings.oidc_clock_leeway_seconds,
+        strict_redirect=settings.strict_oidc_redirect_validation,
+    )
 
 
 async def sweep_runs(runtime: Runtime) -> None:

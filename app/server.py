@@ -12,7 +12,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
 from app import __version__
-from app.api import assistants, conversations, errors, files, jobs, knowledge, models, session, spaces, users
+from app.api import (
+    assistants,
+    conversations,
+    errors,
+    federation,
+    files,
+    jobs,
+    knowledge,
+    models,
+    session,
+    spaces,
+    users,
+)
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
@@ -31,6 +43,7 @@ ROUTERS = (
     users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router,
+    federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from domain.assistants.service import AssistantService
 from domain.conversations.service import ConversationService
+from domain.federation.service import FederationService
+from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
@@ -21,6 +23,8 @@ class Services:
 
     setup: SetupService
     identity: IdentityService
+    federation: FederationService
+    provider_sign_in: ProviderSignInService
     users: UserService
     spaces: SpaceService
     models: ModelService

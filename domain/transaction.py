@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.assistants.repository import AssistantRepository
 from domain.conversations.repository import ConversationRepository
+from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
 from domain.identity.repository import SignInRepository
 from domain.jobs.entities import Job
@@ -31,6 +32,10 @@ class Transaction(Protocol):
     @property
     def sign_ins(self) -> SignInRepository:
         """The repository of sign ins."""
+
+    @property
+    def federation(self) -> FederationRepository:
+        """The repository of identity providers."""
 
     @property
     def spaces(self) -> SpaceRepository:

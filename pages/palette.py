@@ -22,6 +22,7 @@ PAGES = (
     ("manage_accounts", N_("Account"), "/account", False),
     ("hub", N_("AI models"), "/admin/models", True),
     ("people", N_("Users"), "/admin/users", True),
+    ("login", N_("Sign-in"), "/admin/sign-in", True),
 )
 ARROW_KEYS = """(e) => {
     const hits = [...e.currentTarget.querySelectorAll('.hit')], at = hits.indexOf(document.activeElement);

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from domain.federation.sign_in import Offer
 from domain.kernel.errors import N_, Failure, Invalid
 from domain.services import Services
 from domain.tenants.service import Setup
@@ -41,6 +42,13 @@ SIGN_IN = Template("""<form id="sign-in" data-next="$next" data-failed="$failed"
 <label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
 <label>$password<input name="password" type="password" autocomplete="current-password" required></label>
 <button class="main" data-busy="$busy">$action</button></form>""")
+PROVIDER = Template("""<p class="or"><span>$divider</span></p>
+<form id="provider" data-next="$next" data-failed="$failed">$choice
+<button class="main quiet" data-busy="$busy">$action</button></form>""")
+ORGANISATION = Template("""<label>$organisation<input name="organisation" autocomplete="organization" required
+autocapitalize="none" spellcheck="false"><span class="help">$help</span></label>""")
+ORGANISATIONS = Template("""<label>$organisation<select name="organisation" required>
+<option value="">$choose</option>$options</select></label>""")
 SET_UP = Template("""<form id="set-up" data-failed="$failed">
 <label>$organisation<input name="organisation" autocomplete="organization" required autofocus></label>
 <div class="two"><label>$name<input name="username" autocomplete="name" required></label>
@@ -59,7 +67,7 @@ def language_of(request: Request) -> str:
 
 def safe_next(target: str) -> str:
     """A path of this site to go on to; anything else is the start page."""
-    if not target.startswith("/") or target.startswith(("//", "/\\", "/sign-in", "/set-up", "/auth/")):
+    if not target.startswith("/") or target.startswith(("//", "/\\", "/sign-in", "/set-up", "/auth/", "/login/")):
         return "/"
     return "".join(c for c in target if c >= " ")
 
@@ -107,7 +115,11 @@ async def sign_in_page(services: Services, request: Request) -> Response:
         "busy": N_("Signing in…"),
         "failed": N_("The server cannot be reached. Check the connection and try again."),
     }
-    form = SIGN_IN.substitute(_words(language, words), next=escape(safe_next(request.query_params.get("next", "/"))))
+    target = escape(safe_next(request.query_params.get("next", "/")))
+    form = SIGN_IN.substitute(_words(language, words), next=target)
+    offer = await services.provider_sign_in.offer()
+    if offer is not None:
+        form += _provider_form(offer, language, target)
     return _html(
         request,
         form,
@@ -116,6 +128,36 @@ async def sign_in_page(services: Services, request: Request) -> Response:
         note=(tone, translate(reason, language)) if reason else None,
         wide=False,
     )
+
+
+def _provider_form(offer: Offer, language: str, target: str) -> str:
+    words = {
+        "divider": N_("or"),
+        "busy": N_("Going on…"),
+        "failed": N_("The server cannot be reached. Check the connection and try again."),
+    }
+    action = (
+        translate(N_("Sign in with {provider}"), language, provider=offer.provider)
+        if offer.provider
+        else translate(N_("Sign in with your organisation"), language)
+    )
+    return PROVIDER.substitute(
+        _words(language, words), next=target, choice=_choice(offer, language), action=escape(action)
+    )
+
+
+def _choice(offer: Offer, language: str) -> str:
+    """Which organisation: a list where everybody may see it, else a field in which one must know it."""
+    if not offer.choose:
+        return ""
+    label = {"organisation": N_("Organisation")}
+    if not offer.tenants:
+        label["help"] = N_("Its short name, or your e-mail address at work.")
+        return ORGANISATION.substitute(_words(language, label))
+    options = "".join(
+        f'<option value="{escape(each.slug)}">{escape(each.display_name)}</option>' for each in offer.tenants
+    )
+    return ORGANISATIONS.substitute(_words(language, label | {"choose": N_("Choose…")}), options=options)
 
 
 async def set_up_page(services: Services, request: Request) -> Response:
@@ -178,3 +220,24 @@ def _entered(body: bytes) -> dict[str, str]:
     if len(body) > 20_000 or not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
         raise Invalid
     return data
+
+
+def sign_in_failed(request: Request, failure: Failure, reference: str) -> Response:
+    """What somebody sees whose sign-in through a provider failed: why, and the id to report."""
+    language = language_of(request)
+    text = translate(failure.message, language, **failure.params)
+    words = {"again": N_("Back to the sign-in page")}
+    form = Template('<p class="muted small">$told</p><a class="main" href="/sign-in">$again</a>').substitute(
+        _words(language, words),
+        told=escape(translate(N_("Reference for your administrator: {id}"), language, id=reference)),
+    )
+    response = _html(
+        request,
+        form,
+        title=translate(N_("You are not signed in"), language),
+        lead=translate(N_("The sign-in through the identity provider did not work."), language),
+        note=("bad", text),
+        wide=False,
+    )
+    response.status_code = failure.status
+    return response

@@ -162,7 +162,8 @@ class Shell:
         headers = json.dumps({"X-CSRF-Token": self.visit.csrf_token})
         ui.run_javascript(
             f"fetch('/auth/sign-out', {{method: 'POST', headers: {headers}}})"
-            ".finally(() => window.location.assign('/sign-in?reason=out'))"
+            ".then(answer => answer.status === 200 ? answer.json() : {}).catch(() => ({}))"
+            ".then(({url}) => window.location.assign(url || '/sign-in?reason=out'))"
         )
 
     async def set_language(self, code: str) -> None:

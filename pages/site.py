@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain.kernel.errors import N_, Failure
 from pages import account, assistants, chat, conversations, documents, knowledge, public, shell, spaces, start, welcome
-from pages.admin import models, users
+from pages.admin import models, sign_in, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -32,8 +32,9 @@ ROUTES: dict[str, shell.Builder] = {
     "/account": account.account,
     "/admin/models": models.models,
     "/admin/users": users.users,
+    "/admin/sign-in": sign_in.sign_in,
 }
-NOT_PAGES = ("api/", "static/", "auth/", "_nicegui")
+NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
 def register_pages(site: Site) -> None:

@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.guard import standing
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.conversations import ConversationRepository
+from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
 from storage.repositories.identity import SignInRepository
 from storage.repositories.jobs import JobRepository
@@ -53,6 +54,7 @@ class SqlTransaction:
         self.contents_to_forget: list[str] = []
         self.users = UserRepository(session, tenant_id)
         self.sign_ins = SignInRepository(session)
+        self.federation = FederationRepository(session)
         self.spaces = SpaceRepository(session)
         self.models = ModelRepository(session)
         self.files = FileRepository(session)

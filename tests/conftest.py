@@ -14,12 +14,13 @@ from domain.kernel.actor import Actor
 from domain.tenants.service import Setup
 from storage import migrate
 from storage.database import Database
+from tests.support.identity_provider import IdentityProvider
 from tests.support.postgres import OWNER, TEMPLATE, Postgres
 from tests.support.provider import Provider
 from tests.support.server import MODEL
 from tests.support.valkey import Valkey
 
-pytest_plugins = ["tests.support.api", "tests.support.browser"]
+pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation"]
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 BOTH = ("sqlite", "postgres")
@@ -160,3 +161,19 @@ def provider(shared_provider: Provider) -> Provider:
     """The provider, with nothing recorded yet."""
     shared_provider.reset()
     return shared_provider
+
+
+@pytest.fixture(scope="session")
+def shared_identity_provider() -> Iterator[IdentityProvider]:
+    """One OpenID provider for all tests."""
+    server = IdentityProvider()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def identity_provider(shared_identity_provider: IdentityProvider) -> IdentityProvider:
+    """The OpenID provider, honest and with one person."""
+    shared_identity_provider.reset()
+    return shared_identity_provider

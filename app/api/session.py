@@ -1,10 +1,11 @@
 """A browser's session: sign in and out."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from app.api.base import Caller, Running
-from app.auth.caller import COOKIE, PLAIN_COOKIE, cookie_name, is_secure, origin_of, same_origin
+from app.auth.caller import COOKIE, PLAIN_COOKIE, origin_of, same_origin, set_session
 from domain.kernel.errors import Forbidden
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
@@ -24,23 +25,17 @@ async def sign_in(body: Credentials, request: Request, running: Running) -> Resp
         raise Forbidden
     signed_in = await running.services.identity.sign_in(body.email, body.password, origin_of(request))
     response = Response(status_code=204)
-    response.set_cookie(
-        cookie_name(request),
-        signed_in.token,
-        max_age=running.settings.session_max_hours * 3600,
-        path="/",
-        secure=is_secure(request),
-        httponly=True,
-        samesite="lax",
-    )
+    set_session(response, request, signed_in.token, running.settings.session_max_hours * 3600)
     return response
 
 
-@router.post("/sign-out", status_code=204, response_class=Response)
+@router.post("/sign-out", response_class=Response)
 async def sign_out(actor: Caller, request: Request, running: Running) -> Response:
-    """End the session."""
+    """End the session; where a provider opened it, the answer says where the browser ends the provider's own."""
+    base = f"{request.url.scheme}://{request.url.netloc}"
+    url = await running.services.provider_sign_in.sign_out_url(actor, base=base)
     await running.services.identity.sign_out(actor)
-    response = Response(status_code=204)
+    response = JSONResponse({"url": url}) if url else Response(status_code=204)
     for name in (COOKIE, PLAIN_COOKIE):
         response.delete_cookie(name, path="/", secure=name == COOKIE, httponly=True, samesite="lax")
     return response

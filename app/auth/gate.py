@@ -20,6 +20,8 @@ OPEN = (
     "/static/",
     "/favicon.ico",
     "/auth/sign-in",
+    "/auth/oidc/",
+    "/login/callback",
     "/api/",
     "/version",
     "/docs",

@@ -10,7 +10,16 @@ from uuid import UUID
 from domain.identity.entities import SignIn
 from domain.kernel.actor import Actor, Origin, Permission
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, Invalid, NotFound, TenantSuspended, TooManyRequests, Unauthenticated, UserInactive
+from domain.kernel.errors import (
+    N_,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TenantSuspended,
+    TooManyRequests,
+    Unauthenticated,
+    UserInactive,
+)
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.ports import Directory, Passwords
@@ -22,15 +31,17 @@ MIN_PASSWORD, MAX_PASSWORD = 10, 200
 TOUCH_EVERY = timedelta(minutes=1)
 THROTTLE_WINDOW, THROTTLE_BLOCK = 900, 300
 ACCOUNT_THRESHOLD, ADDRESS_THRESHOLD = 8, 40
+NO_PASSWORDS = N_("Your organisation signs in with {provider}. A password does not work here.")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How long sign-ins live, in seconds."""
+    """How long sign-ins live, in seconds; `federated` says that organisations may have identity providers of their own."""
 
     idle: int = 8 * 3600
     absolute: int = 30 * 24 * 3600
     api: int = 24 * 3600
+    federated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: O
     )
 
 
-def _check_alive(tenant: Tenant, user: User) -> None:
+def check_alive(tenant: Tenant, user: User) -> None:
     """Raise unless the account and its organisation may work."""
     if user.state == UserState.DELETED:
         raise Unauthenticated
@@ -101,11 +112,15 @@ class IdentityService:
             raise await self._refusal(keys)
         async with self._uow.read(match.tenant_id) as tx:
             user = await tx.get(User, match.user_id)
+            federation = await tx.federation.configured() if self._rules.federated else None
         known = user is not None and user.state != UserState.DELETED
         good = await self._passwords.verify(user.password_hash if user and known else None, password)
         if user is None or not good:
             await self._record_refusal(match.tenant_id, match.user_id, email, origin)
             raise await self._refusal(keys)
+        if federation is not None and federation.active and not federation.passwords:
+            await self._record_refusal(match.tenant_id, match.user_id, email, origin)
+            raise Forbidden(NO_PASSWORDS, provider=federation.provider)
         for key, _ in keys[:1]:
             await self._directory.login_succeeded(key)
         new_hash = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash or "") else None
@@ -132,33 +147,37 @@ class IdentityService:
     async def _open(
         self, tenant_id: UUID, user_id: UUID, origin: Origin, kind: str, new_hash: str | None = None
     ) -> SignedIn:
-        token = secrets.token_urlsafe(32)
-        moment = now()
         async with self._uow.begin(tenant_id) as tx:
             user = await self._living_user(tx, tenant_id, user_id)
-            if user.state == UserState.INVITED:
-                user.state = UserState.ACTIVE
-            user.last_sign_in_at = moment
             user.password_hash = new_hash or user.password_hash
-            life = self._rules.absolute if kind == "browser" else self._rules.api
-            sign_in = SignIn(
-                tenant_id=tenant_id,
-                id=new_id(),
-                user_id=user_id,
-                kind=kind,
-                token_hash=hash_token(token) if kind == "browser" else None,
-                expires_at=moment + timedelta(seconds=life),
-                idle_seconds=self._rules.idle if kind == "browser" else life,
-                last_seen_at=moment,
-                ip=origin.ip,
-                user_agent=(origin.user_agent or "")[:500] or None,
-            )
-            await tx.add(sign_in)
-            roles = (await tx.users.roles([user_id])).get(user_id, ())
-            actor = actor_of(user, roles, sign_in, origin)
-            tx.record(actor, Change("sign_in", "user", user_id, user.email))
+            return await self.open_session(tx, user, origin, kind)
+
+    async def open_session(self, tx: Transaction, user: User, origin: Origin, kind: str) -> SignedIn:
+        """Open a session for somebody who has proved who they are; whether they may work was checked before."""
+        token = secrets.token_urlsafe(32)
+        moment = now()
+        if user.state == UserState.INVITED:
+            user.state = UserState.ACTIVE
+        user.last_sign_in_at = moment
+        life = self._rules.absolute if kind == "browser" else self._rules.api
+        sign_in = SignIn(
+            tenant_id=user.tenant_id,
+            id=new_id(),
+            user_id=user.id,
+            kind=kind,
+            token_hash=hash_token(token) if kind == "browser" else None,
+            expires_at=moment + timedelta(seconds=life),
+            idle_seconds=self._rules.idle if kind == "browser" else life,
+            last_seen_at=moment,
+            ip=origin.ip,
+            user_agent=(origin.user_agent or "")[:500] or None,
+        )
+        await tx.add(sign_in)
+        roles = (await tx.users.roles([user.id])).get(user.id, ())
+        actor = actor_of(user, roles, sign_in, origin)
+        tx.record(actor, Change("sign_in", "user", user.id, user.email))
         # The tenant is part of the token, so that the session is looked up inside its own tenant.
-        return SignedIn(actor, sign_in, f"{tenant_id.hex}.{sign_in.id.hex}.{token}")
+        return SignedIn(actor, sign_in, f"{user.tenant_id.hex}.{sign_in.id.hex}.{token}")
 
     @staticmethod
     async def _living_user(tx: Transaction, tenant_id: UUID, user_id: UUID) -> User:
@@ -166,7 +185,7 @@ class IdentityService:
         user = await tx.get(User, user_id)
         if tenant is None or user is None:
             raise Unauthenticated
-        _check_alive(tenant, user)
+        check_alive(tenant, user)
         return user
 
     async def by_token(self, token: str, origin: Origin) -> Actor:
@@ -204,7 +223,7 @@ class IdentityService:
         )
         if not proven:
             raise Unauthenticated
-        _check_alive(bearer.tenant, bearer.user)
+        check_alive(bearer.tenant, bearer.user)
         if moment - found.last_seen_at > TOUCH_EVERY:
             async with self._uow.begin(tenant_id) as tx:
                 await tx.sign_ins.touch(sign_in_id, moment)

@@ -19,6 +19,8 @@ class Failure(Exception):
     status: ClassVar[int] = 400
     code: ClassVar[int] = 9007
     default: ClassVar[str] = N_("The request could not be carried out.")
+    reference: str | None = None
+    """What the log calls the incident, where that is not the id of the request."""
 
     def __init__(self, message: str | None = None, *, field: str | None = None, **params: Any) -> None:
         self.message = message or self.default

@@ -5,7 +5,7 @@ function say(text, field, form) {
   message.textContent = text;
   message.className = "note bad";
   message.hidden = false;
-  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
+  for (const input of form.querySelectorAll("input, select")) input.removeAttribute("aria-invalid");
   const wrong = field && form.elements[field];
   if (wrong) { wrong.setAttribute("aria-invalid", "true"); wrong.focus(); }
 }
@@ -18,7 +18,7 @@ async function post(url, data, failed) {
       headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
     });
   } catch { throw { message: failed }; }
-  if (response.ok) return;
+  if (response.ok) return response.status === 204 ? null : response.json();
   let answer = {};
   try { answer = await response.json(); } catch { /* not ours */ }
   const reference = answer.request_id && response.status >= 500 ? ` (${answer.request_id})` : "";
@@ -41,11 +41,17 @@ function handle(form, work) {
   });
 }
 
-const signIn = document.getElementById("sign-in"), setUp = document.getElementById("set-up");
+const [signIn, setUp, provider] = ["sign-in", "set-up", "provider"].map((id) => document.getElementById(id));
 
 handle(signIn, async ({ email, password }) => {
   await post("/auth/sign-in", { email, password }, signIn.dataset.failed);
   window.location.assign(signIn.dataset.next);
+});
+
+handle(provider, async ({ organisation = "" }) => {
+  const next = provider.dataset.next;
+  const { url } = await post("/auth/oidc/start", { organisation, next }, provider.dataset.failed);
+  window.location.assign(url);
 });
 
 handle(setUp, async (entered) => {

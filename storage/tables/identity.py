@@ -1,9 +1,9 @@
-"""Sign-in sessions, and the throttle that guards the sign-in form."""
+"""Sign-in sessions, the throttle that guards the sign-in form, and the operator's switches."""
 
 from sqlalchemy import Column, Index, Integer, String, Table, Uuid
 
 from domain.identity.entities import SignIn
-from storage.tables.base import Moment, belongs_to, mapper, metadata, tenant_table
+from storage.tables.base import Json, Moment, belongs_to, mapper, metadata, tenant_table
 
 sign_ins = tenant_table(
     "sign_ins",
@@ -29,4 +29,13 @@ login_throttles = Table(
     Column("failures", Integer, nullable=False),
     Column("window_started_at", Moment, nullable=False),
     Column("blocked_until", Moment),
+)
+
+# Not a tenant's either: what the operator switches on for a while, for the whole installation.
+switches = Table(
+    "switches",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("expires_at", Moment, nullable=False),
 )

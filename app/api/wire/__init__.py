@@ -6,6 +6,7 @@ Only this floor says group for a collection, info-blob for a document, session f
 from app.api.wire.assistants import *
 from app.api.wire.base import *
 from app.api.wire.conversations import *
+from app.api.wire.federation import *
 from app.api.wire.files import *
 from app.api.wire.jobs import *
 from app.api.wire.knowledge import *
