@@ -15,6 +15,7 @@ from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from app.jobs import valkey
 from app.jobs.lanes import wake
+from app.mail import SmtpMailer
 from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
@@ -27,14 +28,19 @@ from domain.federation.connections import Connections, FederationRules, SharedPr
 from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
 from domain.files.service import FileService
+from domain.identity.links import LinkService
+from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
 from domain.knowledge import ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
+from domain.roles.service import RoleService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
+from domain.user_groups.service import UserGroupService
+from domain.users.importing import UserImport
 from domain.users.service import UserService
 from storage import migrate
 from storage.blobs import BlobStore
@@ -46,6 +52,7 @@ from storage.search.sqlite import SqliteSearchIndex
 from storage.unit_of_work import SqlUnitOfWork
 
 log = logging.getLogger(__name__)
+FORGET_SECONDS = 6 * 3600.0
 
 
 def redis_url(settings: Settings) -> str:
@@ -147,16 +154,22 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         api=settings.jwt_expiry_time,
         federated=settings.federation_per_tenant_enabled,
     )
-    identity = IdentityService(uow, directory, passwords, rules)
+    policy, mailer = PasswordPolicy(settings.password_min_length), SmtpMailer(settings)
+    identity = IdentityService(uow, directory, passwords, rules, policy)
+    users = UserService(uow, directory, passwords, policy, mailer)
     connections = Connections(uow, ring, federation_rules(settings))
     oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
     watch = OidcWatch(directory)
     services = Services(
-        setup=SetupService(uow, directory, passwords),
+        setup=SetupService(uow, directory, passwords, policy),
         identity=identity,
         federation=FederationService(uow, connections, oidc, ring),
         provider_sign_in=ProviderSignInService(uow, directory, identity, connections, oidc, ring, watch),
-        users=UserService(uow, directory, passwords),
+        links=LinkService(uow, directory, passwords, policy, mailer),
+        users=users,
+        user_import=UserImport(uow, directory, users),
+        roles=RoleService(uow),
+        user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat),
         knowledge=knowledge,
@@ -199,6 +212,16 @@ def federation_rules(settings: Settings) -> FederationRules:
         leeway_seconds=settings.oidc_clock_leeway_seconds,
         strict_redirect=settings.strict_oidc_redirect_validation,
     )
+
+
+async def forget_deleted(runtime: Runtime) -> None:
+    """Take, for ever, the personal data from accounts that can no longer be restored."""
+    while True:
+        try:
+            await runtime.services.users.forget_deleted()
+        except Exception as error:
+            log.warning("deleted accounts are not forgotten: %s", error)
+        await asyncio.sleep(FORGET_SECONDS)
 
 
 async def sweep_runs(runtime: Runtime) -> None:

@@ -4,7 +4,7 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
@@ -45,6 +45,17 @@ class Settings(BaseSettings):
     jwt_expiry_time: int = Field(86_400, ge=60, description="Lifetime of an API token, in seconds.")
     session_idle_minutes: int = Field(480, ge=1, description="A browser's sign-in ends after so long without use.")
     session_max_hours: int = Field(720, ge=1, description="A browser's sign-in ends after so long in any case.")
+    password_min_length: int = Field(10, ge=8, le=100, description="Least number of characters of a new password.")
+    smtp_host: str | None = Field(
+        None, description="Mail server for invitations and new passwords. Without it, links are copied by hand."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the mail server is spoken to: starttls, tls or none."
+    )
+    smtp_user: str | None = Field(None, description="User name at the mail server, where it asks for one.")
+    smtp_password: str | None = Field(None, description="Password at the mail server.")
+    smtp_from: str | None = Field(None, description="Sender of mails, for instance samrad@example.se.")
     upload_max_file_size: int = Field(2 * 1024**3, ge=1, description="Largest document, in bytes.")
     upload_file_to_session_max_size: int = Field(
         50 * 1024**2, ge=1, description="Largest file attached to a question, in bytes."
@@ -130,6 +141,12 @@ class Settings(BaseSettings):
             raise ValueError("give OIDC_DISCOVERY_ENDPOINT, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them")
         return self
 
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if self.smtp_host and not (self.smtp_from and self.public_origin):
+            raise ValueError("SMTP_HOST needs SMTP_FROM (the sender) and PUBLIC_ORIGIN (where links lead)")
+        return self
+
     @property
     def single_node(self) -> bool:
         """Whether everything runs on this machine alone."""
@@ -152,9 +169,7 @@ def load(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults = [
-            f"{str(fault['loc'][0]).upper() if fault['loc'] else 'OIDC'}: {fault['msg']}" for fault in error.errors()
-        ]
+        faults = [": ".join([*(str(p).upper() for p in fault["loc"][:1]), fault["msg"]]) for fault in error.errors()]
         raise SettingsError("; ".join(faults)) from None
     return settings
 

@@ -21,14 +21,16 @@ from app.api import (
     jobs,
     knowledge,
     models,
+    roles,
     session,
     spaces,
+    user_groups,
     users,
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, sweep_runs
+from app.bootstrap import Runtime, build, check_database, forget_deleted, sweep_runs
 from app.config import Settings
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from domain.kernel.actor import Actor
@@ -40,7 +42,8 @@ DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login
 BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
-    users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
+    assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
@@ -126,11 +129,15 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     api = create_api(runtime)
     if pages:
         add_pages(api, runtime)
-    sweeper = asyncio.create_task(sweep_runs(runtime), name="answer sweeper")
+    sweepers = [
+        asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
+        asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
+    ]
     try:
         yield api
     finally:
-        sweeper.cancel()
+        for sweeper in sweepers:
+            sweeper.cancel()
         await runtime.close()
 
 

@@ -26,6 +26,29 @@ class Passwords(Protocol):
         """Whether the hash should be made anew at the next sign-in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail: `subject` and `text` are message ids with `params`; `{link}` in the text leads to `path` on this site."""
+
+    to: str
+    language: str
+    subject: str
+    text: str
+    path: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class Mailer(Protocol):
+    """Sends mail, where the installation was given a server for it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether mail can be sent at all."""
+
+    async def send(self, *letters: Letter) -> int:
+        """Send letters in one go; how many the server took. Never raises: what failed is in the log."""
+
+
 class Vault(Protocol):
     """Encryption of small secrets with the tenant's data key."""
 

@@ -16,7 +16,9 @@ from domain.kernel.entity import Owned
 from domain.kernel.events import Change, Signal
 from domain.knowledge.repository import KnowledgeRepository
 from domain.models.repository import ModelRepository
+from domain.roles.repository import RoleRepository
 from domain.spaces.repository import SpaceRepository
+from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
 
 E = TypeVar("E", bound=Owned)
@@ -28,6 +30,14 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserRepository:
         """The repository of users."""
+
+    @property
+    def roles(self) -> RoleRepository:
+        """The repository of roles."""
+
+    @property
+    def user_groups(self) -> UserGroupRepository:
+        """The repository of user groups."""
 
     @property
     def sign_ins(self) -> SignInRepository:

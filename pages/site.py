@@ -7,9 +7,10 @@ from nicegui.translations import translations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from domain.identity.links import PATHS
 from domain.kernel.errors import N_, Failure
 from pages import account, assistants, chat, conversations, documents, knowledge, public, shell, spaces, start, welcome
-from pages.admin import models, sign_in, users
+from pages.admin import models, roles, sign_in, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -32,6 +33,8 @@ ROUTES: dict[str, shell.Builder] = {
     "/account": account.account,
     "/admin/models": models.models,
     "/admin/users": users.users,
+    "/admin/roles": roles.roles,
+    "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
 }
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
@@ -74,6 +77,9 @@ def _register_public(site: Site) -> None:
     async def sign_in(request: Request) -> Response:
         return await public.sign_in_page(site.services, request)
 
+    async def link_page(request: Request) -> Response:
+        return await public.link_page(site.services, request)
+
     async def set_up_page(request: Request) -> Response:
         return await public.set_up_page(site.services, request)
 
@@ -81,6 +87,8 @@ def _register_public(site: Site) -> None:
         return await public.set_up(site.services, request)
 
     app.add_api_route("/sign-in", sign_in, methods=["GET"], include_in_schema=False)
+    for path in PATHS.values():
+        app.add_api_route(path, link_page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/set-up", set_up_page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/set-up", set_up, methods=["POST"], include_in_schema=False)
 

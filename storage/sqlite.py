@@ -43,6 +43,10 @@ def _extension() -> str:
     return str(Path(spec.origin).parent / "vec0")
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = True) -> AsyncEngine:
     """An engine whose transactions begin IMMEDIATE (`write`) or cannot write at all."""
     engine = create_async_engine(
@@ -70,6 +74,8 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
             await driver.load_extension(_extension())
             await driver.enable_load_extension(False)
             await driver.create_function("app_tenant", 0, lambda: tenant["id"])
+            # SQLite's own knows the letters of English only.
+            await driver.create_function("lower", 1, _lower, deterministic=True)
 
         connection.run_async(prepare)
         cursor = connection.cursor()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, inspect, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.util import identity_key
 
@@ -16,6 +17,7 @@ from domain.audit.entities import AuditEntry
 from domain.jobs.entities import Job
 from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
+from domain.kernel.errors import NotUnique
 from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
@@ -28,11 +30,14 @@ from storage.repositories.identity import SignInRepository
 from storage.repositories.jobs import JobRepository
 from storage.repositories.knowledge import KnowledgeRepository
 from storage.repositories.models import ModelRepository
+from storage.repositories.roles import RoleRepository
 from storage.repositories.spaces import SpaceRepository
+from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.search import SearchIndex
 
 log = logging.getLogger(__name__)
+UNIQUE_VIOLATION = "23505"
 E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
@@ -53,6 +58,8 @@ class SqlTransaction:
         self.jobs_to_enqueue: list[Job] = []
         self.contents_to_forget: list[str] = []
         self.users = UserRepository(session, tenant_id)
+        self.roles = RoleRepository(session)
+        self.user_groups = UserGroupRepository(session, tenant_id)
         self.sign_ins = SignInRepository(session)
         self.federation = FederationRepository(session)
         self.spaces = SpaceRepository(session)
@@ -118,6 +125,11 @@ class SqlTransaction:
         self.contents_to_forget.append(name)
 
 
+def _is_duplicate(error: IntegrityError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state == UNIQUE_VIOLATION or str(error.orig).startswith("UNIQUE constraint failed")
+
+
 class SqlUnitOfWork:
     """See `domain.transaction.UnitOfWork`. What follows a commit may fail without undoing it: a sweeper makes it good."""
 
@@ -139,9 +151,15 @@ class SqlUnitOfWork:
     async def _open(self, tenant_id: UUID, *, write: bool) -> AsyncIterator[Transaction]:
         async with self._database.session(tenant_id, write=write) as session:
             transaction = SqlTransaction(session, tenant_id, self._index)
-            yield transaction
-            if write:
-                await session.commit()
+            try:
+                yield transaction
+                if write:
+                    await session.commit()
+            except IntegrityError as error:
+                # Two people gave the same name at the same moment: the check before could not see the other one.
+                if _is_duplicate(error):
+                    raise NotUnique from error
+                raise
         await self._after(tenant_id, transaction)
 
     async def _after(self, tenant_id: UUID, transaction: SqlTransaction) -> None:

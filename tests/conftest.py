@@ -11,7 +11,11 @@ import pytest
 from app.bootstrap import Runtime, build
 from app.config import Settings
 from domain.kernel.actor import Actor
+from domain.kernel.ids import new_id
+from domain.models.service import add_builtin
+from domain.tenants.entities import Tenant
 from domain.tenants.service import Setup
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
 from storage import migrate
 from storage.database import Database
 from tests.support.identity_provider import IdentityProvider
@@ -145,6 +149,20 @@ async def runtime(place: Place, shared_valkey: Valkey) -> AsyncIterator[Runtime]
 async def owner(runtime: Runtime) -> Actor:
     """The owner of the first organisation of `runtime`."""
     return await runtime.services.setup.run(Setup("Sundsvalls kommun", "owner@example.se", PASSWORD))
+
+
+@pytest.fixture
+async def other(runtime: Runtime) -> Actor:
+    """The owner of another organisation on the same installation."""
+    tenant_id = new_id()
+    hashed = await runtime.services.identity._passwords.hash(PASSWORD)
+    user = User(tenant_id=tenant_id, email="spion@example.org", password_hash=hashed)
+    async with runtime.services.spaces._uow.begin(tenant_id) as tx:
+        await tx.add(Tenant(tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen"))
+        await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
+        await add_builtin(tx, tenant_id)
+    permissions = ROLE_PERMISSIONS[PredefinedRole.OWNER]
+    return Actor(tenant_id=tenant_id, user_id=user.id, permissions=permissions, email=user.email)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A browser's session: sign in and out."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,37 @@ async def sign_in(body: Credentials, request: Request, running: Running) -> Resp
     response = Response(status_code=204)
     set_session(response, request, signed_in.token, running.settings.session_max_hours * 3600)
     return response
+
+
+class ChosenPassword(BaseModel):
+    """What the holder of a one-time link enters."""
+
+    token: str = Field(max_length=400)
+    password: str = Field(max_length=400)
+    username: str | None = Field(None, max_length=400)
+    language: str | None = Field(None, max_length=20)
+
+
+class Forgotten(BaseModel):
+    """Whose password was forgotten."""
+
+    email: str = Field(max_length=400)
+
+
+@router.post("/account-link", status_code=204, response_class=Response)
+async def use_link(body: ChosenPassword, request: Request, running: Running) -> None:
+    """Accept an invitation, or set a new password, with a one-time link."""
+    await running.services.links.use(
+        body.token, body.password, origin_of(request), username=body.username, language=body.language
+    )
+
+
+@router.post("/forgotten-password", status_code=204, response_class=Response)
+async def forgotten_password(body: Forgotten, request: Request, running: Running, after: BackgroundTasks) -> None:
+    """Mail a link for a new password. The answer is the same whether the address is known or not."""
+    origin = origin_of(request)
+    await running.services.links.may_ask(origin)
+    after.add_task(running.services.links.ask, body.email, origin)
 
 
 @router.post("/sign-out", response_class=Response)

@@ -39,10 +39,11 @@ from domain.kernel.errors import N_, BadRequest, Failure, Invalid, NotFound, Ten
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.ports import Directory, IdentityProviders, TenantName, Vault, Watch
+from domain.roles.entities import PREDEFINED, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
+from domain.users.checks import clean_email
 from domain.users.entities import PredefinedRole, RoleAssignment, User, UserState
-from domain.users.service import clean_email
 
 log = logging.getLogger(__name__)
 NOBODY = UUID(int=0)
@@ -479,16 +480,19 @@ class ProviderSignInService:
         groups = groups_in(claims, connection.group_claim)
         if not connection.group_roles or groups is None:
             return
-        wanted = roles_for(connection.group_roles, groups)
-        old = list((await tx.users.roles([user.id])).get(user.id, ()))
-        if sorted(old) == sorted(wanted):
+        wanted = [PREDEFINED[role] for role in roles_for(connection.group_roles, groups)]
+        held = list((await tx.users.roles([user.id])).get(user.id, ()))
+        if {role.key for role in held} == {role.key for role in wanted}:
             return
-        last = PredefinedRole.OWNER in old and await tx.users.count_with_role(PredefinedRole.OWNER) <= 1
-        if last and PredefinedRole.OWNER not in wanted:
-            wanted = [*wanted, PredefinedRole.OWNER]
+        await tx.users.take_turns()
+        administers = [role for role in held if Permission.ADMIN in role.permissions]
+        if administers and Permission.ADMIN not in granted(wanted) and await tx.users.count_administrators() <= 1:
+            # The provider may not leave the organisation without an administrator.
+            wanted += administers
         await tx.users.set_roles(user.id, wanted)
+        old, new = [role.name for role in held], [role.name for role in wanted]
         actor = Actor(tenant_id=user.tenant_id, user_id=user.id, email=user.email, origin=origin)
-        change = Change("user_updated", "user", user.id, user.email, old={"roles": old}, new={"roles": wanted})
+        change = Change("user_updated", "user", user.id, user.email, old={"roles": old}, new={"roles": new})
         tx.record(actor, change)
 
     async def redeem_directly(

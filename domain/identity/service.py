@@ -8,7 +8,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.identity.entities import SignIn
-from domain.kernel.actor import Actor, Origin, Permission
+from domain.identity.passwords import PasswordPolicy
+from domain.kernel.actor import Actor, Origin
 from domain.kernel.clock import now
 from domain.kernel.errors import (
     N_,
@@ -23,11 +24,11 @@ from domain.kernel.errors import (
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.ports import Directory, Passwords
+from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import ROLE_PERMISSIONS, User, UserState
+from domain.users.entities import User, UserState
 
-MIN_PASSWORD, MAX_PASSWORD = 10, 200
 TOUCH_EVERY = timedelta(minutes=1)
 THROTTLE_WINDOW, THROTTLE_BLOCK = 900, 300
 ACCOUNT_THRESHOLD, ADDRESS_THRESHOLD = 8, 40
@@ -53,28 +54,17 @@ class SignedIn:
     token: str
 
 
-def check_password(password: str, email: str = "") -> None:
-    """Raise `Invalid` unless the password is 10 to 200 characters and not the address itself."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(
-            N_("Use a password of {low} to {high} characters."), field="password", low=MIN_PASSWORD, high=MAX_PASSWORD
-        )
-    if email and password.casefold() in (email.casefold(), email.split("@")[0].casefold()):
-        raise Invalid(N_("The password must not be the e-mail address."), field="password")
-
-
 def hash_token(token: str) -> str:
     """SHA-256 of a random token; such tokens need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: Origin) -> Actor:
+def actor_of(user: User, roles: Sequence[HeldRole], sign_in: SignIn | None, origin: Origin) -> Actor:
     """The actor a user is, with the permissions of all roles."""
-    granted: frozenset[Permission] = frozenset().union(*(ROLE_PERMISSIONS.get(role, frozenset()) for role in roles))
     return Actor(
         tenant_id=user.tenant_id,
         user_id=user.id,
-        permissions=granted,
+        permissions=granted(roles),
         session_id=sign_in.id if sign_in else None,
         email=user.email,
         name=user.display_name,
@@ -96,8 +86,16 @@ def check_alive(tenant: Tenant, user: User) -> None:
 class IdentityService:
     """Use cases of signing in."""
 
-    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords, rules: SessionRules) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        directory: Directory,
+        passwords: Passwords,
+        rules: SessionRules,
+        policy: PasswordPolicy | None = None,
+    ) -> None:
         self._uow, self._directory, self._passwords, self._rules = uow, directory, passwords, rules
+        self.policy = policy or PasswordPolicy()
 
     async def sign_in(self, email: str, password: str, origin: Origin, *, kind: str = "browser") -> SignedIn:
         """Check address and password; one and the same refusal whatever was wrong, in the same time."""
@@ -157,7 +155,7 @@ class IdentityService:
         token = secrets.token_urlsafe(32)
         moment = now()
         if user.state == UserState.INVITED:
-            user.state = UserState.ACTIVE
+            user.move_to(UserState.ACTIVE, moment)
         user.last_sign_in_at = moment
         life = self._rules.absolute if kind == "browser" else self._rules.api
         sign_in = SignIn(
@@ -262,7 +260,7 @@ class IdentityService:
 
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
         """Set a new password; every other session ends."""
-        check_password(new, actor.email)
+        self.policy.check(new, actor.email, "new")
         async with self._uow.read(actor.tenant_id) as tx:
             user = await tx.get(User, actor.user_id)
         if user is None or not await self._passwords.verify(user.password_hash, current):

@@ -93,6 +93,20 @@ class NotUnique(Failure):
     default = N_("This is already in use.")
 
 
+class UserNotUnique(NotUnique):
+    """Another account has this address."""
+
+    code = 9004
+    default = N_("This e-mail address is already in use.")
+
+
+class Conflict(Failure):
+    """Something else depends on the present state."""
+
+    status = 409
+    default = N_("Something else depends on this.")
+
+
 class QuotaExceeded(Failure):
     """A storage limit is reached."""
 

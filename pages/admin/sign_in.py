@@ -12,6 +12,7 @@ from domain.federation.entities import GROUP_CLAIM, SCOPES, Federation
 from domain.federation.service import Addresses, FederationDraft
 from domain.kernel.actor import Permission
 from domain.kernel.errors import Failure
+from domain.roles.entities import PREDEFINED
 from domain.users.entities import PredefinedRole
 from pages.components.base import (
     box,
@@ -139,7 +140,7 @@ def _last_test(found: Federation) -> None:
         if report.get("groups"):
             paragraph(_("Groups: {names}", names=", ".join(report["groups"])), "muted small")
         if report.get("roles"):
-            names = ", ".join(user_role_name(role) for role in report["roles"])
+            names = ", ".join(user_role_name(PREDEFINED[role]) for role in report["roles"])
             paragraph(_("Roles that follow: {names}", names=names), "muted small")
         paragraph(_("Reference: {id}", id=report.get("reference", "")), "muted small")
 
@@ -156,8 +157,7 @@ class ProviderSettings:
 
     def __init__(self, found: Federation | None) -> None:
         self.visit, self.found = visit(), found
-        request = self.visit.request
-        self.base = f"{request.url.scheme}://{request.url.netloc}"
+        self.base = self.visit.origin
         self.mapping: list[dict[str, str]] = [dict(entry) for entry in found.group_roles] if found else []
 
     def build(self) -> None:
@@ -261,7 +261,8 @@ class ProviderSettings:
             roles = self.visit.services.federation.preview(self.mapping, groups)
             self.preview.clear()
             with self.preview:
-                paragraph(_("Roles that follow: {names}", names=", ".join(user_role_name(role) for role in roles)))
+                names = ", ".join(user_role_name(PREDEFINED[role]) for role in roles)
+                paragraph(_("Roles that follow: {names}", names=names))
 
         await inline(work, self.problem)
 

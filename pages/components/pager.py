@@ -41,6 +41,11 @@ class PagedList(Generic[T]):
         """Fetch and draw the present page."""
         await self.region.refresh()
 
+    async def restart(self) -> None:
+        """Fetch and draw the first page: what is listed has changed its kind."""
+        self._cursors = [None]
+        await self.region.refresh()
+
     async def soon(self) -> None:
         """The same in a moment; several calls are one."""
         await self.region.soon()

@@ -41,7 +41,8 @@ function handle(form, work) {
   });
 }
 
-const [signIn, setUp, provider] = ["sign-in", "set-up", "provider"].map((id) => document.getElementById(id));
+const [signIn, setUp, provider, choosePassword, forgotten] =
+  ["sign-in", "set-up", "provider", "choose-password", "forgotten"].map((id) => document.getElementById(id));
 
 handle(signIn, async ({ email, password }) => {
   await post("/auth/sign-in", { email, password }, signIn.dataset.failed);
@@ -58,4 +59,18 @@ handle(setUp, async (entered) => {
   await post("/set-up", entered, setUp.dataset.failed);
   await post("/auth/sign-in", { email: entered.email, password: entered.password }, setUp.dataset.failed);
   window.location.assign("/welcome");
+});
+
+handle(choosePassword, async ({ email, ...entered }) => {
+  await post("/auth/account-link", entered, choosePassword.dataset.failed);
+  await post("/auth/sign-in", { email, password: entered.password }, choosePassword.dataset.failed);
+  window.location.assign("/");
+});
+
+handle(forgotten, async (entered) => {
+  await post("/auth/forgotten-password", entered, forgotten.dataset.failed);
+  message.textContent = forgotten.dataset.sent;
+  message.className = "note ok";
+  message.hidden = false;
+  forgotten.hidden = true;
 });

@@ -207,6 +207,19 @@ class KnowledgeRepository:
             return int(await self._session.scalar(_BYTES) or 0)
         return int(await self._session.scalar(_BYTES_OF_USER, {"user_id": user_id}) or 0)
 
+    async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Bytes of documents of each user."""
+        if not user_ids:
+            return {}
+        statement = (
+            select(documents.c.user_id, func.sum(document_versions.c.size))
+            .select_from(DocumentVersion)
+            .join(Document, documents.c.id == document_versions.c.document_id)
+            .where(documents.c.user_id.in_(set(user_ids)))
+            .group_by(documents.c.user_id)
+        )
+        return {user_id: int(size or 0) for user_id, size in await self._session.execute(statement)}
+
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""
         return await self._index.vectors(self._session, collection_ids, vector, limit)

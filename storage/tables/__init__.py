@@ -10,8 +10,10 @@ from storage.tables import (
     jobs,
     knowledge,
     models,
+    roles,
     spaces,
     tenants,
+    user_groups,
     users,
 )
 from storage.tables.base import metadata
@@ -27,7 +29,9 @@ __all__ = [
     "knowledge",
     "metadata",
     "models",
+    "roles",
     "spaces",
     "tenants",
+    "user_groups",
     "users",
 ]

@@ -6,13 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.bootstrap import Runtime
 from domain.kernel.actor import Actor
-from domain.kernel.ids import new_id
-from domain.models.service import add_builtin
-from domain.tenants.entities import Tenant
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
-from tests.conftest import PASSWORD
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 
 OPEN = {
@@ -96,23 +90,11 @@ async def test_a_colleague_without_rights_finds_nothing(api: Api) -> None:
     await _all_is_there(owner, owned)
 
 
-async def test_another_organisation_finds_nothing(api: Api, runtime: Runtime) -> None:
+async def test_another_organisation_finds_nothing(api: Api, other: Actor) -> None:
     owner = await api.client()
     owned = await objects(owner, api)
-    await _other_organisation(runtime)
-    await _finds_nothing(api, await api.client("spion@example.org"), owned)
+    await _finds_nothing(api, await api.client(other.email), owned)
     await _all_is_there(owner, owned)
-
-
-async def _other_organisation(runtime: Runtime) -> Actor:
-    tenant_id = new_id()
-    hashed = await runtime.services.identity._passwords.hash(PASSWORD)
-    user = User(tenant_id=tenant_id, email="spion@example.org", password_hash=hashed)
-    async with runtime.services.spaces._uow.begin(tenant_id) as tx:
-        await tx.add(Tenant(tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen"))
-        await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
-        await add_builtin(tx, tenant_id)
-    return Actor(tenant_id=tenant_id, user_id=user.id, permissions=ROLE_PERMISSIONS[PredefinedRole.OWNER])
 
 
 async def _finds_nothing(api: Api, stranger: httpx.AsyncClient, owned: dict[str, str]) -> None:
