@@ -176,28 +176,45 @@ create table if not exists chunk_index (
 alter table chunk_index alter column terms set storage external;
 create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
 create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
-create index if not exists ix_chunk_index_terms on chunk_index using gin (terms) with (fastupdate = off);
+create or replace function app.scope_of(collection uuid) returns tsvector
+language plpgsql immutable strict parallel safe as $$
+begin
+  return quote_literal('@' || replace(collection::text, '-', ''))::tsvector;
+end $$;
+drop index if exists ix_chunk_index_terms;
+create index if not exists ix_chunk_index_scoped_terms on chunk_index
+  using gin ((terms || app.scope_of(collection_id))) with (fastupdate = off);
 create index if not exists ix_chunk_index_near on chunk_index
   using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) where dims = 384;
 """
 
 # BM25 after Robertson & Zaragoza (2009), k1 = 1.2, b = 0.75, over at most 80 candidates. The number of chunks comes from
 # the planner's statistics and the average length is taken as 150 terms: both only shape the weights.
+#
+# The index holds each chunk's collection as one more term, so that a word is looked up inside its scope by intersecting two
+# lists of the index. Tenant and scope are checked on the rows all the same, behind `offset 0`: without the fence the planner
+# may prefer the collection's own index and read every text in it. Of a candidate's terms only those are weighed that begin
+# like one of the words; prefixes are never shorter than three letters.
 _SEARCH = """
 create or replace function app.search_text(scope uuid[], words text[], most integer)
 returns table (key bigint, score double precision)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp set enable_seqscan = off as $$
   with tenant as materialized (select app.tenant() as id),
+  inside as materialized (
+    select string_agg(app.scope_of(s)::text, ' | ')::tsquery as query from unnest(scope) as s
+  ),
   asked as materialized (
     select w as word, rtrim(w, '*') as stem, w like '%*' as prefix,
-      ('''' || replace(rtrim(w, '*'), '''', '''''') || '''' || case when w like '%*' then ':*' else '' end)::tsquery as query
+      (quote_literal(rtrim(w, '*')) || case when w like '%*' then ':*' else '' end)::tsquery as query
     from unnest(words) as w
   ),
   counted as materialized (
     select a.word, a.stem, a.prefix, a.query, (
       select count(*) from (
-        select 1 from chunk_index c
-        where c.tenant_id = (select id from tenant) and c.collection_id = any(scope) and c.terms @@ a.query limit 800
+        select 1 from (
+          select c.tenant_id, c.collection_id from chunk_index c
+          where (c.terms || app.scope_of(c.collection_id)) @@ ((select query from inside) && a.query) offset 0
+        ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit 800
       ) seen
     )::double precision as df
     from asked a
@@ -209,21 +226,25 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   weighed as materialized (
     select word, stem, prefix, query, df, ln(1 + (t.n - df + 0.5) / (df + 0.5)) as idf from counted, total t where df > 0
   ),
-  chosen as (
+  chosen as materialized (
     select string_agg(query::text, ' | ')::tsquery as query from weighed
     where df < 800 or not exists (select 1 from weighed where df < 800)
   ),
   reached as materialized (
     select c.chunk_key, c.terms, c.length from (
-      select * from chunk_index i
-      where i.tenant_id = (select id from tenant) and i.collection_id = any(scope)
-        and i.terms @@ (select query from chosen) limit 800
+      select f.chunk_key, f.terms, f.length from (
+        select i.tenant_id, i.collection_id, i.chunk_key, i.terms, i.length from chunk_index i
+        where (i.terms || app.scope_of(i.collection_id)) @@ ((select query from inside) && (select query from chosen))
+        offset 0
+      ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit 800
     ) c
     order by ts_rank(c.terms, (select query from chosen), 1) desc limit 80
   ),
+  beginnings as materialized (select distinct left(stem, 3) as letters from weighed),
   standing as materialized (
     select r.chunk_key, r.length, l.lexeme, array_length(l.positions, 1)::double precision as tf
     from reached r cross join lateral unnest(r.terms) l
+    where left(l.lexeme, 3) in (select letters from beginnings)
   ),
   matched as materialized (
     select s.lexeme, w.word, w.idf

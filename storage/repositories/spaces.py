@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, func, select, union
+from sqlalchemy import Select, bindparam, func, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
@@ -14,30 +14,32 @@ from domain.spaces.entities import Space, SpaceGroup, SpaceKind, SpaceMember
 from domain.spaces.repository import SpaceCounts
 from domain.user_groups.entities import UserGroup, UserGroupMember
 from domain.users.entities import User
+from storage.guard import standing
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import collections, documents
 from storage.tables.spaces import space_groups, space_members, spaces
 from storage.tables.user_groups import user_group_members, user_groups
 from storage.tables.users import users
 
-
-def _roles_of(user_id: UUID, space_id: UUID | None = None) -> CompoundSelect[UUID, str]:
-    """Spaces and roles of a user: as a member and through groups."""
-    alone = (
-        select(space_members.c.space_id, space_members.c.role)
-        .select_from(SpaceMember)
-        .where(space_members.c.user_id == user_id)
+_ALONE = (
+    select(space_members.c.space_id, space_members.c.role)
+    .select_from(SpaceMember)
+    .where(space_members.c.user_id == bindparam("user"))
+)
+_THROUGH = (
+    select(space_groups.c.space_id, space_groups.c.role)
+    .select_from(SpaceGroup)
+    .join(UserGroupMember, user_group_members.c.group_id == space_groups.c.group_id)
+    .where(user_group_members.c.user_id == bindparam("user"))
+)
+# Spaces and roles of a user, as a member and through groups: in all spaces, and in one.
+_ROLES = standing(union(_ALONE, _THROUGH))
+_ROLES_IN = standing(
+    union(
+        _ALONE.where(space_members.c.space_id == bindparam("space")),
+        _THROUGH.where(space_groups.c.space_id == bindparam("space")),
     )
-    through = (
-        select(space_groups.c.space_id, space_groups.c.role)
-        .select_from(SpaceGroup)
-        .join(UserGroupMember, user_group_members.c.group_id == space_groups.c.group_id)
-        .where(user_group_members.c.user_id == user_id)
-    )
-    if space_id is not None:
-        alone = alone.where(space_members.c.space_id == space_id)
-        through = through.where(space_groups.c.space_id == space_id)
-    return union(alone, through)
+)
 
 
 class SpaceRepository:
@@ -58,7 +60,7 @@ class SpaceRepository:
     async def of_member(self, user_id: UUID) -> Sequence[tuple[Space, str]]:
         """Shared spaces the user is a member of, with the role."""
         roles: dict[UUID, list[str]] = defaultdict(list)
-        for space_id, role in await self._session.execute(_roles_of(user_id)):
+        for space_id, role in await self._session.execute(_ROLES, {"user": user_id}):
             roles[space_id].append(role)
         statement = select(Space).where(spaces.c.id.in_(roles)).order_by(func.lower(spaces.c.name), spaces.c.id)
         found = await self._session.scalars(statement) if roles else ()
@@ -66,7 +68,7 @@ class SpaceRepository:
 
     async def roles_in(self, space_id: UUID, user_id: UUID) -> Sequence[str]:
         """The roles that a user has in a space, as a member and through groups."""
-        return [role for _, role in await self._session.execute(_roles_of(user_id, space_id))]
+        return [role for _, role in await self._session.execute(_ROLES_IN, {"user": user_id, "space": space_id})]
 
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
