@@ -83,8 +83,8 @@ class Installation:
                 process.wait()
         self.processes.clear()
 
-    def set_up(self) -> None:
-        """Create the organisation from the command line."""
+    def set_up(self, *more: str) -> None:
+        """Create the organisation from the command line, with `more` arguments."""
         command = [
             "setup",
             "--organisation",
@@ -95,6 +95,7 @@ class Installation:
             PASSWORD,
             "--language",
             "en",
+            *more,
         ]
         subprocess.run(
             [sys.executable, "main.py", *command],

@@ -1,0 +1,72 @@
+"""The chat in a real browser: stopping, a second tab, and text that would like to be a program."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import ready, sign_in
+from tests.support.provider import Provider
+from tests.support.server import Installation, installed
+
+HOSTILE = (
+    "<img src=x onerror=window.owned=1> <script>window.owned=1</script> [here](javascript:window.owned=1) "
+    "<iframe srcdoc='<script>parent.owned=1</script>'></iframe>"
+)
+
+
+@pytest.fixture
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A program with one organisation."""
+    with installed(tmp_path_factory.mktemp("chat") / "data", WORKERS="0") as made:
+        yield made
+
+
+def ask(page: Page, url: str, question: str) -> None:
+    page.goto(f"{url}/chat")
+    ready(page)
+    page.get_by_label("Message", exact=True).fill(question)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/conversations/"))
+
+
+def test_a_stopped_answer_keeps_its_text_in_every_tab(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    installation.add_model(provider.url, "rate:10:600")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Berätta länge")
+    expect(page.get_by_role("log")).to_contain_text("w3 ")
+    second = page.context.new_page()
+    second.goto(page.url)
+    ready(second)
+    expect(second.get_by_role("log")).to_contain_text("w8 ")
+    second.get_by_test_id("stop").click()
+    for tab in (page, second):
+        expect(tab.get_by_test_id("send")).to_be_visible()
+        expect(tab.get_by_role("log")).to_contain_text("w8 ")
+    assert provider.wait_for_disconnect()
+    with closing(installation.client()) as client:
+        session = client.get("/api/v1/conversations/").json()["items"][0]["id"]
+        [message] = client.get(f"/api/v1/conversations/{session}/").json()["messages"]
+    assert message["state"] == "stopped"
+    words = message["answer"].split()
+    assert words == [f"w{n}" for n in range(len(words))]
+    assert 8 < len(words) < 600
+
+
+def test_what_a_model_says_is_never_a_program(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "echo")
+    sign_in(page, installation.url)
+    ask(page, installation.url, HOSTILE)
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("Enligt underlaget")
+    expect(page.get_by_test_id("send")).to_be_visible()
+    assert page.evaluate("window.owned") is None
+    assert log.locator("script, iframe, [onerror], a[href^='javascript']").count() == 0
+    page.reload()
+    ready(page)
+    expect(log).to_contain_text("Enligt underlaget")
+    assert page.evaluate("window.owned") is None
