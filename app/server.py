@@ -11,11 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
 from app import __version__
-from app.api import assistants, conversations, errors, files, jobs, knowledge, models, session, spaces, users
+from app.api import assistants, audit, conversations, errors, files, jobs, knowledge, models, session, spaces, users
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, sweep_runs
+from app.bootstrap import Runtime, build, check_database, retain_audit, sweep_runs
 from app.config import Settings
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from domain.kernel.actor import Actor
@@ -29,7 +29,7 @@ FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
-    models.completion, models.embedding, models.overview, models.providers, session.router,
+    models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
 )  # fmt: skip
 
 
@@ -113,10 +113,12 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     if pages:
         add_pages(api, runtime)
     sweeper = asyncio.create_task(sweep_runs(runtime), name="answer sweeper")
+    retainer = asyncio.create_task(retain_audit(runtime), name="audit retention")
     try:
         yield api
     finally:
         sweeper.cancel()
+        retainer.cancel()
         await runtime.close()
 
 

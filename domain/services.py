@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.assistants.service import AssistantService
+from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
 from domain.files.service import FileService
 from domain.identity.service import IdentityService
@@ -30,3 +31,4 @@ class Services:
     conversations: ConversationService
     files: FileService
     jobs: JobService
+    audit: AuditService

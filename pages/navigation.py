@@ -64,6 +64,7 @@ class Navigation:
             heading(_("Administration"))
             self._item("hub", _("AI models"), "/admin/models")
             self._item("people", _("Users"), "/admin/users")
+            self._item("policy", _("Audit log"), "/admin/audit")
 
     def _new_chat(self) -> None:
         chosen = self.visit.assistant_id

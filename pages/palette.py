@@ -22,6 +22,7 @@ PAGES = (
     ("manage_accounts", N_("Account"), "/account", False),
     ("hub", N_("AI models"), "/admin/models", True),
     ("people", N_("Users"), "/admin/users", True),
+    ("policy", N_("Audit log"), "/admin/audit", True),
 )
 ARROW_KEYS = """(e) => {
     const hits = [...e.currentTarget.querySelectorAll('.hit')], at = hits.indexOf(document.activeElement);

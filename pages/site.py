@@ -8,8 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain.kernel.errors import N_, Failure
-from pages import account, assistants, chat, conversations, documents, knowledge, public, shell, spaces, start, welcome
-from pages.admin import models, users
+from pages import (
+    account,
+    assistants,
+    chat,
+    conversations,
+    documents,
+    history,
+    knowledge,
+    public,
+    shell,
+    spaces,
+    start,
+    welcome,
+)
+from pages.admin import audit, models, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -32,6 +45,10 @@ ROUTES: dict[str, shell.Builder] = {
     "/account": account.account,
     "/admin/models": models.models,
     "/admin/users": users.users,
+    "/admin/audit": audit.log,
+    "/admin/audit/settings": audit.settings,
+    "/assistants/{assistant_id}/history": history.of_assistant,
+    "/spaces/{space_id}/history": history.of_space,
 }
 NOT_PAGES = ("api/", "static/", "auth/", "_nicegui")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.audit.replay import difference, snapshot
 from domain.identity.service import check_password
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
@@ -21,6 +22,7 @@ from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignme
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
 LANGUAGES = ("sv", "en")
 THEMES = ("system", "light", "dark")
+OWN_FIELDS = ("language", "theme", "username", "preferences")
 VISIBLE_STATES = (UserState.ACTIVE, UserState.INVITED)
 
 
@@ -72,6 +74,7 @@ class UserService:
         """Change the actor's own `language`, `theme`, `username` or `preferences`."""
         async with self._uow.begin(actor.tenant_id) as tx:
             user = await self._user(tx, actor.user_id)
+            old = snapshot(user, OWN_FIELDS)
             if "language" in changes:
                 user.language = _one_of(changes["language"], LANGUAGES, "language")
             if "theme" in changes:
@@ -80,6 +83,9 @@ class UserService:
                 user.username = clean_name(changes["username"], "username") if changes["username"] else None
             if "preferences" in changes:
                 user.preferences = dict(changes["preferences"])
+            before, after = difference(old, snapshot(user, OWN_FIELDS))
+            if after:
+                tx.record(actor, Change("user_updated", "user", user.id, user.email, old=before, new=after))
         return await self.me(actor)
 
     async def search(
@@ -147,10 +153,8 @@ class UserService:
             old = (await tx.users.roles([user_id])).get(user_id, ())
             await tx.users.set_roles(user_id, checked)
             await self._owner_remains(tx)
-            change = Change(
-                "user_updated", "user", user_id, user.email, old={"roles": list(old)}, new={"roles": checked}
-            )
-            tx.record(actor, change)
+            roles_old, roles_new = {"roles": list(old)}, {"roles": checked}
+            tx.record(actor, Change("permission_changed", "user", user_id, user.email, old=roles_old, new=roles_new))
         return UserView(user, checked)
 
     async def deactivate(self, actor: Actor, user_id: UUID) -> None:

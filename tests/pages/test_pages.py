@@ -14,7 +14,10 @@ from tests.support.server import EMAIL, PASSWORD, Installation, installed
 AXE = (Path(__file__).parent.parent / "support/axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 GRAVE = ("serious", "critical")
-PAGES = ("/", "/chat", "/conversations", "/account", "/admin/models", "/admin/users", "/welcome", "/nothing-here")
+PAGES = (
+    "/", "/chat", "/conversations", "/account", "/admin/models", "/admin/users", "/admin/audit", "/admin/audit/settings",
+    "/welcome", "/nothing-here",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
