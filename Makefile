@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint format lock migration settings dev browser model papers clean
+.PHONY: run test lint format lock migration settings dev browser model papers provider clean
 
 run: $(VENV)/installed
 	@$(BIN)/python main.py prepare
 	@exec $(BIN)/python main.py serve
 
-test: dev browser model papers
+test: dev browser model papers provider
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: dev
@@ -64,6 +64,15 @@ papers:
 	@test -d .cache/papers || { command -v apt-get >/dev/null && mkdir -p .cache && cd .cache && \
 		{ apt-get download -qq debian-policy 2>/dev/null || { apt-get update -qq; apt-get download -qq debian-policy; }; } && \
 		dpkg -x debian-policy_*.deb papers && rm -f debian-policy_*.deb; } || echo "no Debian package at hand: one test is skipped"
+
+# A certified OpenID provider for the tests, pinned by its lock file. Without Node.js the tests that need it are skipped.
+PROVIDER := tests/support/oidc
+provider:
+	@if command -v npm >/dev/null; then \
+		[ $(PROVIDER)/node_modules/installed -nt $(PROVIDER)/package-lock.json ] || \
+		{ npm ci --prefix $(PROVIDER) --ignore-scripts --no-audit --no-fund --silent && touch $(PROVIDER)/node_modules/installed; } || \
+		echo "the certified OpenID provider cannot be installed: the tests with it are skipped"; \
+	else echo "no Node.js at hand: the tests with the certified OpenID provider are skipped"; fi
 
 # The built-in embedding model, for the tests.
 model: dev

@@ -9,12 +9,15 @@ from uuid import UUID
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
+from app.auth.oidc import OidcClient
 from app.config import Settings
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from app.jobs import valkey
 from app.jobs.lanes import wake
+from app.mail import SmtpMailer
 from app.observability.audit_stream import AuditStream
+from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
 from app.security.outbound import OutboundGuard
@@ -24,15 +27,23 @@ from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.federation.connections import Connections, FederationRules, SharedProvider
+from domain.federation.service import FederationService, clean_discovery
+from domain.federation.sign_in import ProviderSignInService, domain_of
 from domain.files.service import FileService
+from domain.identity.links import LinkService
+from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
 from domain.knowledge import ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
+from domain.roles.service import RoleService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
+from domain.user_groups.service import UserGroupService
+from domain.users.importing import UserImport
 from domain.users.service import UserService
 from storage import migrate
 from storage.blobs import BlobStore
@@ -44,6 +55,7 @@ from storage.search.sqlite import SqliteSearchIndex
 from storage.unit_of_work import SqlUnitOfWork
 
 log = logging.getLogger(__name__)
+FORGET_SECONDS = 6 * 3600.0
 
 
 def redis_url(settings: Settings) -> str:
@@ -99,6 +111,7 @@ class Runtime:
     contents: BlobStore
     parser: DocumentParser
     token_key: bytes
+    watch: OidcWatch
     stream: AuditStream | None = None
 
     async def close(self) -> None:
@@ -150,11 +163,24 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         idle=settings.session_idle_minutes * 60,
         absolute=settings.session_max_hours * 3600,
         api=settings.jwt_expiry_time,
+        federated=settings.federation_per_tenant_enabled,
     )
+    policy, mailer = PasswordPolicy(settings.password_min_length), SmtpMailer(settings)
+    identity = IdentityService(uow, directory, passwords, rules, policy)
+    users = UserService(uow, directory, passwords, policy, mailer)
+    connections = Connections(uow, ring, federation_rules(settings))
+    oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
+    watch = OidcWatch(directory)
     services = Services(
-        setup=SetupService(uow, directory, passwords),
-        identity=IdentityService(uow, directory, passwords, rules),
-        users=UserService(uow, directory, passwords),
+        setup=SetupService(uow, directory, passwords, policy),
+        identity=identity,
+        federation=FederationService(uow, connections, oidc, ring),
+        provider_sign_in=ProviderSignInService(uow, directory, identity, connections, oidc, ring, watch),
+        links=LinkService(uow, directory, passwords, policy, mailer),
+        users=users,
+        user_import=UserImport(uow, directory, users),
+        roles=RoleService(uow),
+        user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat),
         knowledge=knowledge,
@@ -170,7 +196,44 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     if listen:
         bus.start()
     token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
-    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, stream)
+    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, watch, stream)
+
+
+def federation_rules(settings: Settings) -> FederationRules:
+    """What the settings say about identity providers."""
+    shared = None
+    if settings.oidc_discovery_endpoint and settings.oidc_client_id and settings.oidc_client_secret:
+        domains = (part.strip() for part in settings.oidc_allowed_domains.split(","))
+        shared = SharedProvider(
+            clean_discovery(settings.oidc_discovery_endpoint),
+            settings.oidc_client_id,
+            settings.oidc_client_secret,
+            settings.oidc_tenant_id,
+            settings.oidc_provider_name,
+            settings.oidc_scopes,
+            tuple(domain_of(domain) for domain in domains if domain),
+            settings.oidc_trust_email,
+        )
+    return FederationRules(
+        per_tenant=settings.federation_per_tenant_enabled,
+        shared=shared,
+        public_origin=settings.public_origin,
+        list_tenants=settings.federation_list_tenants,
+        state_seconds=settings.oidc_state_ttl_seconds,
+        grace_seconds=settings.oidc_redirect_grace_period_seconds,
+        leeway_seconds=settings.oidc_clock_leeway_seconds,
+        strict_redirect=settings.strict_oidc_redirect_validation,
+    )
+
+
+async def forget_deleted(runtime: Runtime) -> None:
+    """Take, for ever, the personal data from accounts that can no longer be restored."""
+    while True:
+        try:
+            await runtime.services.users.forget_deleted()
+        except Exception as error:
+            log.warning("deleted accounts are not forgotten: %s", error)
+        await asyncio.sleep(FORGET_SECONDS)
 
 
 async def sweep_runs(runtime: Runtime) -> None:

@@ -4,9 +4,11 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
+from uuid import UUID
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -43,6 +45,17 @@ class Settings(BaseSettings):
     jwt_expiry_time: int = Field(86_400, ge=60, description="Lifetime of an API token, in seconds.")
     session_idle_minutes: int = Field(480, ge=1, description="A browser's sign-in ends after so long without use.")
     session_max_hours: int = Field(720, ge=1, description="A browser's sign-in ends after so long in any case.")
+    password_min_length: int = Field(10, ge=8, le=100, description="Least number of characters of a new password.")
+    smtp_host: str | None = Field(
+        None, description="Mail server for invitations and new passwords. Without it, links are copied by hand."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the mail server is spoken to: starttls, tls or none."
+    )
+    smtp_user: str | None = Field(None, description="User name at the mail server, where it asks for one.")
+    smtp_password: str | None = Field(None, description="Password at the mail server.")
+    smtp_from: str | None = Field(None, description="Sender of mails, for instance samrad@example.se.")
     upload_max_file_size: int = Field(2 * 1024**3, ge=1, description="Largest document, in bytes.")
     upload_file_to_session_max_size: int = Field(
         50 * 1024**2, ge=1, description="Largest file attached to a question, in bytes."
@@ -51,6 +64,41 @@ class Settings(BaseSettings):
         10 * 1024**2, ge=1, description="Largest picture attached to a question, in bytes."
     )
     max_in_question: int = Field(10, ge=0, description="Files that can be attached to one question.")
+    super_api_key: str | None = Field(
+        None, min_length=16, validation_alias=AliasChoices("eneo_super_api_key", "super_api_key"),
+        description="Key of the operator's interface /api/v1/sysadmin. Without it, that interface is closed.",
+    )  # fmt: skip
+    federation_per_tenant_enabled: bool = Field(
+        False, description="Organisations may have identity providers of their own."
+    )
+    federation_list_tenants: bool = Field(
+        False, description="The sign-in page shows the names of all organisations to everybody."
+    )
+    oidc_discovery_endpoint: str | None = Field(
+        None, description="Discovery document of one identity provider for the whole installation (https://…)."
+    )
+    oidc_client_id: str | None = Field(None, description="Client id at that provider.")
+    oidc_client_secret: str | None = Field(None, description="Client secret at that provider.")
+    oidc_tenant_id: UUID | None = Field(
+        None, description="Organisation whose people it knows. Without it, the first active one."
+    )
+    oidc_provider_name: str = Field("", description="Name of that provider on the sign-in page.")
+    oidc_scopes: str = Field("openid email profile", description="Scopes that are asked of that provider.")
+    oidc_allowed_domains: str = Field("", description="E-mail domains that may sign in through it, with commas.")
+    oidc_trust_email: bool = Field(
+        False, description="Believe its e-mail addresses also where it does not say that they are verified."
+    )
+    oidc_state_ttl_seconds: int = Field(600, ge=30, le=3600, description="Time to sign in at an identity provider.")
+    oidc_redirect_grace_period_seconds: int = Field(
+        900, ge=0, description="A sign-in under way survives a change of address for so long."
+    )
+    strict_oidc_redirect_validation: bool = Field(
+        True, description="Refuse sign-ins under way when the address has changed, but for the time of grace."
+    )
+    oidc_clock_leeway_seconds: int = Field(
+        120, ge=0, le=600, description="By so much the clock of an identity provider may differ."
+    )
+    oidc_timeout_seconds: float = Field(10, gt=0, le=60, description="Longest wait for an answer of such a provider.")
     api_key_header_name: str = Field("X-API-Key", description="Header in which API keys are sent.")
     outbound_allow: str = Field(
         "", description="Private hosts that may be called, with commas: names, host:port pairs or networks."
@@ -89,6 +137,19 @@ class Settings(BaseSettings):
                     ) from None
         return value
 
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        given = (self.oidc_discovery_endpoint, self.oidc_client_id, self.oidc_client_secret)
+        if any(given) and not all(given):
+            raise ValueError("give OIDC_DISCOVERY_ENDPOINT, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if self.smtp_host and not (self.smtp_from and self.public_origin):
+            raise ValueError("SMTP_HOST needs SMTP_FROM (the sender) and PUBLIC_ORIGIN (where links lead)")
+        return self
+
     @property
     def single_node(self) -> bool:
         """Whether everything runs on this machine alone."""
@@ -111,13 +172,14 @@ def load(**overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        faults = [": ".join([*(str(p).upper() for p in fault["loc"][:1]), fault["msg"]]) for fault in error.errors()]
         raise SettingsError("; ".join(faults)) from None
     return settings
 
 
 def _refuse_unknown(path: Path) -> None:
     known = {name.upper() for name in Settings.model_fields}
+    known |= {spelling.upper() for field in Settings.model_fields.values() for spelling in _spellings(field)}
     names = set()
     if path.exists():
         lines = path.read_text().splitlines()
@@ -128,6 +190,12 @@ def _refuse_unknown(path: Path) -> None:
         near = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean {near[0]}?" if near else " docs/settings.md lists all settings."
         raise SettingsError(f"the setting {name} in .env is not known.{hint}")
+
+
+def _spellings(field: FieldInfo) -> list[str]:
+    """The names of a setting that has several; the first is the one to use."""
+    choices = field.validation_alias
+    return [str(choice) for choice in choices.choices] if isinstance(choices, AliasChoices) else []
 
 
 def documentation() -> str:
@@ -142,5 +210,6 @@ def documentation() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
+        shown = next(iter(_spellings(field)), name)
+        lines.append(f"| `{shown.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 """The web process: REST, pages and sockets on one application."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +12,26 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
 from app import __version__
-from app.api import assistants, audit, conversations, errors, files, jobs, knowledge, models, session, spaces, users
+from app.api import (
+    assistants,
+    audit,
+    conversations,
+    errors,
+    federation,
+    files,
+    jobs,
+    knowledge,
+    models,
+    roles,
+    session,
+    spaces,
+    user_groups,
+    users,
+)
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, retain_audit, sweep_runs
+from app.bootstrap import Runtime, build, check_database, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from domain.kernel.actor import Actor
@@ -27,9 +43,11 @@ DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login
 BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
-    users.router, spaces.router, assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
+    assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
+    federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 
 
@@ -112,14 +130,23 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     api = create_api(runtime)
     if pages:
         add_pages(api, runtime)
-    sweeper = asyncio.create_task(sweep_runs(runtime), name="answer sweeper")
-    retainer = asyncio.create_task(retain_audit(runtime), name="audit retention")
+    sweepers = [
+        asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
+        asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
+        asyncio.create_task(retain_audit(runtime), name="audit retention"),
+    ]
     try:
         yield api
     finally:
-        sweeper.cancel()
-        retainer.cancel()
+        for sweeper in sweepers:
+            sweeper.cancel()
         await runtime.close()
+
+
+def _settle_memory() -> None:
+    """What is loaded at start stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 async def serve(settings: Settings) -> None:
@@ -144,6 +171,7 @@ async def serve(settings: Settings) -> None:
                 proxy_headers=True, forwarded_allow_ips=settings.forwarded_allow_ips, timeout_graceful_shutdown=3,
             )  # fmt: skip
             server = uvicorn.Server(config)
+            _settle_memory()
             log.info(
                 "Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}"
             )

@@ -1,11 +1,16 @@
-"""What the product adds to a provider's first word: the same streams straight to the provider, and through the product."""
+"""What the product adds to a provider's first word: the same streams straight to the provider, and through the product.
+
+Twice: while N streams run, as on a busy day, each of 100 words at 20 words a second; and when N people ask in the very
+same moment.
+"""
 
 import asyncio
 
 from benchmarks.installation import Installation, arguments, assistant_of, quantile, row, stream_times
 from tests.support.provider import Provider
 
-MODEL = "ok:50"
+MODEL = "rate:20:100"
+ANSWER_SECONDS = 5.0
 
 
 async def together(
@@ -14,6 +19,44 @@ async def together(
     """The seconds to the first word of `count` streams that begin at once."""
     calls = [stream_times(url, headers, body, marker) for _ in range(count)]
     return [first for first, _, _ in await asyncio.gather(*calls)]
+
+
+async def running(
+    count: int, seconds: float, url: str, headers: dict[str, str], body: dict[str, object], marker: bytes
+) -> list[float]:
+    """The seconds to the first word while `count` streams run: each asks anew when its answer has ended."""
+    firsts: list[float] = []
+
+    async def person(number: int) -> None:
+        # People do not press the button in the same moment.
+        await asyncio.sleep(ANSWER_SECONDS * number / count)
+        ends = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < ends:
+            firsts.append((await stream_times(url, headers, body, marker))[0])
+
+    await asyncio.gather(*(person(number) for number in range(count)))
+    # The first answers warm everything up.
+    return firsts[count:]
+
+
+async def measure_running(installation: Installation, provider: Provider, streams: list[int], seconds: float) -> None:
+    with installation.client() as client:
+        assistant, token = assistant_of(client), client.headers["Authorization"]
+    direct = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "Vad gäller?"}]}
+    asked = {"assistant_id": assistant, "question": "Vad gäller?", "stream": True}
+    for count in streams:
+        straight = await running(count, seconds, f"{provider.url}/chat/completions", {}, direct, b'"w0 ')
+        through = await running(
+            count, seconds, f"{installation.url}/api/v1/conversations/", {"Authorization": token}, asked, b"event: text"
+        )
+        plain, whole = ([part * 1_000 for part in found] for found in (straight, through))
+        row(
+            f"first token, {count} streams running",
+            overhead_p50_ms=quantile(whole, 0.5) - quantile(plain, 0.5),
+            overhead_p95_ms=quantile(whole, 0.95) - quantile(plain, 0.95),
+            provider_p95_ms=quantile(plain, 0.95),
+            answers=len(whole),
+        )
 
 
 async def measure(installation: Installation, provider: Provider, streams: list[int], rounds: int) -> None:
@@ -43,12 +86,14 @@ async def measure(installation: Installation, provider: Provider, streams: list[
 
 
 def main() -> None:
-    chosen = arguments(__doc__, rounds=(10, 1))
+    chosen = arguments(__doc__, rounds=(5, 1), seconds=(30, 6))
     provider = Provider()
     provider.start()
     try:
         with Installation(provider_url=provider.url, model=MODEL) as installation:
-            asyncio.run(measure(installation, provider, [1, 5] if chosen.small else [1, 50, 200], chosen.rounds))
+            counts = [1, 5] if chosen.small else [1, 50, 200]
+            asyncio.run(measure_running(installation, provider, counts, chosen.seconds))
+            asyncio.run(measure(installation, provider, counts, chosen.rounds))
     finally:
         provider.stop()
 

@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from domain.federation.entities import Connection, Proof, ProviderMetadata
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
 
@@ -22,6 +24,29 @@ class Passwords(Protocol):
 
     def outdated(self, stored: str) -> bool:
         """Whether the hash should be made anew at the next sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail: `subject` and `text` are message ids with `params`; `{link}` in the text leads to `path` on this site."""
+
+    to: str
+    language: str
+    subject: str
+    text: str
+    path: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class Mailer(Protocol):
+    """Sends mail, where the installation was given a server for it."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether mail can be sent at all."""
+
+    async def send(self, *letters: Letter) -> int:
+        """Send letters in one go; how many the server took. Never raises: what failed is in the log."""
 
 
 class Vault(Protocol):
@@ -134,6 +159,63 @@ class ConnectionReport:
     models: Sequence[str] = field(default_factory=tuple)
 
 
+class IdentityProviders(Protocol):
+    """Speaks OpenID Connect with providers. What does not fit raises `SignInRefused` with a sentence of its own."""
+
+    async def metadata(self, discovery_endpoint: str) -> ProviderMetadata:
+        """What the provider says of itself; remembered for a while."""
+
+    async def authorization_url(self, connection: Connection, *, state: str, nonce: str, challenge: str) -> str:
+        """Where to send somebody to sign in."""
+
+    async def redeem(
+        self,
+        connection: Connection,
+        code: str,
+        *,
+        verifier: str,
+        nonce: str | None,
+        issuer: str | None,
+        redirect_uri: str | None = None,
+    ) -> Proof:
+        """Exchange a code and check everything that comes back. `issuer` is what the answer said of its origin."""
+
+    async def ended(self, connection: Connection, logout_token: str) -> "EndedElsewhere":
+        """What a logout token says, once it is checked."""
+
+    async def sign_out_url(self, connection: Connection, id_token: str, target: str) -> str | None:
+        """Where the browser ends the provider's own session; None when the provider offers no such thing."""
+
+    async def examine(self, connection: Connection) -> "ConnectionReport":
+        """Walk from the discovery document to the refusal of a made-up code, and say what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedElsewhere:
+    """A provider says that a person's session has ended there."""
+
+    issuer: str
+    subject: str | None
+    provider_session: str | None
+    issued_at: datetime
+
+
+class Watch(Protocol):
+    """Tells whether sign-ins through providers are being watched closely for a while."""
+
+    async def on(self) -> bool:
+        """Whether every step is to be logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantName:
+    """An organisation as the sign-in page shows it."""
+
+    slug: str
+    name: str
+    display_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class LoginMatch:
     """Where an e-mail address belongs."""
@@ -161,6 +243,12 @@ class Directory(Protocol):
 
     async def login(self, email: str) -> LoginMatch | None:
         """The living account with this address."""
+
+    async def find_tenant(self, word: str) -> UUID | None:
+        """The organisation with this slug or e-mail domain; None when there is none, or more than one."""
+
+    async def tenant_names(self) -> Sequence[TenantName]:
+        """The active organisations by name, for installations that show them to everybody."""
 
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
         """Queued jobs that may run now, the tenants taking turns."""

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
+from domain.federation.service import FederationService
+from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
+from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
 from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
+from domain.roles.service import RoleService
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
+from domain.user_groups.service import UserGroupService
+from domain.users.importing import UserImport
 from domain.users.service import UserService
 
 
@@ -22,7 +28,13 @@ class Services:
 
     setup: SetupService
     identity: IdentityService
+    federation: FederationService
+    provider_sign_in: ProviderSignInService
+    links: LinkService
     users: UserService
+    user_import: UserImport
+    roles: RoleService
+    user_groups: UserGroupService
     spaces: SpaceService
     models: ModelService
     knowledge: KnowledgeService

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
+from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
 from domain.identity.repository import SignInRepository
 from domain.jobs.entities import Job
@@ -16,7 +17,9 @@ from domain.kernel.entity import Owned
 from domain.kernel.events import Change, Signal
 from domain.knowledge.repository import KnowledgeRepository
 from domain.models.repository import ModelRepository
+from domain.roles.repository import RoleRepository
 from domain.spaces.repository import SpaceRepository
+from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
 
 E = TypeVar("E", bound=Owned)
@@ -30,8 +33,20 @@ class Transaction(Protocol):
         """The repository of users."""
 
     @property
+    def roles(self) -> RoleRepository:
+        """The repository of roles."""
+
+    @property
+    def user_groups(self) -> UserGroupRepository:
+        """The repository of user groups."""
+
+    @property
     def sign_ins(self) -> SignInRepository:
         """The repository of sign ins."""
+
+    @property
+    def federation(self) -> FederationRepository:
+        """The repository of identity providers."""
 
     @property
     def spaces(self) -> SpaceRepository:

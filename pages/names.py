@@ -1,8 +1,11 @@
 """How things are called on pages."""
 
 from domain.assistants.entities import Assistant
+from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
 from domain.models.entities import CompletionModel
+from domain.roles.entities import HeldRole
+from domain.roles.service import DESCRIPTIONS
 from domain.spaces.entities import Space, SpaceKind
 from domain.users.entities import PredefinedRole, UserState
 from pages.i18n import _
@@ -17,6 +20,7 @@ USER_STATES = {
     UserState.ACTIVE: N_("Active"),
     UserState.INVITED: N_("Invited"),
     UserState.INACTIVE: N_("Deactivated"),
+    UserState.DELETED: N_("Deleted"),
 }
 
 
@@ -53,6 +57,11 @@ def role_name(role: str) -> str:
     return _(SPACE_ROLES.get(role, role))
 
 
-def user_role_name(role: str) -> str:
-    """A role in the organisation."""
-    return _(USER_ROLES[PredefinedRole(role)])
+def user_role_name(role: HeldRole) -> str:
+    """A role in the organisation; the predefined ones have names in every language."""
+    return _(USER_ROLES[PredefinedRole(role.key)]) if role.predefined else role.name
+
+
+def permission_name(permission: Permission) -> str:
+    """What a permission allows, in words."""
+    return _(DESCRIPTIONS[permission])

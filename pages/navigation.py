@@ -64,6 +64,9 @@ class Navigation:
             heading(_("Administration"))
             self._item("hub", _("AI models"), "/admin/models")
             self._item("people", _("Users"), "/admin/users")
+            self._item("badge", _("Roles"), "/admin/roles")
+            self._item("groups", _("User groups"), "/admin/user-groups")
+            self._item("login", _("Sign-in"), "/admin/sign-in")
             self._item("policy", _("Audit log"), "/admin/audit")
 
     def _new_chat(self) -> None:

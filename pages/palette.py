@@ -22,6 +22,9 @@ PAGES = (
     ("manage_accounts", N_("Account"), "/account", False),
     ("hub", N_("AI models"), "/admin/models", True),
     ("people", N_("Users"), "/admin/users", True),
+    ("badge", N_("Roles"), "/admin/roles", True),
+    ("groups", N_("User groups"), "/admin/user-groups", True),
+    ("login", N_("Sign-in"), "/admin/sign-in", True),
     ("policy", N_("Audit log"), "/admin/audit", True),
 )
 ARROW_KEYS = """(e) => {

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from domain.federation.sign_in import Offer
+from domain.identity.entities import LinkPurpose
 from domain.kernel.errors import N_, Failure, Invalid
 from domain.services import Services
 from domain.tenants.service import Setup
@@ -40,7 +42,29 @@ $form
 SIGN_IN = Template("""<form id="sign-in" data-next="$next" data-failed="$failed">
 <label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
 <label>$password<input name="password" type="password" autocomplete="current-password" required></label>
+<button class="main" data-busy="$busy">$action</button>
+<p class="small"><a href="/reset-password">$forgotten</a></p></form>""")
+PROVIDER = Template("""<p class="or"><span>$divider</span></p>
+<form id="provider" data-next="$next" data-failed="$failed">$choice
+<button class="main quiet" data-busy="$busy">$action</button></form>""")
+ORGANISATION = Template("""<label>$organisation<input name="organisation" autocomplete="organization" required
+autocapitalize="none" spellcheck="false"><span class="help">$help</span></label>""")
+ORGANISATIONS = Template("""<label>$organisation<select name="organisation" required>
+<option value="">$choose</option>$options</select></label>""")
+CHOOSE_PASSWORD = Template("""<form id="choose-password" data-failed="$failed">
+<input type="hidden" name="token" value="$token"><input type="hidden" name="email" value="$email">
+<p class="muted small">$email</p>$profile
+<label>$password<input name="password" type="password" autocomplete="new-password" minlength="$least" required autofocus>
+<span class="help">$password_help</span></label>
 <button class="main" data-busy="$busy">$action</button></form>""")
+PROFILE = Template("""<label>$name<input name="username" autocomplete="name" value="$value"></label>
+<label>$chosen<select name="language">$options</select></label>""")
+FORGOTTEN = Template("""<form id="forgotten" data-failed="$failed" data-sent="$sent">
+<label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
+<button class="main" data-busy="$busy">$action</button></form>""")
+BACK = Template('<p><a href="/sign-in">$again</a></p>')
+UNREACHABLE = N_("The server cannot be reached. Check the connection and try again.")
+PASSWORD_HELP = N_("At least {least} characters. A sentence is easy to remember.")
 SET_UP = Template("""<form id="set-up" data-failed="$failed">
 <label>$organisation<input name="organisation" autocomplete="organization" required autofocus></label>
 <div class="two"><label>$name<input name="username" autocomplete="name" required></label>
@@ -59,7 +83,7 @@ def language_of(request: Request) -> str:
 
 def safe_next(target: str) -> str:
     """A path of this site to go on to; anything else is the start page."""
-    if not target.startswith("/") or target.startswith(("//", "/\\", "/sign-in", "/set-up", "/auth/")):
+    if not target.startswith("/") or target.startswith(("//", "/\\", "/sign-in", "/set-up", "/auth/", "/login/")):
         return "/"
     return "".join(c for c in target if c >= " ")
 
@@ -103,11 +127,16 @@ async def sign_in_page(services: Services, request: Request) -> Response:
     words = {
         "email": N_("E-mail"),
         "password": N_("Password"),
+        "forgotten": N_("Forgotten password?"),
         "action": N_("Sign in"),
         "busy": N_("Signing in…"),
         "failed": N_("The server cannot be reached. Check the connection and try again."),
     }
-    form = SIGN_IN.substitute(_words(language, words), next=escape(safe_next(request.query_params.get("next", "/"))))
+    target = escape(safe_next(request.query_params.get("next", "/")))
+    form = SIGN_IN.substitute(_words(language, words), next=target)
+    offer = await services.provider_sign_in.offer()
+    if offer is not None:
+        form += _provider_form(offer, language, target)
     return _html(
         request,
         form,
@@ -115,6 +144,119 @@ async def sign_in_page(services: Services, request: Request) -> Response:
         lead=translate(N_("Welcome back."), language),
         note=(tone, translate(reason, language)) if reason else None,
         wide=False,
+    )
+
+
+def _provider_form(offer: Offer, language: str, target: str) -> str:
+    words = {
+        "divider": N_("or"),
+        "busy": N_("Going on…"),
+        "failed": N_("The server cannot be reached. Check the connection and try again."),
+    }
+    action = (
+        translate(N_("Sign in with {provider}"), language, provider=offer.provider)
+        if offer.provider
+        else translate(N_("Sign in with your organisation"), language)
+    )
+    return PROVIDER.substitute(
+        _words(language, words), next=target, choice=_choice(offer, language), action=escape(action)
+    )
+
+
+def _choice(offer: Offer, language: str) -> str:
+    """Which organisation: a list where everybody may see it, else a field in which one must know it."""
+    if not offer.choose:
+        return ""
+    label = {"organisation": N_("Organisation")}
+    if not offer.tenants:
+        label["help"] = N_("Its short name, or your e-mail address at work.")
+        return ORGANISATION.substitute(_words(language, label))
+    options = "".join(
+        f'<option value="{escape(each.slug)}">{escape(each.display_name)}</option>' for each in offer.tenants
+    )
+    return ORGANISATIONS.substitute(_words(language, label | {"choose": N_("Choose…")}), options=options)
+
+
+async def link_page(services: Services, request: Request) -> Response:
+    """Where the holder of a one-time link chooses a password. Without a link it asks for the address to mail one to."""
+    language, token = language_of(request), request.query_params.get("token", "")
+    if not token:
+        return _forgotten_page(services, request)
+    try:
+        opened = await services.links.look(token)
+    except Failure as failure:
+        return _refused_link(request, failure)
+    invited = opened.purpose is LinkPurpose.INVITATION
+    words = {
+        "password": N_("Password"),
+        "action": N_("Create the account") if invited else N_("Save the password"),
+        "busy": N_("Saving…"),
+        "failed": UNREACHABLE,
+        "name": N_("Your name"),
+        "chosen": N_("Language"),
+    }
+    least = services.links.policy.minimum
+    help_text = translate(PASSWORD_HELP, language, least=least)
+    form = CHOOSE_PASSWORD.substitute(
+        _words(language, words),
+        token=escape(token),
+        email=escape(opened.email),
+        least=least,
+        password_help=escape(help_text),
+        profile=PROFILE.substitute(
+            _words(language, words), value=escape(opened.username or ""), options=_languages(opened.language)
+        )
+        if invited
+        else "",
+    )
+    lead = N_("You are invited to {organisation}.") if invited else N_("For your account in {organisation}.")
+    return _html(
+        request,
+        form,
+        title=translate(N_("Welcome") if invited else N_("Choose a new password"), language),
+        lead=translate(lead, language, organisation=opened.organisation),
+        note=None,
+        wide=False,
+    )
+
+
+def _forgotten_page(services: Services, request: Request) -> Response:
+    language = language_of(request)
+    if not services.links.mailer.ready:
+        text = translate(N_("Ask your administrator for a link with which you choose a new password."), language)
+        note, form = ("ok", text), ""
+    else:
+        words = {
+            "email": N_("E-mail"),
+            "action": N_("Send the link"),
+            "busy": N_("Sending…"),
+            "failed": UNREACHABLE,
+            "sent": N_("If the address belongs to an account, a link is on its way."),
+        }
+        note, form = None, FORGOTTEN.substitute(_words(language, words))
+    form += BACK.substitute(_words(language, {"again": N_("Back to the sign-in page")}))
+    lead = translate(N_("You get a link by mail with which you choose a new one."), language) if note is None else ""
+    return _html(request, form, title=translate(N_("Forgotten password"), language), lead=lead, note=note, wide=False)
+
+
+def _refused_link(request: Request, failure: Failure) -> Response:
+    language = language_of(request)
+    response = _html(
+        request,
+        BACK.substitute(_words(language, {"again": N_("Back to the sign-in page")})),
+        title=translate(N_("The link does not work"), language),
+        lead=translate(N_("Links work once, and only for a while."), language),
+        note=("bad", translate(failure.message, language, **failure.params)),
+        wide=False,
+    )
+    response.status_code = failure.status
+    return response
+
+
+def _languages(chosen: str) -> str:
+    return "".join(
+        f'<option value="{code}"{" selected" if code == chosen else ""}>{escape(name)}</option>'
+        for code, name in LANGUAGES.items()
     )
 
 
@@ -134,11 +276,7 @@ async def set_up_page(services: Services, request: Request) -> Response:
         "busy": N_("Creating…"),
         "failed": N_("The server cannot be reached. Check the connection and try again."),
     }
-    options = "".join(
-        f'<option value="{code}"{" selected" if code == language else ""}>{escape(name)}</option>'
-        for code, name in LANGUAGES.items()
-    )
-    form = SET_UP.substitute(_words(language, words), options=options)
+    form = SET_UP.substitute(_words(language, words), options=_languages(language))
     lead = N_("Name the organisation and its first administrator. Everything stays on this server.")
     return _html(
         request,
@@ -178,3 +316,24 @@ def _entered(body: bytes) -> dict[str, str]:
     if len(body) > 20_000 or not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
         raise Invalid
     return data
+
+
+def sign_in_failed(request: Request, failure: Failure, reference: str) -> Response:
+    """What somebody sees whose sign-in through a provider failed: why, and the id to report."""
+    language = language_of(request)
+    text = translate(failure.message, language, **failure.params)
+    words = {"again": N_("Back to the sign-in page")}
+    form = Template('<p class="muted small">$told</p><a class="main" href="/sign-in">$again</a>').substitute(
+        _words(language, words),
+        told=escape(translate(N_("Reference for your administrator: {id}"), language, id=reference)),
+    )
+    response = _html(
+        request,
+        form,
+        title=translate(N_("You are not signed in"), language),
+        lead=translate(N_("The sign-in through the identity provider did not work."), language),
+        note=("bad", text),
+        wide=False,
+    )
+    response.status_code = failure.status
+    return response

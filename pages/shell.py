@@ -123,7 +123,8 @@ class Shell:
             Pages({path: sub_page(builder) for path, builder in routes.items()})
         ui.skip_link(_("Skip to main content"), target=main)
         self._name_landmarks()
-        self.visit.listen(f"user:{self.visit.actor.user_id}", self._news, tab=True)
+        for topic in (f"user:{self.visit.actor.user_id}", f"tenant:{self.visit.actor.tenant_id}"):
+            self.visit.listen(topic, self._news, tab=True)
 
     def _header(self) -> None:
         actor = self.visit.actor
@@ -175,7 +176,8 @@ class Shell:
         headers = json.dumps({"X-CSRF-Token": self.visit.csrf_token})
         ui.run_javascript(
             f"fetch('/auth/sign-out', {{method: 'POST', headers: {headers}}})"
-            ".finally(() => window.location.assign('/sign-in?reason=out'))"
+            ".then(answer => answer.status === 200 ? answer.json() : {}).catch(() => ({}))"
+            ".then(({url}) => window.location.assign(url || '/sign-in?reason=out'))"
         )
 
     async def set_language(self, code: str) -> None:
@@ -256,6 +258,9 @@ class Shell:
         match news.kind:
             case "signed_out":
                 await self.visit.authenticate()
+            case "permissions_changed":
+                await self.visit.authenticate()
+                self.navigation.later()
             case "job":
                 await self.jobs.changed(news.data)
             case "spaces_changed" | "conversations_changed" | "resync":

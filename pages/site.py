@@ -7,6 +7,7 @@ from nicegui.translations import translations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from domain.identity.links import PATHS
 from domain.kernel.errors import N_, Failure
 from pages import (
     account,
@@ -22,7 +23,7 @@ from pages import (
     start,
     welcome,
 )
-from pages.admin import audit, models, users
+from pages.admin import audit, models, roles, sign_in, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -45,12 +46,15 @@ ROUTES: dict[str, shell.Builder] = {
     "/account": account.account,
     "/admin/models": models.models,
     "/admin/users": users.users,
+    "/admin/roles": roles.roles,
+    "/admin/user-groups": user_groups.user_groups,
+    "/admin/sign-in": sign_in.sign_in,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
     "/assistants/{assistant_id}/history": history.of_assistant,
     "/spaces/{space_id}/history": history.of_space,
 }
-NOT_PAGES = ("api/", "static/", "auth/", "_nicegui")
+NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
 def register_pages(site: Site) -> None:
@@ -90,6 +94,9 @@ def _register_public(site: Site) -> None:
     async def sign_in(request: Request) -> Response:
         return await public.sign_in_page(site.services, request)
 
+    async def link_page(request: Request) -> Response:
+        return await public.link_page(site.services, request)
+
     async def set_up_page(request: Request) -> Response:
         return await public.set_up_page(site.services, request)
 
@@ -97,6 +104,8 @@ def _register_public(site: Site) -> None:
         return await public.set_up(site.services, request)
 
     app.add_api_route("/sign-in", sign_in, methods=["GET"], include_in_schema=False)
+    for path in PATHS.values():
+        app.add_api_route(path, link_page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/set-up", set_up_page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/set-up", set_up, methods=["POST"], include_in_schema=False)
 

@@ -103,6 +103,11 @@ class Visit:
         """The token that uploads send with them."""
         return self.site.csrf_token(self.request)
 
+    @property
+    def origin(self) -> str:
+        """The address of this site, as the browser has it."""
+        return f"{self.request.url.scheme}://{self.request.url.netloc}"
+
     async def authenticate(self) -> Actor:
         """The actor as of now; raises when the session has ended or the user was stopped."""
         actor = await self.site.resolve_actor(self.request)

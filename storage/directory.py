@@ -5,7 +5,8 @@ at a time; on SQLite it is a statement in the explicit system scope.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -13,12 +14,12 @@ from sqlalchemy import delete, func, insert, select, text, update
 from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
-from domain.ports import Located, LoginMatch
-from domain.tenants.entities import Tenant
+from domain.ports import Located, LoginMatch, TenantName
+from domain.tenants.entities import Tenant, TenantState
 from domain.users.entities import User
 from storage.database import Database
 from storage.tables.conversations import messages
-from storage.tables.identity import login_throttles
+from storage.tables.identity import login_throttles, switches
 from storage.tables.jobs import jobs
 from storage.tables.tenants import tenants
 from storage.tables.users import users
@@ -56,6 +57,48 @@ class SqlDirectory:
                 query = select(users.c.tenant_id, users.c.id).select_from(User).where(*living)
                 row = (await session.execute(query)).first()
         return LoginMatch(row[0], row[1]) if row else None
+
+    async def find_tenant(self, word: str) -> UUID | None:
+        """The organisation with this slug, else the only one with this e-mail domain."""
+        word = word.strip().lower()
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select id from app.find_tenant(:word) as id").bindparams(word=word)
+                return (await session.scalars(statement)).first()
+            slug = select(tenants.c.id).select_from(Tenant).where(tenants.c.slug == word)
+            found = (await session.scalars(slug)).first()
+            if found is None:
+                domain = select(tenants.c.id).select_from(Tenant).where(func.lower(tenants.c.domain) == word).limit(2)
+                several = (await session.scalars(domain)).all()
+                found = several[0] if len(several) == 1 else None
+            return found
+
+    async def tenant_names(self) -> Sequence[TenantName]:
+        """The active organisations by name: the one look-up that gives more than ids, where the operator wants it."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                rows = await session.execute(text("select slug, name, display_name from app.tenant_names()"))
+            else:
+                columns = (tenants.c.slug, tenants.c.name, tenants.c.display_name)
+                active = tenants.c.state == TenantState.ACTIVE
+                rows = await session.execute(
+                    select(*columns).select_from(Tenant).where(active).order_by(tenants.c.name)
+                )
+            return [TenantName(row[0], row[1], row[2] or row[1]) for row in rows]
+
+    async def switch(self, key: str) -> dict[str, Any] | None:
+        """What an operator's switch says; None when it is off or its time is over."""
+        async with self._database.system_session() as session:
+            row = (await session.execute(select(switches).where(switches.c.key == key))).first()
+        return dict(row.value) if row is not None and row.expires_at > now() else None
+
+    async def set_switch(self, key: str, value: dict[str, Any] | None, expires_at: datetime | None = None) -> None:
+        """Turn an operator's switch on until `expires_at`, or off."""
+        async with self._database.system_session(write=True) as session:
+            await session.execute(delete(switches).where(switches.c.key == key))
+            if value is not None:
+                await session.execute(insert(switches).values(key=key, value=value, expires_at=expires_at))
+            await session.commit()
 
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
         """Queued jobs that may run now: the first of each tenant, then the second of each, and so on."""

@@ -6,9 +6,9 @@ use the same session class, so that a missing tenant shows on either.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Alias, Connection, Join, Select, event, text
+from sqlalchemy import Alias, Connection, Executable, Join, Select, Uuid, bindparam, event, text
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import TextClause
@@ -16,16 +16,19 @@ from sqlalchemy.sql.schema import Table
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
-from storage.sqlite import READS_ONLY
+from storage.sqlite import READS_ONLY, TENANT_CELL
 
 SYSTEM: Final = "*"
 """The explicit scope of the few statements that cross tenants (see `storage.directory`)."""
 TENANT: Final = "tenant_id"
-CHECKED: Final = {"tenant_checked": True}
 Froms = set[Any]
 """Tables and aliases; a mapped class in a FROM equals its table."""
-_NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)").execution_options(**CHECKED)
-_TELL_TENANT = text("select set_tenant(:tenant)").execution_options(**CHECKED)
+S = TypeVar("S", bound=Executable)
+_SCOPE: Final = bindparam("scope_of_tenant", type_=Uuid)
+_OF_TENANT: Final = with_loader_criteria(Owned, lambda cls: cls.tenant_id == _SCOPE, include_aliases=True)
+_STANDING: dict[int, tuple[Executable, Any]] = {}
+"""Standing statements by identity, which stays theirs because they are kept here, with their scoped form."""
+_NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)")
 
 
 class TenantError(RuntimeError):
@@ -50,7 +53,7 @@ def _name_tenant(session: Session, transaction: SessionTransaction, connection: 
     if connection.get_execution_options().get(READS_ONLY):
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(_TELL_TENANT, {"tenant": SYSTEM if tenant == SYSTEM else tenant.hex})
+        connection.info[TENANT_CELL]["id"] = SYSTEM if tenant == SYSTEM else tenant.hex
     elif tenant != SYSTEM:
         connection.execute(_NAME_TENANT, {"tenant": str(tenant)})
 
@@ -60,14 +63,32 @@ def _scope(state: ORMExecuteState) -> None:
     tenant = tenant_of(state.session)
     if tenant == SYSTEM or state.execution_options.get("scoped_by_hand"):
         return
+    standing_one = _STANDING.get(id(state.statement))
+    if standing_one is None:
+        _check_statement(state)
+        if not state.is_orm_statement or state.is_column_load:
+            return
+    state.statement = standing_one[1] if standing_one else state.statement.options(_OF_TENANT)
+    # A copy: the caller's own parameters stay as they are.
+    state.parameters = {**cast("dict[str, Any]", state.parameters or {}), _SCOPE.key: tenant}
+
+
+def _check_statement(state: ORMExecuteState) -> None:
     if isinstance(state.statement, TextClause):
         raise TenantError("text() in a tenant's session")
     refuse_raw_tables(state.statement)
-    if state.is_orm_statement and not state.is_column_load and (state.is_select or state.is_update or state.is_delete):
-        criterion = with_loader_criteria(Owned, lambda cls: cls.tenant_id == tenant, include_aliases=True)
-        state.statement = state.statement.options(criterion)
-    elif state.is_insert:
+    if state.is_insert:
         raise TenantError("insert() in a tenant's session: add entities instead")
+
+
+def standing(statement: S) -> S:
+    """A statement that is built, checked and scoped once, for what is asked at every request. Values come as parameters.
+
+    It is known by its identity: what is derived from it is an ordinary statement again, checked when it is executed.
+    """
+    refuse_raw_tables(statement)
+    _STANDING[id(statement)] = statement, statement.options(_OF_TENANT)
+    return statement
 
 
 def refuse_raw_tables(statement: Any) -> None:

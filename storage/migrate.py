@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from storage import postgres, sqlite
+from storage.guard import SYSTEM
 from storage.migrations import ddl
 from storage.migrations.env_filter import include_name
 from storage.tables import metadata
@@ -97,7 +98,7 @@ async def _sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
     engine = sqlite.make_engine(f"sqlite+aiosqlite:///{path}", write=True, pool_size=1, foreign_keys=False)
     try:
         async with engine.connect() as connection:
-            await connection.exec_driver_sql("select set_tenant('*')")
+            connection.info[sqlite.TENANT_CELL]["id"] = SYSTEM
             yield connection
     finally:
         await engine.dispose()

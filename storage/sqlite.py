@@ -12,8 +12,12 @@ import pysqlite3.dbapi2
 sys.modules["sqlite3"] = pysqlite3
 sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
 
+import aiosqlite  # noqa: E402
 from sqlalchemy import Connection, event  # noqa: E402
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine  # noqa: E402
+from sqlalchemy.util import await_  # noqa: E402
+
+from storage.one_trip import OneTripConnection  # noqa: E402
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -27,6 +31,8 @@ PRAGMAS = (
 )
 READS_ONLY = "reads_only"
 """Execution option of connections that cannot write."""
+TENANT_CELL = "tenant"
+"""Where a connection keeps the tenant that its triggers ask for, in `Connection.info`."""
 
 
 def _extension() -> str:
@@ -37,32 +43,39 @@ def _extension() -> str:
     return str(Path(spec.origin).parent / "vec0")
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = True) -> AsyncEngine:
     """An engine whose transactions begin IMMEDIATE (`write`) or cannot write at all."""
     engine = create_async_engine(
         url,
-        connect_args={"isolation_level": None, "timeout": 10, "cached_statements": 256},
+        connect_args={"isolation_level": None, "timeout": 10, "cached_statements": 512},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
         execution_options={READS_ONLY: not write},
     )
 
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> OneTripConnection:
+        opened = aiosqlite.connect(*arguments, **options)
+        opened._thread.daemon = True
+        return OneTripConnection(dialect.dbapi, await_(opened), reads_only=not write)
+
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, record: Any) -> None:
         tenant: dict[str, str | None] = {"id": None}
-        record.info["tenant"] = tenant
-
-        def set_tenant(value: str) -> int:
-            tenant["id"] = value
-            return 1
+        record.info[TENANT_CELL] = tenant
 
         async def prepare(driver: Any) -> None:
             await driver.enable_load_extension(True)
             await driver.load_extension(_extension())
             await driver.enable_load_extension(False)
             await driver.create_function("app_tenant", 0, lambda: tenant["id"])
-            await driver.create_function("set_tenant", 1, set_tenant)
+            # SQLite's own knows the letters of English only.
+            await driver.create_function("lower", 1, _lower, deterministic=True)
 
         connection.run_async(prepare)
         cursor = connection.cursor()
@@ -74,10 +87,11 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
 
     @event.listens_for(engine.sync_engine, "checkin")
     def returned(connection: Any, record: Any) -> None:
-        record.info["tenant"]["id"] = None
+        record.info[TENANT_CELL]["id"] = None
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        driver: Any = connection.connection.dbapi_connection
+        driver.begin("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine

@@ -3,37 +3,53 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar
+from functools import cache
+from itertools import groupby
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from sqlalchemy import Select, bindparam, inspect, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.util import identity_key
 
 from domain.audit.chain import Signer
 from domain.jobs.entities import Job
 from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
+from domain.kernel.errors import NotUnique
 from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
+from storage.guard import standing
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
+from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
 from storage.repositories.identity import SignInRepository
 from storage.repositories.jobs import JobRepository
 from storage.repositories.knowledge import KnowledgeRepository
 from storage.repositories.models import ModelRepository
+from storage.repositories.roles import RoleRepository
 from storage.repositories.spaces import SpaceRepository
+from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.search import SearchIndex
 
 log = logging.getLogger(__name__)
+UNIQUE_VIOLATION = "23505"
 E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
 Forget = Callable[[UUID, str], Awaitable[None]]
 Told = Callable[[Sequence[dict[str, Any]]], None]
 """Takes the entries of the audit log that a commit has written; must not wait."""
+
+
+@cache
+def _by_id(kind: Any) -> Select[Any]:
+    return standing(select(kind).where(inspect(kind).local_table.c.id == bindparam("id")))
 
 
 class SqlTransaction:
@@ -45,7 +61,10 @@ class SqlTransaction:
         self.jobs_to_enqueue: list[Job] = []
         self.contents_to_forget: list[str] = []
         self.users = UserRepository(session, tenant_id)
+        self.roles = RoleRepository(session)
+        self.user_groups = UserGroupRepository(session, tenant_id)
         self.sign_ins = SignInRepository(session)
+        self.federation = FederationRepository(session)
         self.spaces = SpaceRepository(session)
         self.models = ModelRepository(session)
         self.files = FileRepository(session)
@@ -58,13 +77,17 @@ class SqlTransaction:
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order: there are no mapped relationships to sort them by."""
-        for entity in entities:
-            self._session.add(entity)
+        for _, same in groupby(entities, key=type):
+            self._session.add_all(same)
             await self._session.flush()
 
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:
         """The entity with this id, or None."""
-        return await self._session.get(kind, entity_id)
+        known = self._session.sync_session.identity_map.get(identity_key(kind, entity_id))
+        if known is not None:
+            return known
+        found: E | None = await self._session.scalar(_by_id(cast("Any", kind)), {"id": entity_id})
+        return found
 
     async def flush(self) -> None:
         """Write what has changed so far."""
@@ -101,6 +124,11 @@ class SqlTransaction:
         self.contents_to_forget.append(name)
 
 
+def _is_duplicate(error: IntegrityError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state == UNIQUE_VIOLATION or str(error.orig).startswith("UNIQUE constraint failed")
+
+
 class SqlUnitOfWork:
     """See `domain.transaction.UnitOfWork`. What follows a commit may fail without undoing it: a sweeper makes it good."""
 
@@ -132,8 +160,14 @@ class SqlUnitOfWork:
             if frozen and self._database.dialect == "postgresql":
                 await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             transaction = SqlTransaction(session, tenant_id, self._index, self._signer)
-            yield transaction
-            written = await transaction.commit() if write else ()
+            try:
+                yield transaction
+                written = await transaction.commit() if write else ()
+            except IntegrityError as error:
+                # Two people gave the same name at the same moment: the check before could not see the other one.
+                if _is_duplicate(error):
+                    raise NotUnique from error
+                raise
         if written and self._told is not None:
             self._told(written)
         await self._after(tenant_id, transaction)

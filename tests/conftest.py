@@ -11,15 +11,20 @@ import pytest
 from app.bootstrap import Runtime, build
 from app.config import Settings
 from domain.kernel.actor import Actor
+from domain.kernel.ids import new_id
+from domain.models.service import add_builtin
+from domain.tenants.entities import Tenant
 from domain.tenants.service import Setup
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
 from storage import migrate
 from storage.database import Database
+from tests.support.identity_provider import IdentityProvider
 from tests.support.postgres import OWNER, TEMPLATE, Postgres
 from tests.support.provider import Provider
 from tests.support.server import MODEL
 from tests.support.valkey import Valkey
 
-pytest_plugins = ["tests.support.api", "tests.support.browser"]
+pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation"]
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 BOTH = ("sqlite", "postgres")
@@ -146,6 +151,20 @@ async def owner(runtime: Runtime) -> Actor:
     return await runtime.services.setup.run(Setup("Sundsvalls kommun", "owner@example.se", PASSWORD))
 
 
+@pytest.fixture
+async def other(runtime: Runtime) -> Actor:
+    """The owner of another organisation on the same installation."""
+    tenant_id = new_id()
+    hashed = await runtime.services.identity._passwords.hash(PASSWORD)
+    user = User(tenant_id=tenant_id, email="spion@example.org", password_hash=hashed)
+    async with runtime.services.spaces._uow.begin(tenant_id) as tx:
+        await tx.add(Tenant(tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen"))
+        await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
+        await add_builtin(tx, tenant_id)
+    permissions = ROLE_PERMISSIONS[PredefinedRole.OWNER]
+    return Actor(tenant_id=tenant_id, user_id=user.id, permissions=permissions, email=user.email)
+
+
 @pytest.fixture(scope="session")
 def shared_provider() -> Iterator[Provider]:
     """One OpenAI-compatible provider for all tests."""
@@ -160,3 +179,19 @@ def provider(shared_provider: Provider) -> Provider:
     """The provider, with nothing recorded yet."""
     shared_provider.reset()
     return shared_provider
+
+
+@pytest.fixture(scope="session")
+def shared_identity_provider() -> Iterator[IdentityProvider]:
+    """One OpenID provider for all tests."""
+    server = IdentityProvider()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def identity_provider(shared_identity_provider: IdentityProvider) -> IdentityProvider:
+    """The OpenID provider, honest and with one person."""
+    shared_identity_provider.reset()
+    return shared_identity_provider

@@ -14,15 +14,16 @@ from domain.services import Services
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/users/login/token/")
 
 
-def runtime_of(request: Request) -> Runtime:
+# Coroutines, although they wait for nothing: plain functions would be sent to a thread.
+async def runtime_of(request: Request) -> Runtime:
     """The running parts."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services."""
-    return runtime_of(request).services
+    return (await runtime_of(request)).services
 
 
 async def calling_actor(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Actor:

@@ -14,8 +14,9 @@ from app.api import present, wire
 from app.api.base import Caller, Running, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
+from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, MessageSource
-from domain.conversations.service import Asked, ConversationView, Question, cited_numbers
+from domain.conversations.service import Asked, ConversationView, Question
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
 from domain.services import Services
@@ -44,10 +45,16 @@ def tagged(answer: str, sources: Sequence[MessageSource], version: int) -> str:
 
 def event(name: str, data: dict[str, Any], offset: int | None = None) -> bytes:
     """One server-sent event; its id is the position in the answer from which to go on."""
-    lines = [f"event: {name}", f"data: {json.dumps(data, default=str, ensure_ascii=False)}"]
-    if offset is not None:
-        lines.insert(0, f"id: {offset}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return _framed(name, _json(data), offset)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, default=str, ensure_ascii=False)
+
+
+def _framed(name: str, data: str, offset: int | None) -> bytes:
+    position = "" if offset is None else f"id: {offset}\r\n"
+    return f"{position}event: {name}\r\ndata: {data}\r\n\r\n".encode()
 
 
 class AnswerStream:
@@ -65,6 +72,8 @@ class AnswerStream:
         self._use, self._actor, self._asked = runtime.services, actor, asked
         self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
         self._sources: Sequence[MessageSource] = ()
+        self._cited: list[int] = []
+        self._references: dict[int, str] = {}
 
     def _base(self) -> dict[str, Any]:
         return {"session_id": self._conversation_id}
@@ -94,12 +103,13 @@ class AnswerStream:
             self._sources = await conversations.sources_ready(self._actor, self._message_id)
             if offset == 0:
                 await queue.put(event("first_chunk", await self._first(), 0))
-            text, held = "", ""
+            held = ""
             if offset:
-                text = (await conversations.message(self._actor, self._message_id)).message.answer[:offset]
+                message = (await conversations.message(self._actor, self._message_id)).message
+                self._cited = cited_numbers(message.answer[:offset], len(self._sources))
             async for news in conversations.follow(self._actor, self._message_id, offset):
                 if news.final:
-                    await queue.put(self._text(held, text, offset)) if held else None
+                    await queue.put(self._text(held, offset)) if held else None
                     await self._end(queue, news.state, offset)
                     return
                 held += news.text
@@ -107,10 +117,9 @@ class AnswerStream:
                 open_part = _UNFINISHED.search(held) if self._version >= 2 else None
                 ready = held[: open_part.start()] if open_part else held
                 held = held[len(ready) :]
-                text += ready
                 offset = news.offset + len(news.text) - len(held)
                 if ready:
-                    await queue.put(self._text(ready, text, offset))
+                    await queue.put(self._text(ready, offset))
         finally:
             await queue.put(None)
 
@@ -130,16 +139,30 @@ class AnswerStream:
             "created_at": view.message.created_at,
         }
 
-    def _text(self, piece: str, so_far: str, offset: int) -> bytes:
-        cited = cited_numbers(so_far, len(self._sources))
-        chosen = [s for n in cited for s in self._sources if s.number == n] if self._version >= 2 else self._sources
-        references = present.references(chosen, cited_only=False)
-        data = {**self._base(), "answer": tagged(piece, self._sources, self._version), "references": references}
-        return event("text", data, offset)
+    def _text(self, piece: str, offset: int) -> bytes:
+        data = _json({**self._base(), "answer": tagged(piece, self._sources, self._version)})
+        return _framed("text", f'{data[:-1]}, "references": {self._references_json(piece)}}}', offset)
+
+    def _references_json(self, piece: str) -> str:
+        """All sources in version 1; from version 2 on those cited so far. Written out once for each new citation."""
+        if self._version >= 2:
+            found = cited_numbers(piece, len(self._sources))
+            self._cited += [number for number in found if number not in self._cited]
+        known = self._references.get(len(self._cited))
+        if known is None:
+            by_number = {source.number: source for source in self._sources}
+            chosen = [by_number[n] for n in self._cited] if self._version >= 2 else self._sources
+            known = _json(present.references(chosen, cited_only=False))
+            self._references[len(self._cited)] = known
+        return known
 
     async def _end(self, queue: "asyncio.Queue[bytes | None]", state: str, offset: int) -> None:
-        view = await self._use.conversations.message(self._actor, self._message_id)
-        message = view.message
+        if self._asked is None:
+            view = await self._use.conversations.message(self._actor, self._message_id)
+            message, sources = view.message, view.sources
+        else:
+            # The run was in this process: its outcome stands in the very message that was asked.
+            message, sources = self._asked.message, self._sources
         if message.error:
             sentence = translate(message.error, self._actor.language, **message.error_params)
             await queue.put(event("error", {**self._base(), "error": sentence, "error_code": 9010}, offset))
@@ -148,7 +171,7 @@ class AnswerStream:
             "id": self._message_id,
             "state": state,
             "tokens": {"question": message.tokens_question, "answer": message.tokens_answer},
-            "references": present.references(view.sources, cited_only=True),
+            "references": present.references(sources, cited_only=True),
         }
         await queue.put(event("done", done, offset))
 

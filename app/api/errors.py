@@ -50,6 +50,8 @@ def failure_response(request: Request, failure: Failure) -> JSONResponse:
     headers = {"X-Error-Code": failure.label or str(failure.code)}
     if "retry_after" in failure.params:
         headers["Retry-After"] = str(failure.params["retry_after"])
+    if failure.reference:
+        extra["request_id"] = headers["X-Correlation-ID"] = failure.reference
     if failure.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body_of(request, message, failure.code, **extra), failure.status, headers)

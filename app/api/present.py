@@ -15,9 +15,11 @@ from domain.kernel.actor import Actor
 from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.models.service import CompletionChoice, EmbeddingChoice
+from domain.roles.entities import HeldRole
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
-from domain.spaces.service import MemberView, SpaceAccess, SpaceView
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, User
+from domain.spaces.service import GroupView, MemberView, SpaceAccess, SpaceView
+from domain.user_groups.service import UserGroupView
+from domain.users.entities import User, UserState
 from domain.users.service import UserView
 
 JOB_STATES = {
@@ -59,15 +61,44 @@ def user_public(view: UserView) -> dict[str, Any]:
         "quota_used": view.used,
         "quota_limit": view.user.quota_limit,
         "truncated_api_key": None,
-        "roles": [],
-        "predefined_roles": [predefined_role(role) for role in view.roles],
-        "user_groups": [],
+        **memberships(view),
     }
 
 
-def predefined_role(role: str) -> dict[str, Any]:
-    """A role that every organisation has."""
-    return {"id": PredefinedRole(role).id, "name": role, "permissions": sorted(ROLE_PERMISSIONS[role])}
+def memberships(view: UserView) -> dict[str, Any]:
+    """Roles and groups of a user."""
+    return {
+        "roles": [role(each) for each in view.roles if not each.predefined],
+        "predefined_roles": [role(each) for each in view.roles if each.predefined],
+        "user_groups": [{**moments(group), "name": group.name} for group in view.groups],
+    }
+
+
+def role(found: HeldRole) -> dict[str, Any]:
+    """A role."""
+    return {"id": found.id, "name": found.name, "permissions": sorted(found.permissions)}
+
+
+def user_admin(view: UserView) -> dict[str, Any]:
+    """A user as administrators see them."""
+    user = view.user
+    return {
+        **user_sparse(user),
+        "quota_used": view.used,
+        "quota_limit": user.quota_limit,
+        "used_tokens": 0,
+        "email_verified": user.email_verified,
+        "is_active": user.state == UserState.ACTIVE,
+        "state": user.state,
+        "last_sign_in_at": user.last_sign_in_at,
+        "permissions": [{"name": p, "roles": [r.name for r in roles]} for p, roles in view.explained.items()],
+        **memberships(view),
+    }
+
+
+def user_group(view: UserGroupView) -> dict[str, Any]:
+    """A user group with its members."""
+    return {**moments(view.group), "name": view.group.name, "users": [user_sparse(user) for user in view.members]}
 
 
 def completion_model(choice: CompletionChoice) -> dict[str, Any]:
@@ -303,6 +334,11 @@ def knowledge(actor: Actor, view: SpaceView, collections: Sequence[CollectionVie
 def member(view: MemberView) -> dict[str, Any]:
     """A member of a space."""
     return {**user_sparse(view.user), "role": view.member.role}
+
+
+def group_member(view: GroupView) -> dict[str, Any]:
+    """A user group that is a member of a space."""
+    return {**moments(view.group), "name": view.group.name, "role": view.member.role, "user_count": view.count}
 
 
 def available_roles(view: SpaceView) -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     """A space with everything in it that the actor may see."""
     space_id = view.space.id
     members = await use.spaces.members(actor, space_id) if view.space.kind == SpaceKind.SHARED else []
+    groups = await use.spaces.groups(actor, space_id) if view.space.kind == SpaceKind.SHARED else []
     default = await use.assistants.default(actor, space_id)
     collections = await use.knowledge.collections(actor, space_id)
     used = [c for c in collections if c.collection.id in {d.id for d in default.collections}]
@@ -40,7 +41,9 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
         "mcp_servers": [],
         "knowledge": present.knowledge(actor, view, collections),
         "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),
-        "group_members": present.page([], permissions=present.names(member_rights)),
+        "group_members": present.page(
+            [present.group_member(g) for g in groups], permissions=present.names(member_rights)
+        ),
         "available_roles": present.available_roles(view),
         "security_classification": None,
     }
@@ -147,3 +150,29 @@ async def set_role(id: UUID, user_id: UUID, body: wire.UpdateSpaceMemberRequest,
 async def remove_member(id: UUID, user_id: UUID, actor: Caller, use: Use) -> None:
     """End a membership."""
     await use.spaces.remove_member(actor, id, user_id)
+
+
+@router.get("/{id}/group-members/", response_model=wire.PageOfSpaceGroupMember)
+async def groups(id: UUID, actor: Caller, use: Use) -> Any:
+    """The user groups that are members."""
+    return present.page([present.group_member(view) for view in await use.spaces.groups(actor, id)])
+
+
+@router.post("/{id}/group-members/", response_model=wire.SpaceGroupMember, status_code=201)
+async def add_group(id: UUID, body: wire.AddSpaceGroupMemberRequest, actor: Caller, use: Use) -> Any:
+    """Make a user group a member."""
+    return present.group_member(await use.spaces.add_group(actor, id, body.id, body.role))
+
+
+@router.patch("/{id}/group-members/{group_id}/", response_model=wire.SpaceGroupMember)
+async def set_group_role(
+    id: UUID, group_id: UUID, body: wire.UpdateSpaceGroupMemberRequest, actor: Caller, use: Use
+) -> Any:
+    """Give a group another role."""
+    return present.group_member(await use.spaces.set_group_role(actor, id, group_id, body.role))
+
+
+@router.delete("/{id}/group-members/{group_id}/", status_code=204, response_class=Response)
+async def remove_group(id: UUID, group_id: UUID, actor: Caller, use: Use) -> None:
+    """End a group's membership."""
+    await use.spaces.remove_group(actor, id, group_id)

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from app.auth.tokens import TokenRules, csrf_token, read
 from domain.identity.service import IdentityService
@@ -27,6 +28,14 @@ def is_secure(connection: HTTPConnection) -> bool:
 def cookie_name(connection: HTTPConnection) -> str:
     """The name of the session cookie on this connection."""
     return COOKIE if is_secure(connection) else PLAIN_COOKIE
+
+
+def set_session(response: Response, connection: HTTPConnection, token: str, seconds: int) -> None:
+    """Hand a session's token to the browser in a cookie that scripts cannot read."""
+    response.set_cookie(
+        cookie_name(connection), token, max_age=seconds, path="/", secure=is_secure(connection), httponly=True,
+        samesite="lax",
+    )  # fmt: skip
 
 
 def origin_of(connection: HTTPConnection) -> Origin:

@@ -12,14 +12,20 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth.caller import cookie_name
+from domain.identity.links import PATHS
 from domain.kernel.actor import Actor
 
 OPEN = (
     "/sign-in",
     "/set-up",
+    *PATHS.values(),
     "/static/",
     "/favicon.ico",
     "/auth/sign-in",
+    "/auth/oidc/",
+    "/auth/account-link",
+    "/auth/forgotten-password",
+    "/login/callback",
     "/api/",
     "/version",
     "/docs",

@@ -6,6 +6,8 @@ import hmac
 import json
 import time
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
@@ -56,7 +58,7 @@ def issue(rules: TokenRules, sign_in: SignIn) -> str:
 def read(rules: TokenRules, token: str) -> TokenClaims:
     """The claims of a token; `Unauthenticated` when it is not ours, altered or too old."""
     try:
-        claims = jwt.decode(token, OctKey.import_key(rules.key), algorithms=[ALGORITHM]).claims
+        claims = _signed_claims(rules.key, token)
         registry = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": rules.issuer},
             aud={"essential": True, "value": rules.audience},
@@ -67,6 +69,12 @@ def read(rules: TokenRules, token: str) -> TokenClaims:
         return TokenClaims(UUID(claims["tenant_id"]), UUID(claims["sub"]), UUID(claims["sid"]))
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         raise Unauthenticated from None
+
+
+@lru_cache(maxsize=4096)
+def _signed_claims(key: bytes, token: str) -> dict[str, Any]:
+    """The claims of a token with a good signature: the same token comes with every request of a client."""
+    return jwt.decode(token, OctKey.import_key(key), algorithms=[ALGORITHM]).claims
 
 
 def csrf_token(key: bytes, session_id: UUID) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.assistants.entities import Assistant, Prompt
 from domain.files.entities import File
+from domain.knowledge.entities import Collection
 
 
 class AssistantRepository(Protocol):
@@ -28,6 +29,9 @@ class AssistantRepository(Protocol):
 
     async def collection_ids(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
         """The collections of each assistant."""
+
+    async def collections(self, assistant_id: UUID) -> Sequence[Collection]:
+        """The collections of one assistant."""
 
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""

@@ -178,6 +178,17 @@ CATALOGUE: Mapping[str, Kind] = {
             "audit_settings_updated": N_("Settings of the audit log changed"),
             "user_deactivated": N_("User deactivated"),
             "user_reactivated": N_("User reactivated"),
+            "user_restored": N_("Deleted user restored"),
+            "users_imported": N_("Users imported"),
+            "user_group_created": N_("User group created"),
+            "user_group_updated": N_("User group changed"),
+            "user_group_deleted": N_("User group deleted"),
+            "invitation_renewed": N_("Invitation renewed"),
+            "invitation_accepted": N_("Invitation accepted"),
+            "password_reset_requested": N_("New password requested"),
+            "password_reset": N_("New password chosen by link"),
+            "identity_linked": N_("Account tied to an identity provider"),
+            "federation_tested": N_("Sign-in through an identity provider tested"),
             "tenant_created": N_("Organisation created"),
             "api_key_revoked": N_("API key revoked"),
             "service_account_created": N_("Service account created"),
@@ -185,7 +196,9 @@ CATALOGUE: Mapping[str, Kind] = {
             "service_account_deleted": N_("Service account deleted"),
         },
         core="sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated user_deactivated "
-        "user_reactivated tenant_created api_key_revoked service_account_created service_account_updated "
+        "user_reactivated user_restored users_imported user_group_created user_group_updated user_group_deleted "
+        "invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked federation_tested "
+        "tenant_created api_key_revoked service_account_created service_account_updated "
         "service_account_deleted",
     ),
     **_kinds(
@@ -225,7 +238,7 @@ ENTITY_TYPES = (
     "role", "module", "template", "group_chat", "collection", "app_run", "security_classification", "integration",
     "integration_knowledge", "completion_model", "embedding_model", "transcription_model", "audit_log", "mcp_server",
     "mcp_server_tool", "conversation", "document", "job", "prompt", "model_provider", "tenant",
-    "service_account", "request",
+    "service_account", "request", "federation", "user_group",
 )  # fmt: skip
 """What an entry can be about: the words that existing clients know, then ours."""
 

@@ -30,5 +30,11 @@ class ConversationRepository(Protocol):
     async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
         """Save the answer so far; whether stopping was asked for, or None when the run is no longer the owner's."""
 
+    async def finish(self, message: Message, owner: str) -> bool:
+        """Save the outcome of a run; False when the message is gone or another process has taken it over."""
+
+    async def remove_sources(self, message_id: UUID) -> None:
+        """Forget the passages of an answer that begins anew."""
+
     async def mark_cited(self, message_id: UUID, numbers: Sequence[int]) -> None:
         """Note which passages the answer refers to."""

@@ -127,6 +127,8 @@ class FileService:
     async def own(self, actor: Actor, ids: Sequence[UUID]) -> Sequence[File]:
         """The actor's files with these ids; `NotFound` when one is not theirs."""
         unique = list(dict.fromkeys(ids))
+        if not unique:
+            return ()
         async with self._uow.read(actor.tenant_id) as tx:
             files = await tx.files.many(unique)
         if len(files) != len(unique) or any(f.user_id != actor.user_id for f in files):

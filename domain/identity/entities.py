@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from domain.kernel.entity import Owned
@@ -29,3 +30,20 @@ class SignIn(Owned):
         """Whether the session can no longer be used at `moment`."""
         idle = (moment - self.last_seen_at).total_seconds()
         return self.revoked_at is not None or moment >= self.expires_at or idle > self.idle_seconds
+
+
+class LinkPurpose(StrEnum):
+    """What a one-time link is for."""
+
+    INVITATION = "invitation"
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+
+
+@dataclass(eq=False, kw_only=True)
+class AccountLink(Owned):
+    """A link with which a person sets a password once, before `expires_at`. Only the SHA-256 of its secret is stored."""
+
+    user_id: UUID
+    purpose: str
+    token_hash: str
+    expires_at: datetime

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.identity.entities import SignIn
+from domain.identity.entities import AccountLink, SignIn
+from domain.roles.entities import HeldRole
 from domain.tenants.entities import Tenant
 from domain.users.entities import User
 
@@ -18,7 +19,7 @@ class Bearer:
     sign_in: SignIn
     user: User
     tenant: Tenant
-    roles: Sequence[str]
+    roles: Sequence[HeldRole]
 
 
 class SignInRepository(Protocol):
@@ -35,3 +36,12 @@ class SignInRepository(Protocol):
 
     async def touch(self, sign_in_id: UUID, moment: datetime) -> None:
         """Note that the session was used."""
+
+    async def link_of(self, user_id: UUID) -> AccountLink | None:
+        """The user's present link."""
+
+    async def drop_links(self, user_id: UUID) -> None:
+        """Delete the links of a user: none works any more."""
+
+    async def take_link(self, link_id: UUID) -> bool:
+        """Delete a link; whether it was there: of several who come at once, one gets it."""

@@ -9,11 +9,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.identity.entities import SignIn
-from domain.kernel.actor import Actor, Origin, Permission
+from domain.identity.passwords import PasswordPolicy
+from domain.kernel.actor import Actor, Origin
 from domain.kernel.clock import now
 from domain.kernel.errors import (
     N_,
     Failure,
+    Forbidden,
     Invalid,
     NotFound,
     TenantSuspended,
@@ -24,24 +26,26 @@ from domain.kernel.errors import (
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.ports import Directory, LoginMatch, Passwords
+from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import ROLE_PERMISSIONS, User, UserState
+from domain.users.entities import User, UserState
 
 log = logging.getLogger(__name__)
-MIN_PASSWORD, MAX_PASSWORD = 10, 200
 TOUCH_EVERY = timedelta(minutes=1)
 THROTTLE_WINDOW, THROTTLE_BLOCK = 900, 300
 ACCOUNT_THRESHOLD, ADDRESS_THRESHOLD = 8, 40
+NO_PASSWORDS = N_("Your organisation signs in with {provider}. A password does not work here.")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How long sign-ins live, in seconds."""
+    """How long sign-ins live, in seconds; `federated` says that organisations may have identity providers of their own."""
 
     idle: int = 8 * 3600
     absolute: int = 30 * 24 * 3600
     api: int = 24 * 3600
+    federated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +57,17 @@ class SignedIn:
     token: str
 
 
-def check_password(password: str, email: str = "") -> None:
-    """Raise `Invalid` unless the password is 10 to 200 characters and not the address itself."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(
-            N_("Use a password of {low} to {high} characters."), field="password", low=MIN_PASSWORD, high=MAX_PASSWORD
-        )
-    if email and password.casefold() in (email.casefold(), email.split("@")[0].casefold()):
-        raise Invalid(N_("The password must not be the e-mail address."), field="password")
-
-
 def hash_token(token: str) -> str:
     """SHA-256 of a random token; such tokens need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: Origin) -> Actor:
+def actor_of(user: User, roles: Sequence[HeldRole], sign_in: SignIn | None, origin: Origin) -> Actor:
     """The actor a user is, with the permissions of all roles."""
-    granted: frozenset[Permission] = frozenset().union(*(ROLE_PERMISSIONS.get(role, frozenset()) for role in roles))
     return Actor(
         tenant_id=user.tenant_id,
         user_id=user.id,
-        permissions=granted,
+        permissions=granted(roles),
         session_id=sign_in.id if sign_in else None,
         email=user.email,
         name=user.display_name,
@@ -83,7 +76,7 @@ def actor_of(user: User, roles: Sequence[str], sign_in: SignIn | None, origin: O
     )
 
 
-def _check_alive(tenant: Tenant, user: User) -> None:
+def check_alive(tenant: Tenant, user: User) -> None:
     """Raise unless the account and its organisation may work."""
     if user.state == UserState.DELETED:
         raise Unauthenticated
@@ -96,8 +89,16 @@ def _check_alive(tenant: Tenant, user: User) -> None:
 class IdentityService:
     """Use cases of signing in."""
 
-    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords, rules: SessionRules) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        directory: Directory,
+        passwords: Passwords,
+        rules: SessionRules,
+        policy: PasswordPolicy | None = None,
+    ) -> None:
         self._uow, self._directory, self._passwords, self._rules = uow, directory, passwords, rules
+        self.policy = policy or PasswordPolicy()
 
     async def sign_in(self, email: str, password: str, origin: Origin, *, kind: str = "browser") -> SignedIn:
         """Check address and password; one and the same refusal whatever was wrong, in the same time."""
@@ -115,10 +116,15 @@ class IdentityService:
             raise await self._refusal(keys)
         async with self._uow.read(match.tenant_id) as tx:
             user = await tx.get(User, match.user_id)
+            federation = await tx.federation.configured() if self._rules.federated else None
         known = user is not None and user.state != UserState.DELETED
         good = await self._passwords.verify(user.password_hash if user and known else None, password)
         if user is None or not good:
-            refusal = await self._refusal(keys)
+            refusal: Failure = await self._refusal(keys)
+            await self._record_refusal(match, email, origin, refusal)
+            raise refusal
+        if federation is not None and federation.active and not federation.passwords:
+            refusal = Forbidden(NO_PASSWORDS, provider=federation.provider)
             await self._record_refusal(match, email, origin, refusal)
             raise refusal
         for key, _ in keys[:1]:
@@ -126,8 +132,8 @@ class IdentityService:
         new_hash = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash or "") else None
         try:
             return await self._open(match.tenant_id, user.id, origin, kind, new_hash)
-        except (TenantSuspended, UserInactive) as refusal:
-            await self._record_refusal(match, email, origin, refusal)
+        except (TenantSuspended, UserInactive) as failure:
+            await self._record_refusal(match, email, origin, failure)
             raise
 
     async def _throttled(self, keys: Sequence[tuple[str, int]]) -> None:
@@ -152,33 +158,37 @@ class IdentityService:
     async def _open(
         self, tenant_id: UUID, user_id: UUID, origin: Origin, kind: str, new_hash: str | None = None
     ) -> SignedIn:
-        token = secrets.token_urlsafe(32)
-        moment = now()
         async with self._uow.begin(tenant_id) as tx:
             user = await self._living_user(tx, tenant_id, user_id)
-            if user.state == UserState.INVITED:
-                user.state = UserState.ACTIVE
-            user.last_sign_in_at = moment
             user.password_hash = new_hash or user.password_hash
-            life = self._rules.absolute if kind == "browser" else self._rules.api
-            sign_in = SignIn(
-                tenant_id=tenant_id,
-                id=new_id(),
-                user_id=user_id,
-                kind=kind,
-                token_hash=hash_token(token) if kind == "browser" else None,
-                expires_at=moment + timedelta(seconds=life),
-                idle_seconds=self._rules.idle if kind == "browser" else life,
-                last_seen_at=moment,
-                ip=origin.ip,
-                user_agent=(origin.user_agent or "")[:500] or None,
-            )
-            await tx.add(sign_in)
-            roles = (await tx.users.roles([user_id])).get(user_id, ())
-            actor = actor_of(user, roles, sign_in, origin)
-            tx.record(actor, Change("sign_in", "user", user_id, user.email))
+            return await self.open_session(tx, user, origin, kind)
+
+    async def open_session(self, tx: Transaction, user: User, origin: Origin, kind: str) -> SignedIn:
+        """Open a session for somebody who has proved who they are; whether they may work was checked before."""
+        token = secrets.token_urlsafe(32)
+        moment = now()
+        if user.state == UserState.INVITED:
+            user.move_to(UserState.ACTIVE, moment)
+        user.last_sign_in_at = moment
+        life = self._rules.absolute if kind == "browser" else self._rules.api
+        sign_in = SignIn(
+            tenant_id=user.tenant_id,
+            id=new_id(),
+            user_id=user.id,
+            kind=kind,
+            token_hash=hash_token(token) if kind == "browser" else None,
+            expires_at=moment + timedelta(seconds=life),
+            idle_seconds=self._rules.idle if kind == "browser" else life,
+            last_seen_at=moment,
+            ip=origin.ip,
+            user_agent=(origin.user_agent or "")[:500] or None,
+        )
+        await tx.add(sign_in)
+        roles = (await tx.users.roles([user.id])).get(user.id, ())
+        actor = actor_of(user, roles, sign_in, origin)
+        tx.record(actor, Change("sign_in", "user", user.id, user.email))
         # The tenant is part of the token, so that the session is looked up inside its own tenant.
-        return SignedIn(actor, sign_in, f"{tenant_id.hex}.{sign_in.id.hex}.{token}")
+        return SignedIn(actor, sign_in, f"{user.tenant_id.hex}.{sign_in.id.hex}.{token}")
 
     @staticmethod
     async def _living_user(tx: Transaction, tenant_id: UUID, user_id: UUID) -> User:
@@ -186,7 +196,7 @@ class IdentityService:
         user = await tx.get(User, user_id)
         if tenant is None or user is None:
             raise Unauthenticated
-        _check_alive(tenant, user)
+        check_alive(tenant, user)
         return user
 
     async def by_token(self, token: str, origin: Origin) -> Actor:
@@ -224,7 +234,7 @@ class IdentityService:
         )
         if not proven:
             raise Unauthenticated
-        _check_alive(bearer.tenant, bearer.user)
+        check_alive(bearer.tenant, bearer.user)
         if moment - found.last_seen_at > TOUCH_EVERY:
             async with self._uow.begin(tenant_id) as tx:
                 await tx.sign_ins.touch(sign_in_id, moment)
@@ -263,7 +273,7 @@ class IdentityService:
 
     async def change_password(self, actor: Actor, current: str, new: str) -> None:
         """Set a new password; every other session ends."""
-        check_password(new, actor.email)
+        self.policy.check(new, actor.email, "new")
         async with self._uow.read(actor.tenant_id) as tx:
             user = await tx.get(User, actor.user_id)
         if user is None or not await self._passwords.verify(user.password_hash, current):

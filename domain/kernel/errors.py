@@ -21,6 +21,8 @@ class Failure(Exception):
     label: ClassVar[str | None] = None
     """A word for `X-Error-Code` where clients know one; else the number is sent."""
     default: ClassVar[str] = N_("The request could not be carried out.")
+    reference: str | None = None
+    """What the log calls the incident, where that is not the id of the request."""
 
     def __init__(self, message: str | None = None, *, field: str | None = None, **params: Any) -> None:
         self.message = message or self.default
@@ -91,6 +93,20 @@ class NotUnique(Failure):
 
     status, code = 400, 9009
     default = N_("This is already in use.")
+
+
+class UserNotUnique(NotUnique):
+    """Another account has this address."""
+
+    code = 9004
+    default = N_("This e-mail address is already in use.")
+
+
+class Conflict(Failure):
+    """Something else depends on the present state."""
+
+    status = 409
+    default = N_("Something else depends on this.")
 
 
 class QuotaExceeded(Failure):

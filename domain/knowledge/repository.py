@@ -97,6 +97,9 @@ class KnowledgeRepository(Protocol):
     async def bytes_stored(self, user_id: UUID | None = None) -> int:
         """Bytes of documents of the tenant, or of one user's."""
 
+    async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Bytes of documents of each user."""
+
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks in these collections by cosine similarity."""
 

@@ -16,6 +16,9 @@ class ModelRepository(Protocol):
     async def completion_models(self) -> Sequence[CompletionModel]:
         """All completion models, the default first, then by nickname."""
 
+    async def completion_model(self, model_id: UUID) -> tuple[CompletionModel, ModelProvider] | None:
+        """A completion model with its provider."""
+
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first, then by name."""
 

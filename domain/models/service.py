@@ -66,6 +66,12 @@ async def completion_choices(tx: Transaction) -> list[CompletionChoice]:
     return [CompletionChoice(m, providers[m.provider_id]) for m in await tx.models.completion_models()]
 
 
+async def completion_choice(tx: Transaction, model_id: UUID | None) -> CompletionChoice | None:
+    """One completion model of the tenant with its provider."""
+    found = await tx.models.completion_model(model_id) if model_id else None
+    return CompletionChoice(*found) if found else None
+
+
 async def embedding_choices(tx: Transaction) -> list[EmbeddingChoice]:
     """All embedding models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}

@@ -45,3 +45,12 @@ class SpaceMember(Owned):
     space_id: UUID
     user_id: UUID
     role: str
+
+
+@dataclass(eq=False, kw_only=True)
+class SpaceGroup(Owned):
+    """A user group's membership of a shared space: it counts for each of the group's people."""
+
+    space_id: UUID
+    group_id: UUID
+    role: str

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from domain.spaces.entities import Space, SpaceMember
+from domain.spaces.entities import Space, SpaceGroup, SpaceMember
+from domain.user_groups.entities import UserGroup
 from domain.users.entities import User
 
 
@@ -29,13 +30,25 @@ class SpaceRepository(Protocol):
         """The space whose knowledge all spaces see."""
 
     async def of_member(self, user_id: UUID) -> Sequence[tuple[Space, str]]:
-        """Shared spaces the user is a member of, with the role, in order of name."""
+        """Shared spaces the user is a member of, alone or through a group, with the highest role, in order of name."""
+
+    async def roles_in(self, space_id: UUID, user_id: UUID) -> Sequence[str]:
+        """The roles that a user has in a space, as a member and through groups."""
 
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
 
     async def members(self, space_id: UUID) -> Sequence[tuple[SpaceMember, User]]:
-        """All members with their users, in order of address."""
+        """All members with their living users, in order of address."""
+
+    async def people(self, space_id: UUID) -> Sequence[UUID]:
+        """Everybody who is a member, alone or through a group."""
+
+    async def groups(self, space_id: UUID) -> Sequence[tuple[SpaceGroup, UserGroup]]:
+        """The groups that are members, in order of name."""
+
+    async def group(self, space_id: UUID, group_id: UUID) -> SpaceGroup | None:
+        """The membership of a group."""
 
     async def counts(self, space_ids: Sequence[UUID]) -> Mapping[UUID, SpaceCounts]:
         """What each space holds."""

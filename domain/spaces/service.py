@@ -8,16 +8,17 @@ from uuid import UUID
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import difference, snapshot
 from domain.audit.repository import AuditFilter
-from domain.kernel.access import Action, Resource, Role, permissions, require
+from domain.kernel.access import Action, Resource, Role, highest, permissions, require
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
-from domain.knowledge.removal import remove_collection
-from domain.spaces.entities import MEMBER_ROLES, Space, SpaceKind, SpaceMember
+from domain.spaces.entities import MEMBER_ROLES, Space, SpaceGroup, SpaceKind, SpaceMember
+from domain.spaces.removal import remove_space
 from domain.spaces.repository import SpaceCounts
 from domain.transaction import Transaction, UnitOfWork
+from domain.user_groups.entities import UserGroup
 from domain.users.entities import User, UserState
 
 DESCRIPTION_LIMIT = 2000
@@ -67,6 +68,15 @@ class MemberView:
     user: User
 
 
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A user group that is a member of a space, with how many people are in it."""
+
+    member: SpaceGroup
+    group: UserGroup
+    count: int
+
+
 async def space_access(tx: Transaction, actor: Actor, space_id: UUID) -> SpaceAccess:
     """The space as the actor sees it; `NotFound` when it does not exist or is not the actor's to know."""
     space = await tx.get(Space, space_id)
@@ -83,8 +93,7 @@ async def _role(tx: Transaction, actor: Actor, space: Space) -> Role | None:
         case SpaceKind.ORGANIZATION:
             return Role.ADMIN if actor.is_admin else None
         case _:
-            member = await tx.spaces.member(space.id, actor.user_id)
-            return Role(member.role) if member else None
+            return highest(await tx.spaces.roles_in(space.id, actor.user_id))
 
 
 class SpaceService:
@@ -194,13 +203,12 @@ class SpaceService:
             access.require(actor, Resource.SPACE, Action.DELETE)
             if access.space.kind != SpaceKind.SHARED:
                 raise Forbidden(N_("This space cannot be deleted."))
-            await self._drop_knowledge(tx, access.space)
-            members = await tx.spaces.members(space_id)
-            await tx.remove(access.space)
+            people = await tx.spaces.people(space_id)
             old = snapshot(access.space, FIELDS)
+            await remove_space(tx, access.space)
             tx.record(actor, Change("space_deleted", "space", space_id, access.space.name, old=old))
-            for member, _ in members:
-                tx.signal(Signal(f"user:{member.user_id}", "spaces_changed"))
+            for user_id in people:
+                tx.signal(Signal(f"user:{user_id}", "spaces_changed"))
 
     async def history(
         self, actor: Actor, space_id: UUID, *, limit: int | None = None, cursor: str | None = None
@@ -211,11 +219,6 @@ class SpaceService:
             access.require(actor, Resource.SPACE, Action.EDIT)
             wanted = AuditFilter(entity_type="space", entity_id=space_id)
             return await tx.audit.page(wanted, limit=clamp(limit), cursor=cursor, count=False)
-
-    async def _drop_knowledge(self, tx: Transaction, space: Space) -> None:
-        # The index and the file store know no foreign keys: they are emptied here, in the same transaction.
-        for collection in await tx.knowledge.collections([space.id]):
-            await remove_collection(tx, collection)
 
     async def members(self, actor: Actor, space_id: UUID) -> list[MemberView]:
         """The members of a shared space, the actor first. Viewers and editors see themselves only."""
@@ -260,6 +263,81 @@ class SpaceService:
             member, user = await self._member(tx, space_id, user_id)
             await tx.remove(member)
             self._member_changed(tx, actor, access.space, user, "space_member_removed", {"role": member.role}, {})
+
+    async def groups(self, actor: Actor, space_id: UUID) -> list[GroupView]:
+        """The user groups of a shared space, for those who see all members."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            if Action.READ not in access.permissions(actor, Resource.MEMBER):
+                return []
+            rows = await tx.spaces.groups(space_id)
+            counts = await tx.user_groups.counts([group.id for _, group in rows])
+        return [GroupView(member, group, counts.get(group.id, 0)) for member, group in rows]
+
+    async def add_group(self, actor: Actor, space_id: UUID, group_id: UUID, role: str) -> GroupView:
+        """Make a user group of the organisation a member."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.ADD)
+            group = await tx.get(UserGroup, group_id)
+            if group is None:
+                raise NotFound(N_("The group was not found."))
+            if await tx.spaces.group(space_id, group_id):
+                raise BadRequest(N_("{name} is already a member."), name=group.name)
+            role = _member_role(role)
+            member = SpaceGroup(tenant_id=actor.tenant_id, space_id=space_id, group_id=group_id, role=role)
+            await tx.add(member)
+            await self._group_changed(tx, actor, access.space, group, "space_member_added", {}, {"role": role})
+            counts = await tx.user_groups.counts([group_id])
+        return GroupView(member, group, counts.get(group_id, 0))
+
+    async def set_group_role(self, actor: Actor, space_id: UUID, group_id: UUID, role: str) -> GroupView:
+        """Give a group another role. The actor must stay an administrator of the space."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.EDIT)
+            member, group = await self._group(tx, space_id, group_id)
+            old, member.role = member.role, _member_role(role)
+            await tx.flush()
+            await self._still_administrator(tx, actor, space_id)
+            await self._group_changed(tx, actor, access.space, group, "role_modified", {"role": old}, {"role": role})
+            counts = await tx.user_groups.counts([group_id])
+        return GroupView(member, group, counts.get(group_id, 0))
+
+    async def remove_group(self, actor: Actor, space_id: UUID, group_id: UUID) -> None:
+        """End a group's membership. The actor must stay an administrator of the space."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            access = await self._shared(tx, actor, space_id, Action.REMOVE)
+            member, group = await self._group(tx, space_id, group_id)
+            await tx.remove(member)
+            await self._still_administrator(tx, actor, space_id)
+            old = {"role": member.role}
+            await self._group_changed(tx, actor, access.space, group, "space_member_removed", old, {})
+
+    @staticmethod
+    async def _still_administrator(tx: Transaction, actor: Actor, space_id: UUID) -> None:
+        if highest(await tx.spaces.roles_in(space_id, actor.user_id)) is not Role.ADMIN:
+            raise BadRequest(N_("You would no longer administer the space. Make yourself an administrator first."))
+
+    @staticmethod
+    async def _group(tx: Transaction, space_id: UUID, group_id: UUID) -> tuple[SpaceGroup, UserGroup]:
+        member, group = await tx.spaces.group(space_id, group_id), await tx.get(UserGroup, group_id)
+        if member is None or group is None:
+            raise BadRequest(N_("The group is not a member of this space."))
+        return member, group
+
+    @staticmethod
+    async def _group_changed(
+        tx: Transaction,
+        actor: Actor,
+        space: Space,
+        group: UserGroup,
+        action: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+    ) -> None:
+        tx.record(actor, Change(action, "space", space.id, f"{group.name}, {space.name}", old=old, new=new))
+        for user_id in await tx.user_groups.member_ids(group.id):
+            tx.signal(Signal(f"user:{user_id}", "spaces_changed"))
+        tx.signal(Signal(f"space:{space.id}", "members_changed"))
 
     async def _shared(self, tx: Transaction, actor: Actor, space_id: UUID, action: Action) -> SpaceAccess:
         access = await space_access(tx, actor, space_id)

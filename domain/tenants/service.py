@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.identity.service import check_password
+from domain.identity.passwords import PasswordPolicy
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden, Invalid
 from domain.kernel.events import Change
@@ -15,8 +15,8 @@ from domain.models.service import add_builtin
 from domain.ports import Directory, Passwords
 from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
-from domain.users.service import LANGUAGES, clean_email
+from domain.users.checks import clean_email
+from domain.users.entities import LANGUAGES, ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
 
 _SWEDISH = str.maketrans({"å": "a", "ä": "a", "ö": "o", "ø": "o", "æ": "ae", "ß": "ss"})
 
@@ -42,8 +42,11 @@ def slug_of(name: str) -> str:
 class SetupService:
     """The first organisation of an installation, and its owner."""
 
-    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords) -> None:
+    def __init__(
+        self, uow: UnitOfWork, directory: Directory, passwords: Passwords, policy: PasswordPolicy | None = None
+    ) -> None:
         self._uow, self._directory, self._passwords = uow, directory, passwords
+        self.policy = policy or PasswordPolicy()
 
     async def needed(self) -> bool:
         """Whether nobody has set the installation up yet."""
@@ -54,7 +57,7 @@ class SetupService:
         if not await self.needed():
             raise Forbidden(N_("The installation is already set up. Sign in instead."))
         name, email = clean_name(setup.organisation, "organisation"), clean_email(setup.email)
-        check_password(setup.password, email)
+        self.policy.check(setup.password, email)
         if setup.language not in LANGUAGES:
             raise Invalid(N_("Choose one of the listed values."), field="language")
         hashed = await self._passwords.hash(setup.password)

@@ -8,6 +8,9 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domain.kernel.actor import Permission as P
 from domain.kernel.entity import Owned
+from domain.kernel.errors import N_, BadRequest
+
+LANGUAGES = ("sv", "en")
 
 
 class UserState(StrEnum):
@@ -17,6 +20,15 @@ class UserState(StrEnum):
     ACTIVE = "active"
     INACTIVE = "inactive"
     DELETED = "deleted"
+
+
+TRANSITIONS: dict[str, frozenset[UserState]] = {
+    UserState.INVITED: frozenset({UserState.ACTIVE, UserState.INACTIVE, UserState.DELETED}),
+    UserState.ACTIVE: frozenset({UserState.INACTIVE, UserState.DELETED}),
+    UserState.INACTIVE: frozenset({UserState.ACTIVE, UserState.INVITED, UserState.DELETED}),
+    UserState.DELETED: frozenset({UserState.ACTIVE, UserState.INVITED}),
+}
+"""Which state may follow which."""
 
 
 class PredefinedRole(StrEnum):
@@ -55,6 +67,20 @@ class User(Owned):
     last_sign_in_at: datetime | None = None
     deleted_at: datetime | None = None
     preferences: dict[str, Any] = field(default_factory=dict)
+    state_changed_at: datetime | None = None
+
+    def move_to(self, state: UserState, moment: datetime) -> str:
+        """Change the state and return the one before; raises `BadRequest` when it may not follow the present one."""
+        if state not in TRANSITIONS[self.state]:
+            raise BadRequest(N_("The account is in a state that does not allow this."))
+        before, self.state, self.state_changed_at = self.state, state, moment
+        self.deleted_at = moment if state is UserState.DELETED else None
+        return before
+
+    @property
+    def ready_state(self) -> UserState:
+        """The state of the account when nothing stands in its way: whoever never got in is still invited."""
+        return UserState.ACTIVE if self.password_hash or self.last_sign_in_at else UserState.INVITED
 
     @property
     def display_name(self) -> str:
@@ -64,7 +90,11 @@ class User(Owned):
 
 @dataclass(eq=False, kw_only=True)
 class RoleAssignment(Owned):
-    """A predefined role held by a user."""
+    """A role held by a user.
+
+    `role` is the name of a predefined role, or the id of one of the organisation's own, which `role_id` then refers to.
+    """
 
     user_id: UUID
     role: str
+    role_id: UUID | None = None

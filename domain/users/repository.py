@@ -1,11 +1,33 @@
 """What the users domain asks of storage."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.users.entities import User
+from domain.roles.entities import HeldRole
+from domain.users.entities import User, UserState
+
+SortKey = Literal["email", "username", "created_at"]
+PRESENT_STATES = (UserState.ACTIVE, UserState.INVITED, UserState.INACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """Which users, in which order. `search` is sought in address and name, `email` and `username` in one of them only.
+
+    `role` is the key of a role.
+    """
+
+    search: str = ""
+    email: str = ""
+    username: str = ""
+    states: Sequence[str] = PRESENT_STATES
+    role: str | None = None
+    sort: SortKey = "email"
+    descending: bool = False
 
 
 class UserRepository(Protocol):
@@ -14,17 +36,29 @@ class UserRepository(Protocol):
     async def by_email(self, email: str) -> User | None:
         """The living user with this address, whatever its case."""
 
+    async def by_username(self, username: str) -> Sequence[User]:
+        """The living users with this name: at most two of them."""
+
     async def many(self, ids: Sequence[UUID]) -> Mapping[UUID, User]:
         """Users by id."""
 
-    async def page(self, *, search: str, states: Sequence[str], limit: int, cursor: str | None) -> Page[User]:
-        """Users in order of address whose address or name contains `search`."""
+    async def page(self, query: UserQuery, *, limit: int, cursor: str | None = None, offset: int = 0) -> Page[User]:
+        """Users that fit, from a cursor on, or (for clients that count pages) from a number on."""
 
-    async def roles(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
-        """The predefined roles of each user."""
+    async def counts(self, query: UserQuery) -> Mapping[str, int]:
+        """How many users that fit are in each state, whatever states `query` names."""
 
-    async def set_roles(self, user_id: UUID, roles: Sequence[str]) -> None:
+    async def roles(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[HeldRole]]:
+        """The roles of each user, predefined ones first."""
+
+    async def set_roles(self, user_id: UUID, roles: Sequence[HeldRole]) -> None:
         """Replace the roles of a user."""
 
-    async def count_with_role(self, role: str) -> int:
-        """How many active users hold `role`."""
+    async def count_administrators(self) -> int:
+        """How many active users hold a role that may administer."""
+
+    async def take_turns(self) -> None:
+        """Wait until nobody else is between this and their commit."""
+
+    async def forget(self, deleted_before: datetime) -> int:
+        """Take address, name and password from the rows of users deleted before; how many."""

@@ -1,66 +1,96 @@
 """People of the organisation: use cases."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from domain.audit.replay import difference, snapshot
-from domain.identity.service import check_password
+from domain.identity.entities import LinkPurpose
+from domain.identity.links import RESET_LIFE, IssuedLink, letter, make_link
+from domain.identity.passwords import PasswordPolicy
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, NotUnique
+from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, UserNotUnique
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
-from domain.ports import Directory, Passwords
+from domain.ports import Directory, Mailer, Passwords
+from domain.roles.entities import HeldRole, granted
+from domain.roles.service import chosen_roles, require_not_beyond
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User, UserState
+from domain.user_groups.entities import UserGroup
+from domain.users.checks import clean_email, one_of
+from domain.users.entities import LANGUAGES, PredefinedRole, User, UserState
+from domain.users.removal import administrator_remains, remove_personal, sign_out
+from domain.users.repository import UserQuery
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
-LANGUAGES = ("sv", "en")
 THEMES = ("system", "light", "dark")
 OWN_FIELDS = ("language", "theme", "username", "preferences")
 VISIBLE_STATES = (UserState.ACTIVE, UserState.INVITED)
+INVITATION_LIFE = timedelta(days=7)
+RESTORE_WINDOW = timedelta(days=30)
+LEAST_QUOTA = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A user with roles and the permissions they give; `used` is bytes of knowledge."""
+    """A user with roles and groups; `used` is bytes of knowledge."""
 
     user: User
-    roles: Sequence[str]
+    roles: Sequence[HeldRole]
     used: int = 0
+    groups: Sequence[UserGroup] = ()
 
     @property
     def permissions(self) -> list[Permission]:
         """The permissions of all roles."""
-        granted: frozenset[Permission] = frozenset().union(*(ROLE_PERMISSIONS.get(r, frozenset()) for r in self.roles))
-        return sorted(granted)
+        return sorted(granted(self.roles))
+
+    @property
+    def explained(self) -> dict[Permission, list[HeldRole]]:
+        """Which roles give which permission."""
+        return {p: [role for role in self.roles if p in role.permissions] for p in self.permissions}
 
 
-def clean_email(value: str) -> str:
-    """A trimmed address in lower case; raises `Invalid`."""
-    email = value.strip().lower()
-    if len(email) > 320 or not _EMAIL.fullmatch(email):
-        raise Invalid(N_("Give a valid e-mail address."), field="email")
-    return email
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A user together with the one-time link that was just made for them, if any."""
+
+    view: UserView
+    link: IssuedLink | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """What an administrator enters about a new colleague. Without a password the person is invited by a link."""
+
+    email: str
+    username: str | None = None
+    password: str | None = None
+    roles: Sequence[str | UUID] = (PredefinedRole.USER,)
+    language: str | None = None
+    quota_limit: int | None = None
+    groups: Sequence[UUID] = field(default_factory=tuple)
 
 
 class UserService:
     """Use cases of users."""
 
-    def __init__(self, uow: UnitOfWork, directory: Directory, passwords: Passwords) -> None:
+    def __init__(
+        self, uow: UnitOfWork, directory: Directory, passwords: Passwords, policy: PasswordPolicy, mailer: Mailer
+    ) -> None:
         self._uow, self._directory, self._passwords = uow, directory, passwords
+        self.policy, self.mailer = policy, mailer
+
+    # One's own account
 
     async def me(self, actor: Actor) -> UserView:
         """The actor's own account."""
         async with self._uow.read(actor.tenant_id) as tx:
-            user = await self._user(tx, actor.user_id)
-            roles = (await tx.users.roles([user.id])).get(user.id, ())
-            return UserView(user, roles, await tx.knowledge.bytes_stored(user.id))
+            return (await self._views(tx, [await self._user(tx, actor.user_id)]))[0]
 
     async def tenant(self, actor: Actor) -> Tenant:
         """The actor's organisation."""
@@ -76,9 +106,9 @@ class UserService:
             user = await self._user(tx, actor.user_id)
             old = snapshot(user, OWN_FIELDS)
             if "language" in changes:
-                user.language = _one_of(changes["language"], LANGUAGES, "language")
+                user.language = one_of(changes["language"], LANGUAGES, "language")
             if "theme" in changes:
-                user.theme = _one_of(changes["theme"], THEMES, "theme")
+                user.theme = one_of(changes["theme"], THEMES, "theme")
             if "username" in changes:
                 user.username = clean_name(changes["username"], "username") if changes["username"] else None
             if "preferences" in changes:
@@ -93,25 +123,65 @@ class UserService:
     ) -> Page[User]:
         """Colleagues whose address or name contains `text`, for sharing with them."""
         async with self._uow.read(actor.tenant_id) as tx:
-            return await tx.users.page(search=text.strip(), states=VISIBLE_STATES, limit=clamp(limit), cursor=cursor)
+            return await tx.users.page(
+                UserQuery(search=text.strip(), states=VISIBLE_STATES), limit=clamp(limit), cursor=cursor
+            )
+
+    # For administrators: looking
 
     async def page(
         self,
         actor: Actor,
+        query: UserQuery | None = None,
         *,
-        search: str = "",
-        states: Sequence[str] = (),
         limit: int | None = None,
         cursor: str | None = None,
+        offset: int = 0,
     ) -> Page[UserView]:
-        """All users with their roles, for administrators."""
+        """Users with their roles and groups."""
         actor.require(Permission.ADMIN)
-        wanted = states or (UserState.ACTIVE, UserState.INVITED, UserState.INACTIVE)
         async with self._uow.read(actor.tenant_id) as tx:
-            page = await tx.users.page(search=search.strip(), states=wanted, limit=clamp(limit), cursor=cursor)
-            roles = await tx.users.roles([user.id for user in page.items])
-        views = [UserView(user, roles.get(user.id, ())) for user in page.items]
-        return Page(views, page.next_cursor, page.total)
+            page = await tx.users.page(query or UserQuery(), limit=clamp(limit), cursor=cursor, offset=offset)
+            return Page(await self._views(tx, page.items), page.next_cursor, page.total)
+
+    async def counts(self, actor: Actor, query: UserQuery | None = None) -> Mapping[str, int]:
+        """How many users there are in each state."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await tx.users.counts(query or UserQuery())
+
+    async def get(self, actor: Actor, user_id: UUID) -> UserView:
+        """One user."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            return (await self._views(tx, [await self._user(tx, user_id)]))[0]
+
+    async def find(self, actor: Actor, name: str) -> UUID:
+        """The id of the user of the actor's organisation with this id, address or name."""
+        actor.require(Permission.ADMIN)
+        if not name.isprintable():
+            raise NotFound(N_("The user was not found."))
+        async with self._uow.read(actor.tenant_id) as tx:
+            try:
+                return (await self._user(tx, UUID(name))).id
+            except ValueError:
+                pass
+            by_email = await tx.users.by_email(name)
+            found = [by_email] if by_email else await tx.users.by_username(name)
+        if not found:
+            raise NotFound(N_("The user was not found."))
+        if len(found) > 1:
+            raise BadRequest(N_("Several people have this name. Use the e-mail address."))
+        return found[0].id
+
+    @staticmethod
+    async def _views(tx: Transaction, users: Sequence[User]) -> list[UserView]:
+        ids = [user.id for user in users]
+        roles, groups = await tx.users.roles(ids), await tx.user_groups.of_users(ids)
+        used = await tx.knowledge.bytes_by_user(ids)
+        return [UserView(u, roles.get(u.id, ()), used.get(u.id, 0), groups.get(u.id, ())) for u in users]
+
+    # For administrators: adding
 
     async def add(
         self,
@@ -122,70 +192,229 @@ class UserService:
         role: str = PredefinedRole.USER,
         username: str | None = None,
     ) -> UserView:
-        """Add a user; without a password the account is `invited` until one is set."""
+        """Add a user with a password; without one the account is `invited`, and nobody is sent a link."""
+        made, _ = await self._create(actor, NewUser(email, username, password, (role,)), link=False)
+        return made
+
+    async def create(self, actor: Actor, new: NewUser) -> Invited:
+        """Add a user; without a password the person is invited by a link, which is mailed where that is set up."""
+        view, link = await self._create(actor, new, link=new.password is None)
+        return Invited(view, await self._mailed(actor, view.user, link))
+
+    async def _create(self, actor: Actor, new: NewUser, *, link: bool) -> tuple[UserView, IssuedLink | None]:
         actor.require(Permission.ADMIN)
-        email = clean_email(email)
-        if password is not None:
-            check_password(password, email)
-        if await self._directory.login(email):
-            raise NotUnique(N_("This e-mail address is already in use."), field="email")
-        user = User(
+        user = await self._made(actor, new)
+        if await self._directory.login(user.email):
+            raise UserNotUnique(field="email")
+        async with self._uow.begin(actor.tenant_id) as tx:
+            return await self.add_in(tx, actor, user, new, link=link)
+
+    async def _made(self, actor: Actor, new: NewUser) -> User:
+        email = clean_email(new.email)
+        if new.password is not None:
+            self.policy.check(new.password, email)
+        return User(
             tenant_id=actor.tenant_id,
             email=email,
-            username=clean_name(username, "username") if username else None,
-            password_hash=await self._passwords.hash(password) if password else None,
-            state=UserState.ACTIVE if password else UserState.INVITED,
-            language=actor.language,
+            username=clean_name(new.username, "username") if new.username else None,
+            password_hash=await self._passwords.hash(new.password) if new.password else None,
+            state=UserState.ACTIVE if new.password else UserState.INVITED,
+            language=one_of(new.language or actor.language, LANGUAGES, "language"),
+            quota_limit=_quota(new.quota_limit),
+            state_changed_at=now(),
         )
-        role = _one_of(role, tuple(PredefinedRole), "role")
-        async with self._uow.begin(actor.tenant_id) as tx:
-            await tx.add(user)
-            await tx.add(RoleAssignment(tenant_id=actor.tenant_id, user_id=user.id, role=role))
-            tx.record(actor, Change("user_created", "user", user.id, email, new={"role": role}))
-        return UserView(user, (role,))
 
-    async def set_roles(self, actor: Actor, user_id: UUID, roles: Sequence[str]) -> UserView:
-        """Replace a user's roles. Nobody changes their own, and an organisation keeps an Owner."""
-        actor.require(Permission.ADMIN)
-        checked = [_one_of(role, tuple(PredefinedRole), "role") for role in roles]
-        async with self._uow.begin(actor.tenant_id) as tx:
-            user = await self._other(tx, actor, user_id)
-            old = (await tx.users.roles([user_id])).get(user_id, ())
-            await tx.users.set_roles(user_id, checked)
-            await self._owner_remains(tx)
-            roles_old, roles_new = {"roles": list(old)}, {"roles": checked}
-            tx.record(actor, Change("permission_changed", "user", user_id, user.email, old=roles_old, new=roles_new))
-        return UserView(user, checked)
+    async def add_in(
+        self, tx: Transaction, actor: Actor, user: User, new: NewUser, *, link: bool
+    ) -> tuple[UserView, IssuedLink | None]:
+        """Write a new user with roles, groups and, with `link`, an invitation, in a transaction that is open."""
+        roles = await chosen_roles(tx, new.roles)
+        require_not_beyond(actor, granted(roles))
+        await tx.add(user)
+        await tx.users.set_roles(user.id, roles)
+        groups = [group for group in [await tx.get(UserGroup, i) for i in dict.fromkeys(new.groups)] if group]
+        if len(groups) != len(set(new.groups)):
+            raise NotFound(N_("The group was not found."))
+        for group in groups:
+            await tx.user_groups.put(group.id, [user.id])
+        issued = await make_link(tx, user, LinkPurpose.INVITATION, INVITATION_LIFE) if link else None
+        values = {"roles": [r.name for r in roles], "groups": [g.name for g in groups], "state": user.state}
+        tx.record(actor, Change("user_created", "user", user.id, user.email, new=values))
+        return UserView(user, roles, groups=groups), issued
 
-    async def deactivate(self, actor: Actor, user_id: UUID) -> None:
-        """Stop a user from working; all sessions end at once."""
-        await self._set_state(actor, user_id, UserState.INACTIVE, "user_deactivated")
-
-    async def reactivate(self, actor: Actor, user_id: UUID) -> None:
-        """Let a deactivated user work again."""
-        await self._set_state(actor, user_id, UserState.ACTIVE, "user_reactivated")
-
-    async def delete(self, actor: Actor, user_id: UUID) -> None:
-        """Remove a user; the address becomes free, the history keeps its author."""
-        await self._set_state(actor, user_id, UserState.DELETED, "user_deleted")
-
-    async def _set_state(self, actor: Actor, user_id: UUID, state: UserState, action: str) -> None:
+    async def new_link(self, actor: Actor, user_id: UUID) -> Invited:
+        """A new one-time link: an invitation for those who never got in, else one for a new password."""
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
             user = await self._other(tx, actor, user_id)
-            old, user.state = user.state, state
-            user.deleted_at = now() if state is UserState.DELETED else None
+            if user.state == UserState.INACTIVE:
+                raise BadRequest(N_("The account is deactivated. Reactivate it first."))
+            invited = user.state == UserState.INVITED
+            purpose = LinkPurpose.INVITATION if invited else LinkPurpose.PASSWORD_RESET
+            link = await make_link(tx, user, purpose, INVITATION_LIFE if invited else RESET_LIFE)
+            action = "invitation_renewed" if invited else "password_reset_requested"
+            tx.record(actor, Change(action, "user", user.id, user.email))
+            view = (await self._views(tx, [user]))[0]
+        return Invited(view, await self._mailed(actor, user, link))
+
+    async def _mailed(self, actor: Actor, user: User, link: IssuedLink | None) -> IssuedLink | None:
+        if link is None or not self.mailer.ready:
+            return link
+        tenant = await self.tenant(actor)
+        sent = await self.mailer.send(letter(user, link, tenant.display_name or tenant.name, actor.name or actor.email))
+        return IssuedLink(link.path, link.expires_at, link.purpose, mailed=bool(sent))
+
+    # For administrators: changing
+
+    async def update(self, actor: Actor, user_id: UUID, changes: Mapping[str, Any]) -> UserView:
+        """Change `email`, `username`, `password`, `quota_limit`, `roles` (keys or ids) or `state` of a colleague."""
+        actor.require(Permission.ADMIN)
+        changes = dict(changes)
+        if changes.get("email") is not None:
+            changes["email"] = clean_email(changes["email"])
+        hashed = await self._new_hash(actor, user_id, changes)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            user = await self._other(tx, actor, user_id)
+            old, new = await self._apply(tx, user, changes)
+            if hashed is not None:
+                user.password_hash = hashed
+                await sign_out(tx, user.id)
+                new["password_changed"] = True
+            if changes.get("roles") is not None:
+                await self._set_roles(tx, actor, user, changes["roles"])
+            if old or new:
+                tx.record(actor, Change("user_updated", "user", user_id, user.email, old=old, new=new))
+            if changes.get("state") is not None and changes["state"] != user.state:
+                await self._move(tx, actor, user, one_of(changes["state"], tuple(UserState), "state"))
             await tx.flush()
-            await self._owner_remains(tx)
-            if state is not UserState.ACTIVE:
-                await tx.sign_ins.revoke_all(user_id, now())
-                tx.signal(Signal(f"user:{user_id}", "signed_out"))
-            tx.record(actor, Change(action, "user", user_id, user.email, old={"state": old}, new={"state": state}))
+            return (await self._views(tx, [user]))[0]
+
+    async def _new_hash(self, actor: Actor, user_id: UUID, changes: Mapping[str, Any]) -> str | None:
+        async with self._uow.read(actor.tenant_id) as tx:
+            user = await self._other(tx, actor, user_id)
+        email = changes.get("email")
+        if email and email != user.email and await self._directory.login(email):
+            raise UserNotUnique(field="email")
+        password = changes.get("password")
+        if password is None:
+            return None
+        self.policy.check(password, email or user.email)
+        return await self._passwords.hash(password)
+
+    @staticmethod
+    async def _apply(tx: Transaction, user: User, changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Set the plain fields; their old and new values."""
+        values: dict[str, Any] = {}
+        if changes.get("email") is not None:
+            values["email"] = changes["email"]
+        if changes.get("username") is not None:
+            values["username"] = clean_name(changes["username"], "username") if changes["username"] else None
+        if "quota_limit" in changes:
+            values["quota_limit"] = _quota(changes["quota_limit"])
+        changed = {name: value for name, value in values.items() if getattr(user, name) != value}
+        old = {name: getattr(user, name) for name in changed}
+        for name, value in changed.items():
+            setattr(user, name, value)
+        await tx.flush()
+        return old, changed
+
+    async def set_roles(self, actor: Actor, user_id: UUID, roles: Sequence[str | UUID]) -> UserView:
+        """Replace a user's roles. Nobody changes their own, and an organisation keeps an administrator."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            user = await self._other(tx, actor, user_id)
+            await self._set_roles(tx, actor, user, roles)
+            return (await self._views(tx, [user]))[0]
+
+    @staticmethod
+    async def _set_roles(tx: Transaction, actor: Actor, user: User, keys: Sequence[str | UUID]) -> None:
+        roles = await chosen_roles(tx, keys)
+        require_not_beyond(actor, granted(roles))
+        before = (await tx.users.roles([user.id])).get(user.id, ())
+        await tx.users.set_roles(user.id, roles)
+        await administrator_remains(tx)
+        old, new = ({"roles": [r.name for r in each], "permissions": sorted(granted(each))} for each in (before, roles))
+        tx.record(actor, Change("permission_changed", "user", user.id, user.email, old=old, new=new))
+        tx.signal(Signal(f"user:{user.id}", "permissions_changed"))
+
+    async def deactivate(self, actor: Actor, user_id: UUID) -> UserView:
+        """Stop a user from working; all sessions end at once."""
+        return await self._set_state(actor, user_id, UserState.INACTIVE)
+
+    async def reactivate(self, actor: Actor, user_id: UUID) -> UserView:
+        """Let a deactivated user work again."""
+        return await self._set_state(actor, user_id, UserState.ACTIVE, only_from=UserState.INACTIVE)
+
+    async def delete(self, actor: Actor, user_id: UUID) -> UserView:
+        """Remove a user: sessions, links and the personal space are gone, the address is free, history keeps its author.
+
+        The account itself can be restored for 30 days.
+        """
+        return await self._set_state(actor, user_id, UserState.DELETED)
+
+    async def _set_state(
+        self, actor: Actor, user_id: UUID, state: UserState, *, only_from: UserState | None = None
+    ) -> UserView:
+        actor.require(Permission.ADMIN)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            user = await self._other(tx, actor, user_id)
+            if only_from is not None and user.state != only_from:
+                raise BadRequest(N_("The account is in a state that does not allow this."))
+            await self._move(tx, actor, user, state)
+            return (await self._views(tx, [user]))[0]
+
+    @staticmethod
+    async def _move(tx: Transaction, actor: Actor, user: User, state: str) -> None:
+        wanted = UserState(state)
+        if wanted is UserState.ACTIVE and user.state == UserState.INACTIVE:
+            wanted = user.ready_state
+        old = user.move_to(wanted, now())
+        await tx.flush()
+        if wanted in (UserState.INACTIVE, UserState.DELETED):
+            await administrator_remains(tx)
+            await sign_out(tx, user.id)
+        if wanted is UserState.DELETED:
+            await remove_personal(tx, user.id)
+        action = {UserState.INACTIVE: "user_deactivated", UserState.DELETED: "user_deleted"}.get(
+            wanted, "user_reactivated"
+        )
+        tx.record(actor, Change(action, "user", user.id, user.email, old={"state": old}, new={"state": wanted}))
+
+    async def restore(self, actor: Actor, user_id: UUID) -> UserView:
+        """Bring a deleted account back within 30 days, with its roles and memberships, if the address is still free."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            user = await tx.get(User, user_id)
+            if user is None or user.deleted_at is None:
+                raise NotFound(N_("The user was not found."))
+            if now() - user.deleted_at > RESTORE_WINDOW:
+                raise BadRequest(N_("Accounts can be restored for {days} days only."), days=RESTORE_WINDOW.days)
+            require_not_beyond(actor, granted((await tx.users.roles([user_id])).get(user_id, ())))
+            if await self._directory.login(user.email):
+                raise UserNotUnique(N_("The address {email} now belongs to another account."), email=user.email)
+            old = user.move_to(user.ready_state, now())
+            await tx.flush()
+            change = Change("user_restored", "user", user_id, user.email, old={"state": old}, new={"state": user.state})
+            tx.record(actor, change)
+            return (await self._views(tx, [user]))[0]
+
+    async def forget_deleted(self) -> int:
+        """Take the personal data from accounts that can no longer be restored, in every organisation; how many."""
+        count = 0
+        for tenant_id in await self._directory.tenant_ids():
+            async with self._uow.begin(tenant_id) as tx:
+                count += await tx.users.forget(now() - RESTORE_WINDOW)
+        return count
+
+    # Checks
 
     async def _other(self, tx: Transaction, actor: Actor, user_id: UUID) -> User:
+        """A colleague the actor may change: not oneself, nobody with permissions beyond one's own."""
         if user_id == actor.user_id:
             raise BadRequest(N_("You cannot do this to your own account."))
-        return await self._user(tx, user_id)
+        user = await self._user(tx, user_id)
+        require_not_beyond(actor, granted((await tx.users.roles([user_id])).get(user_id, ())))
+        return user
 
     @staticmethod
     async def _user(tx: Transaction, user_id: UUID) -> User:
@@ -194,13 +423,8 @@ class UserService:
             raise NotFound(N_("The user was not found."))
         return user
 
-    @staticmethod
-    async def _owner_remains(tx: Transaction) -> None:
-        if not await tx.users.count_with_role(PredefinedRole.OWNER):
-            raise BadRequest(N_("The organisation needs at least one active owner."))
 
-
-def _one_of(value: Any, allowed: Sequence[str], field: str) -> str:
-    if value not in allowed:
-        raise Invalid(N_("Choose one of the listed values."), field=field)
-    return str(value)
+def _quota(value: int | None) -> int | None:
+    if value is not None and value < LEAST_QUOTA:
+        raise Invalid(N_("Give at least {least} bytes."), field="quota_limit", least=LEAST_QUOTA)
+    return value

@@ -1,134 +1,218 @@
 """Administration: the people of the organisation."""
 
-import secrets
 from typing import Any
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
+from domain.identity.links import IssuedLink
 from domain.kernel.actor import Permission
 from domain.kernel.paging import Page
+from domain.roles.service import RoleView
 from domain.users.entities import PredefinedRole, UserState
-from domain.users.service import UserView
+from domain.users.repository import PRESENT_STATES, UserQuery
+from domain.users.service import NewUser, UserView
 from pages.components.base import box, button, chip, empty_state, icon_button, page_head, paragraph, quiet_button
 from pages.components.pager import PagedList
 from pages.components.thread import initials
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _, moment
-from pages.names import USER_ROLES, USER_STATES
+from pages.names import USER_STATES, permission_name, user_role_name
 from pages.visit import act, toast, visit
 
-PASSWORD_BYTES = 12
+EVERYBODY = "present"
 
 
 async def users() -> None:
-    """Search, add, change roles, deactivate."""
+    """Search, invite, change roles, deactivate, delete and restore."""
     here = visit()
     here.actor.require(Permission.ADMIN)
-
-    async def fetch(words: str, cursor: str | None) -> Page[UserView]:
-        return await here.services.users.page(here.actor, search=words, cursor=cursor)
-
-    def empty(_words: str) -> None:
-        empty_state("person_search", _("Nobody was found."), _("Try another name or address."))
-
+    people = _People(await here.services.roles.all(here.actor))
     with box("page"):
         with page_head(_("Users"), _("Everybody who may sign in to {organisation}.", organisation=here.tenant_name)):
-            button(_("Add user"), lambda: add_user(found), icon="person_add")
-        found: PagedList[UserView] = PagedList(
-            fetch, lambda view: _row(view, found), empty=empty, search=_("Search name or e-mail")
+            button(_("Invite user"), people.invite, icon="person_add")
+        people.draw()
+        await people.found.refresh()
+
+
+class _People:
+    """The list of users with its filter and what can be done to each."""
+
+    def __init__(self, roles: list[RoleView]) -> None:
+        self.visit = visit()
+        self.names = {view.held.key: user_role_name(view.held) for view in roles}
+        self.states: tuple[UserState, ...] = PRESENT_STATES
+        self.found: PagedList[UserView]
+
+    def draw(self) -> None:
+        """The filter, then the list."""
+        states = {EVERYBODY: _("Everybody"), **{state.value: _(text) for state, text in USER_STATES.items()}}
+        chosen = ui.select(states, value=EVERYBODY, label=_("Show"))
+        chosen.props("outlined dense stack-label options-dense").style("width:220px;margin-bottom:12px")
+        chosen.on_value_change(act(self._filter))
+        self.found = PagedList(
+            self._fetch,
+            self._row,
+            empty=lambda _words: _nobody(),
+            search=_("Search name or e-mail"),
         )
-        await found.refresh()
 
+    async def _filter(self, event: ValueChangeEventArguments[Any]) -> None:
+        self.states = PRESENT_STATES if event.value == EVERYBODY else (UserState(event.value),)
+        await self.found.restart()
 
-def _row(view: UserView, owner: PagedList[UserView]) -> None:
-    here, user = visit(), view.user
-    myself = user.id == here.actor.user_id
+    async def _fetch(self, words: str, cursor: str | None) -> Page[UserView]:
+        query = UserQuery(search=words, states=self.states)
+        return await self.visit.services.users.page(self.visit.actor, query, cursor=cursor)
 
-    async def set_role(event: ValueChangeEventArguments[Any]) -> None:
-        await here.services.users.set_roles(here.actor, user.id, [str(event.value)])
-        toast(_("The role was changed."))
+    def _row(self, view: UserView) -> None:
+        user, myself = view.user, view.user.id == self.visit.actor.user_id
+        with box("rowline").props("role=listitem"):
+            ui.label(initials(user.display_name)).classes("face")
+            with box("grow"):
+                ui.label(_("{name} (you)", name=user.display_name) if myself else user.display_name).classes("name")
+                ui.label(f"{user.email} · {_seen(view)}").classes("sub")
+            tone = {"active": "ok", "invited": "warn"}.get(user.state, "")
+            chip(_(USER_STATES[UserState(user.state)]), tone)  # type: ignore[arg-type]
+            self._roles(view, locked=myself or user.state == UserState.DELETED)
+            if not myself:
+                with (
+                    icon_button("more_horiz", _("Options for {name}", name=user.display_name)),
+                    ui.menu().props("auto-close"),
+                ):
+                    self._menu(view)
 
-    with box("rowline").props("role=listitem"):
-        ui.label(initials(user.display_name)).classes("face")
-        with box("grow"):
-            ui.label(_("{name} (you)", name=user.display_name) if myself else user.display_name).classes("name")
-            seen = (
-                _("Last signed in {moment}", moment=moment(user.last_sign_in_at))
-                if user.last_sign_in_at
-                else _("Never signed in")
+    def _roles(self, view: UserView, *, locked: bool) -> None:
+        async def change(event: ValueChangeEventArguments[Any]) -> None:
+            await self.visit.services.users.set_roles(self.visit.actor, view.user.id, list(event.value))
+            toast(_("The roles were changed."))
+
+        chosen = ui.select(self.names, value=[role.key for role in view.roles], multiple=True)
+        chosen.props("outlined dense options-dense").style("width:220px")
+        chosen.props["aria-label"] = _("Roles of {name}", name=view.user.display_name)
+        chosen.set_enabled(not locked)
+        chosen.on_value_change(act(change))
+
+    def _menu(self, view: UserView) -> None:
+        services, actor, user = self.visit.services, self.visit.actor, view.user
+        name = user.display_name
+
+        async def link() -> None:
+            made = await services.users.new_link(actor, user.id)
+            if made.link is not None:
+                show_link(made.link, user.email)
+
+        async def deactivate() -> None:
+            text = _("{name} is signed out everywhere and can no longer sign in. Nothing is deleted.", name=name)
+            if await confirm(_("Deactivate the user?"), text, _("Deactivate")):
+                await services.users.deactivate(actor, user.id)
+                await self.found.refresh()
+
+        async def reactivate() -> None:
+            await services.users.reactivate(actor, user.id)
+            await self.found.refresh()
+
+        async def delete() -> None:
+            text = _(
+                "{name} can no longer sign in, the address becomes free, and the personal space is deleted with "
+                "everything in it. The account itself can be restored for 30 days.",
+                name=name,
             )
-            ui.label(f"{user.email} · {seen}").classes("sub")
-        tone = {"active": "ok", "invited": "warn"}.get(user.state, "")
-        chip(_(USER_STATES.get(UserState(user.state), user.state)), tone)  # type: ignore[arg-type]
-        role = ui.select({r: _(text) for r, text in USER_ROLES.items()}, value=next(iter(view.roles), None))
-        role.props("outlined dense options-dense").style("width:200px")
-        role.props["aria-label"] = _("Role of {name}", name=user.display_name)
-        role.set_enabled(not myself)
-        role.on_value_change(act(set_role))
-        if not myself:
-            with (
-                icon_button("more_horiz", _("Options for {name}", name=user.display_name)),
-                ui.menu().props("auto-close"),
-            ):
-                _menu(view, owner)
+            if await confirm(_("Delete the user?"), text, _("Delete")):
+                await services.users.delete(actor, user.id)
+                await self.found.refresh()
+
+        async def restore() -> None:
+            await services.users.restore(actor, user.id)
+            toast(_("The account was restored."))
+            await self.found.refresh()
+
+        async def explain() -> None:
+            _explain(await services.users.get(actor, user.id) if user.state != UserState.DELETED else view)
+
+        ui.menu_item(_("Permissions"), on_click=act(explain))
+        if user.state == UserState.DELETED:
+            ui.menu_item(_("Restore"), on_click=act(restore))
+            return
+        if user.state == UserState.INACTIVE:
+            ui.menu_item(_("Reactivate"), on_click=act(reactivate))
+        else:
+            invited = user.state == UserState.INVITED
+            ui.menu_item(_("New invitation link") if invited else _("Link for a new password"), on_click=act(link))
+            ui.menu_item(_("Deactivate"), on_click=act(deactivate))
+        ui.menu_item(_("Delete"), on_click=act(delete)).classes("danger")
+
+    def invite(self) -> None:
+        """Ask for address, name and roles; the answer is a one-time link."""
+        made, card = dialog(_("Invite user"))
+
+        async def submit() -> None:
+            async def work() -> None:
+                new = NewUser(email.value or "", name.value or None, None, list(roles.value))
+                invited = await self.visit.services.users.create(self.visit.actor, new)
+                made.close()
+                if invited.link is not None:
+                    show_link(invited.link, invited.view.user.email)
+                await self.found.refresh()
+
+            await inline(work, problem)
+
+        with card:
+            email = ui.input(_("E-mail")).props("outlined stack-label autofocus type=email autocomplete=off")
+            name = ui.input(_("Name")).props("outlined stack-label autocomplete=off")
+            roles = ui.select(self.names, value=[PredefinedRole.USER.value], label=_("Roles"), multiple=True)
+            roles.props("outlined stack-label options-dense")
+            paragraph(_("The person chooses a password by a link that works once."), "muted small")
+            problem = box("full-width")
+            with box("actions-row"):
+                quiet_button(_("Cancel"), made.close)
+                button(_("Invite"), submit)
+        made.open()
 
 
-def _menu(view: UserView, owner: PagedList[UserView]) -> None:
-    here, user = visit(), view.user
-
-    async def deactivate() -> None:
-        text = _(
-            "{name} is signed out everywhere and can no longer sign in. Nothing is deleted.", name=user.display_name
-        )
-        if await confirm(_("Deactivate the user?"), text, _("Deactivate")):
-            await here.services.users.deactivate(here.actor, user.id)
-            await owner.refresh()
-
-    async def reactivate() -> None:
-        await here.services.users.reactivate(here.actor, user.id)
-        await owner.refresh()
-
-    async def delete() -> None:
-        text = _("{name} can no longer sign in, and the address becomes free.", name=user.display_name)
-        if await confirm(_("Delete the user?"), text, _("Delete")):
-            await here.services.users.delete(here.actor, user.id)
-            await owner.refresh()
-
-    if user.state == UserState.INACTIVE:
-        ui.menu_item(_("Reactivate"), on_click=act(reactivate))
-    else:
-        ui.menu_item(_("Deactivate"), on_click=act(deactivate))
-    ui.menu_item(_("Delete"), on_click=act(delete)).classes("danger")
+def _nobody() -> None:
+    empty_state("person_search", _("Nobody was found."), _("Try another name or address, or another state."))
 
 
-def add_user(owner: PagedList[UserView]) -> None:
-    """Ask for address, name, role and a first password."""
+def _seen(view: UserView) -> str:
+    last = view.user.last_sign_in_at
+    return _("Last signed in {moment}", moment=moment(last)) if last else _("Never signed in")
+
+
+def _explain(view: UserView) -> None:
+    """What somebody may do in the organisation, and which role allows it."""
+    made, card = dialog(_("Permissions of {name}", name=view.user.display_name), wide=True)
+    with card:
+        if not view.explained:
+            paragraph(_("No role gives any permission."))
+        with box("full-width").props("role=list"):
+            for permission, roles in view.explained.items():
+                with box("rowline").props("role=listitem"):
+                    ui.label(permission_name(permission)).classes("grow")
+                    ui.label(", ".join(user_role_name(role) for role in roles)).classes("sub")
+        with box("actions-row"):
+            button(_("Close"), made.close).props("autofocus")
+    made.open()
+
+
+def show_link(link: IssuedLink, email: str) -> None:
+    """A one-time link, shown this once, to copy and hand over."""
     here = visit()
-    made, card = dialog(_("Add user"))
+    made, card = dialog(_("Link for {email}", email=email), wide=True)
 
-    async def submit() -> None:
-        async def work() -> None:
-            await here.services.users.add(
-                here.actor, email.value or "", password.value or "", role=str(role.value), username=name.value or None
-            )
-            made.close()
-            toast(_("{email} can now sign in.", email=email.value))
-            await owner.refresh()
-
-        await inline(work, problem)
+    def copy() -> None:
+        ui.clipboard.write(shown.value)
+        toast(_("Copied."))
 
     with card:
-        email = ui.input(_("E-mail")).props("outlined stack-label autofocus type=email autocomplete=off")
-        name = ui.input(_("Name")).props("outlined stack-label autocomplete=off")
-        role = ui.select({r: _(text) for r, text in USER_ROLES.items()}, value=PredefinedRole.USER, label=_("Role"))
-        role.props("outlined stack-label options-dense")
-        with box("line"):
-            password = ui.input(_("First password")).props("outlined stack-label autocomplete=off")
-            quiet_button(_("Suggest"), lambda: password.set_value(secrets.token_urlsafe(PASSWORD_BYTES)))
-        paragraph(_("Hand the password over in person; it can be changed under Account."), "muted small")
-        problem = box("full-width")
+        if link.mailed:
+            paragraph(_("The link was mailed. You can hand it over in another way, too."))
+        else:
+            paragraph(_("Hand this link over yourself. It is shown this once."))
+        shown = ui.input(_("One-time link"), value=f"{here.origin}{link.path}")
+        shown.props("outlined stack-label readonly").classes("full-width")
+        paragraph(_("It works once, until {moment}.", moment=moment(link.expires_at)), "muted small")
         with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Add user"), submit)
+            quiet_button(_("Copy"), copy, icon="content_copy")
+            button(_("Done"), made.close).props("autofocus")
     made.open()

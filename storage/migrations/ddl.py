@@ -310,6 +310,17 @@ create or replace function app.tenant_ids() returns setof uuid
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select id from tenants order by id
 $$;
+create or replace function app.find_tenant(word text) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants where slug = word
+  union all
+  select min(id::text)::uuid from tenants
+  where lower(domain) = word and not exists (select 1 from tenants where slug = word) having count(*) = 1
+$$;
+create or replace function app.tenant_names() returns table (slug text, name text, display_name text)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select t.slug, t.name, t.display_name from tenants t where t.state = 'active' order by t.name
+$$;
 create or replace function app.login(address text) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null

@@ -4,13 +4,35 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
 from domain.files.entities import File
+from domain.knowledge.entities import Collection
+from storage.guard import standing
 from storage.tables.assistants import assistant_collections, assistant_files, assistants, prompts
 from storage.tables.files import files
+from storage.tables.knowledge import collections
+
+_SELECTED_PROMPT = standing(
+    select(Prompt)
+    .where(prompts.c.assistant_id == bindparam("id"), prompts.c.selected.is_(True))
+    .order_by(prompts.c.id.desc())
+    .limit(1)
+)
+_COLLECTIONS = standing(
+    select(Collection)
+    .join(AssistantCollection, assistant_collections.c.collection_id == collections.c.id)
+    .where(assistant_collections.c.assistant_id == bindparam("id"))
+    .order_by(assistant_collections.c.id)
+)
+_FILES = standing(
+    select(File)
+    .join(AssistantFile, assistant_files.c.file_id == files.c.id)
+    .where(assistant_files.c.assistant_id == bindparam("id"))
+    .order_by(assistant_files.c.id)
+)
 
 
 class AssistantRepository:
@@ -44,8 +66,7 @@ class AssistantRepository:
 
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
         """The prompt in force."""
-        statement = select(Prompt).where(prompts.c.assistant_id == assistant_id, prompts.c.selected.is_(True))
-        return (await self._session.scalars(statement.order_by(prompts.c.id.desc()))).first()
+        return (await self._session.scalars(_SELECTED_PROMPT, {"id": assistant_id})).first()
 
     async def deselect_prompts(self, assistant_id: UUID) -> None:
         """No version is in force any more."""
@@ -63,6 +84,10 @@ class AssistantRepository:
             found[link.assistant_id].append(link.collection_id)
         return found
 
+    async def collections(self, assistant_id: UUID) -> Sequence[Collection]:
+        """The collections of one assistant."""
+        return (await self._session.scalars(_COLLECTIONS, {"id": assistant_id})).all()
+
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""
         await self._session.execute(
@@ -76,13 +101,7 @@ class AssistantRepository:
 
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""
-        statement = (
-            select(File)
-            .join(AssistantFile, assistant_files.c.file_id == files.c.id)
-            .where(assistant_files.c.assistant_id == assistant_id)
-            .order_by(assistant_files.c.id)
-        )
-        return (await self._session.scalars(statement)).all()
+        return (await self._session.scalars(_FILES, {"id": assistant_id})).all()
 
     async def set_files(self, assistant_id: UUID, file_ids: Sequence[UUID]) -> None:
         """Replace the files of an assistant."""

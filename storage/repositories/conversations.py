@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
@@ -15,6 +15,12 @@ from domain.kernel.paging import Page
 from storage.repositories.paging import decode, encode, escape_like
 from storage.tables.conversations import conversations, message_files, message_sources, messages
 from storage.tables.files import files
+
+OUTCOME = (
+    "answer", "state", "error", "error_params", "finished_at", "heartbeat_at", "tokens_question", "tokens_answer",
+    "tokens_estimated", "trace",
+)  # fmt: skip
+"""What the end of a run changes in its message."""
 
 
 class ConversationRepository:
@@ -88,10 +94,27 @@ class ConversationRepository:
         found = await self._session.execute(statement, execution_options={"synchronize_session": False})
         return cast("bool | None", found.scalar())
 
+    async def finish(self, message: Message, owner: str) -> bool:
+        """Save the outcome of a run; False when the message is gone or another process has taken it over."""
+        values = {name: getattr(message, name) for name in OUTCOME}
+        statement = (
+            update(Message)
+            .where(messages.c.id == message.id, messages.c.owner == owner)
+            .values(**values)
+            .returning(messages.c.id)
+        )
+        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        return found.first() is not None
+
+    async def remove_sources(self, message_id: UUID) -> None:
+        """Forget the passages of an answer that begins anew."""
+        await self._session.execute(delete(MessageSource).where(message_sources.c.message_id == message_id))
+
     async def mark_cited(self, message_id: UUID, numbers: Sequence[int]) -> None:
         """Note which passages the answer refers to."""
         await self._session.execute(
             update(MessageSource)
-            .where(message_sources.c.message_id == message_id)
-            .values(cited=message_sources.c.number.in_(numbers))
+            .where(message_sources.c.message_id == message_id, message_sources.c.number.in_(numbers))
+            .values(cited=True),
+            execution_options={"synchronize_session": False},
         )

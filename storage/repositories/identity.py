@@ -5,16 +5,29 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.identity.entities import SignIn
+from domain.identity.entities import AccountLink, SignIn
 from domain.identity.repository import Bearer
+from domain.roles.entities import Role
 from domain.tenants.entities import Tenant
 from domain.users.entities import RoleAssignment, User
-from storage.tables.identity import sign_ins
+from storage.guard import standing
+from storage.repositories.users import held_role
+from storage.tables.identity import account_links, sign_ins
+from storage.tables.roles import roles
 from storage.tables.tenants import tenants
 from storage.tables.users import role_assignments, users
+
+_BEARER = standing(
+    select(SignIn, User, Tenant, RoleAssignment, Role)
+    .join(User, users.c.id == sign_ins.c.user_id)
+    .join(Tenant, tenants.c.id == sign_ins.c.tenant_id)
+    .outerjoin(RoleAssignment, role_assignments.c.user_id == users.c.id)
+    .outerjoin(Role, roles.c.id == role_assignments.c.role_id)
+    .where(sign_ins.c.id == bindparam("id"))
+)
 
 
 class SignInRepository:
@@ -25,18 +38,12 @@ class SignInRepository:
 
     async def bearer(self, sign_in_id: UUID) -> Bearer | None:
         """A session with its user, tenant and roles, in one statement."""
-        statement = (
-            select(SignIn, User, Tenant, RoleAssignment)
-            .join(User, users.c.id == sign_ins.c.user_id)
-            .join(Tenant, tenants.c.id == sign_ins.c.tenant_id)
-            .outerjoin(RoleAssignment, role_assignments.c.user_id == users.c.id)
-            .where(sign_ins.c.id == sign_in_id)
-        )
-        rows = (await self._session.execute(statement)).all()
+        rows = (await self._session.execute(_BEARER, {"id": sign_in_id})).all()
         if not rows:
             return None
-        sign_in, user, tenant, _ = rows[0]
-        return Bearer(sign_in, user, tenant, sorted(row[3].role for row in rows if row[3] is not None))
+        sign_in, user, tenant, _, _ = rows[0]
+        held = [held_role(row[3], row[4]) for row in rows if row[3] is not None]
+        return Bearer(sign_in, user, tenant, [role for role in held if role is not None])
 
     async def of_user(self, user_id: UUID) -> Sequence[SignIn]:
         """The sessions of a user that were not revoked, latest used first."""
@@ -59,3 +66,18 @@ class SignInRepository:
     async def touch(self, sign_in_id: UUID, moment: datetime) -> None:
         """Note that the session was used."""
         await self._session.execute(update(SignIn).where(sign_ins.c.id == sign_in_id).values(last_seen_at=moment))
+
+    async def link_of(self, user_id: UUID) -> AccountLink | None:
+        """The user's present link."""
+        return (await self._session.scalars(select(AccountLink).where(account_links.c.user_id == user_id))).first()
+
+    async def drop_links(self, user_id: UUID) -> None:
+        """Delete the links of a user."""
+        await self._session.execute(delete(AccountLink).where(account_links.c.user_id == user_id))
+
+    async def take_link(self, link_id: UUID) -> bool:
+        """Delete a link; whether it was there."""
+        options = {"synchronize_session": False}
+        statement = delete(AccountLink).where(account_links.c.id == link_id)
+        done = await self._session.execute(statement, execution_options=options)
+        return cast("CursorResult[object]", done).rowcount == 1

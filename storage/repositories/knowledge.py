@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -11,6 +11,7 @@ from domain.kernel.paging import Page
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
 from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit
+from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
 from storage.search.analysis import query_terms
@@ -18,6 +19,14 @@ from storage.tables.knowledge import chunks, collections, document_versions, doc
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
+
+_BYTES = standing(select(func.sum(document_versions.c.size)).select_from(DocumentVersion))
+_BYTES_OF_USER = standing(
+    select(func.sum(document_versions.c.size))
+    .select_from(DocumentVersion)
+    .join(Document, documents.c.id == document_versions.c.document_id)
+    .where(documents.c.user_id == bindparam("user_id"))
+)
 
 
 class KnowledgeRepository:
@@ -194,12 +203,22 @@ class KnowledgeRepository:
 
     async def bytes_stored(self, user_id: UUID | None = None) -> int:
         """Bytes of documents of the tenant, or of one user's."""
-        statement = select(func.coalesce(func.sum(document_versions.c.size), 0)).select_from(DocumentVersion)
-        if user_id is not None:
-            statement = statement.join(Document, documents.c.id == document_versions.c.document_id).where(
-                documents.c.user_id == user_id
-            )
-        return int(await self._session.scalar(statement) or 0)
+        if user_id is None:
+            return int(await self._session.scalar(_BYTES) or 0)
+        return int(await self._session.scalar(_BYTES_OF_USER, {"user_id": user_id}) or 0)
+
+    async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Bytes of documents of each user."""
+        if not user_ids:
+            return {}
+        statement = (
+            select(documents.c.user_id, func.sum(document_versions.c.size))
+            .select_from(DocumentVersion)
+            .join(Document, documents.c.id == document_versions.c.document_id)
+            .where(documents.c.user_id.in_(set(user_ids)))
+            .group_by(documents.c.user_id)
+        )
+        return {user_id: int(size or 0) for user_id, size in await self._session.execute(statement)}
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""

@@ -3,15 +3,22 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
 from domain.knowledge.entities import Collection
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from storage.guard import standing
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import collections
 from storage.tables.models import completion_models, embedding_models, model_providers
+
+_COMPLETION_MODEL = standing(
+    select(CompletionModel, ModelProvider)
+    .join(ModelProvider, model_providers.c.id == completion_models.c.provider_id)
+    .where(completion_models.c.id == bindparam("id"))
+)
 
 
 class ModelRepository:
@@ -28,6 +35,11 @@ class ModelRepository:
         """All completion models, the default first."""
         order = (completion_models.c.is_default.desc(), completion_models.c.nickname, completion_models.c.id)
         return (await self._session.scalars(select(CompletionModel).order_by(*order))).all()
+
+    async def completion_model(self, model_id: UUID) -> tuple[CompletionModel, ModelProvider] | None:
+        """A completion model with its provider."""
+        found = (await self._session.execute(_COMPLETION_MODEL, {"id": model_id})).first()
+        return (found[0], found[1]) if found else None
 
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first."""

@@ -28,5 +28,9 @@ def decode(cursor: str | None, count: int) -> Sequence[str] | None:
 
 
 def escape_like(text: str) -> str:
-    """`text` with the wildcards of LIKE made literal; the escape character is the backslash."""
+    """`text` with the wildcards of LIKE made literal; the escape character is the backslash.
+
+    What no text in the database holds (NUL, halves of characters) is left out: Postgres would refuse it.
+    """
+    text = "".join(character for character in text if character.isprintable())
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

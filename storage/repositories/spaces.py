@@ -1,20 +1,43 @@
 """Spaces of one tenant."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import CompoundSelect, Select, func, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
+from domain.kernel.access import highest
 from domain.knowledge.entities import Collection, Document
-from domain.spaces.entities import Space, SpaceKind, SpaceMember
+from domain.spaces.entities import Space, SpaceGroup, SpaceKind, SpaceMember
 from domain.spaces.repository import SpaceCounts
+from domain.user_groups.entities import UserGroup, UserGroupMember
 from domain.users.entities import User
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import collections, documents
-from storage.tables.spaces import space_members, spaces
+from storage.tables.spaces import space_groups, space_members, spaces
+from storage.tables.user_groups import user_group_members, user_groups
 from storage.tables.users import users
+
+
+def _roles_of(user_id: UUID, space_id: UUID | None = None) -> CompoundSelect[UUID, str]:
+    """Spaces and roles of a user: as a member and through groups."""
+    alone = (
+        select(space_members.c.space_id, space_members.c.role)
+        .select_from(SpaceMember)
+        .where(space_members.c.user_id == user_id)
+    )
+    through = (
+        select(space_groups.c.space_id, space_groups.c.role)
+        .select_from(SpaceGroup)
+        .join(UserGroupMember, user_group_members.c.group_id == space_groups.c.group_id)
+        .where(user_group_members.c.user_id == user_id)
+    )
+    if space_id is not None:
+        alone = alone.where(space_members.c.space_id == space_id)
+        through = through.where(space_groups.c.space_id == space_id)
+    return union(alone, through)
 
 
 class SpaceRepository:
@@ -34,13 +57,16 @@ class SpaceRepository:
 
     async def of_member(self, user_id: UUID) -> Sequence[tuple[Space, str]]:
         """Shared spaces the user is a member of, with the role."""
-        statement = (
-            select(Space, SpaceMember)
-            .join(SpaceMember, space_members.c.space_id == spaces.c.id)
-            .where(space_members.c.user_id == user_id)
-            .order_by(func.lower(spaces.c.name), spaces.c.id)
-        )
-        return [(space, member.role) for space, member in await self._session.execute(statement)]
+        roles: dict[UUID, list[str]] = defaultdict(list)
+        for space_id, role in await self._session.execute(_roles_of(user_id)):
+            roles[space_id].append(role)
+        statement = select(Space).where(spaces.c.id.in_(roles)).order_by(func.lower(spaces.c.name), spaces.c.id)
+        found = await self._session.scalars(statement) if roles else ()
+        return [(space, str(highest(roles[space.id]))) for space in found]
+
+    async def roles_in(self, space_id: UUID, user_id: UUID) -> Sequence[str]:
+        """The roles that a user has in a space, as a member and through groups."""
+        return [role for _, role in await self._session.execute(_roles_of(user_id, space_id))]
 
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
@@ -52,10 +78,36 @@ class SpaceRepository:
         statement = (
             select(SpaceMember, User)
             .join(User, users.c.id == space_members.c.user_id)
-            .where(space_members.c.space_id == space_id)
+            .where(space_members.c.space_id == space_id, users.c.deleted_at.is_(None))
             .order_by(users.c.email)
         )
         return [(member, user) for member, user in await self._session.execute(statement)]
+
+    async def people(self, space_id: UUID) -> Sequence[UUID]:
+        """Everybody who is a member, alone or through a group."""
+        alone = select(space_members.c.user_id).select_from(SpaceMember).where(space_members.c.space_id == space_id)
+        through = (
+            select(user_group_members.c.user_id)
+            .select_from(UserGroupMember)
+            .join(SpaceGroup, space_groups.c.group_id == user_group_members.c.group_id)
+            .where(space_groups.c.space_id == space_id)
+        )
+        return [*{*await self._session.scalars(alone), *await self._session.scalars(through)}]
+
+    async def groups(self, space_id: UUID) -> Sequence[tuple[SpaceGroup, UserGroup]]:
+        """The groups that are members."""
+        statement = (
+            select(SpaceGroup, UserGroup)
+            .join(UserGroup, user_groups.c.id == space_groups.c.group_id)
+            .where(space_groups.c.space_id == space_id)
+            .order_by(func.lower(user_groups.c.name))
+        )
+        return [(member, group) for member, group in await self._session.execute(statement)]
+
+    async def group(self, space_id: UUID, group_id: UUID) -> SpaceGroup | None:
+        """The membership of a group."""
+        statement = select(SpaceGroup).where(space_groups.c.space_id == space_id, space_groups.c.group_id == group_id)
+        return (await self._session.scalars(statement)).first()
 
     async def counts(self, space_ids: Sequence[UUID]) -> Mapping[UUID, SpaceCounts]:
         """What each space holds."""
@@ -89,7 +141,8 @@ class SpaceRepository:
         member_counts = await grouped(
             select(space_members.c.space_id, func.count())
             .select_from(SpaceMember)
-            .where(space_members.c.space_id.in_(ids))
+            .join(User, users.c.id == space_members.c.user_id)
+            .where(space_members.c.space_id.in_(ids), users.c.deleted_at.is_(None))
             .group_by(space_members.c.space_id)
         )
         return {

@@ -1,9 +1,9 @@
-"""Sign-in sessions, and the throttle that guards the sign-in form."""
+"""Sign-in sessions, the throttle that guards the sign-in form, and the operator's switches."""
 
 from sqlalchemy import Column, Index, Integer, String, Table, Uuid
 
-from domain.identity.entities import SignIn
-from storage.tables.base import Moment, belongs_to, mapper, metadata, tenant_table
+from domain.identity.entities import AccountLink, SignIn
+from storage.tables.base import Json, Moment, belongs_to, mapper, metadata, tenant_table
 
 sign_ins = tenant_table(
     "sign_ins",
@@ -20,6 +20,16 @@ sign_ins = tenant_table(
 )
 Index("ix_sign_ins_tenant_id_user_id", sign_ins.c.tenant_id, sign_ins.c.user_id)
 mapper.map_imperatively(SignIn, sign_ins)
+account_links = tenant_table(
+    "account_links",
+    Column("user_id", Uuid, nullable=False),
+    Column("purpose", String(20), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    belongs_to("user_id", "users"),
+)
+Index("ix_account_links_tenant_id_user_id", account_links.c.tenant_id, account_links.c.user_id)
+mapper.map_imperatively(AccountLink, account_links)
 
 # Not a tenant's: attempts are counted before anybody knows which organisation an address belongs to. The key is a hash.
 login_throttles = Table(
@@ -29,4 +39,13 @@ login_throttles = Table(
     Column("failures", Integer, nullable=False),
     Column("window_started_at", Moment, nullable=False),
     Column("blocked_until", Moment),
+)
+
+# Not a tenant's either: what the operator switches on for a while, for the whole installation.
+switches = Table(
+    "switches",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("expires_at", Moment, nullable=False),
 )

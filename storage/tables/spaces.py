@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
-from domain.spaces.entities import Space, SpaceMember
+from domain.spaces.entities import Space, SpaceGroup, SpaceMember
 from storage.tables.base import belongs_to, mapper, tenant_table
 
 spaces = tenant_table(
@@ -35,5 +35,16 @@ space_members = tenant_table(
     UniqueConstraint("tenant_id", "space_id", "user_id"),
 )
 Index("ix_space_members_tenant_id_user_id", space_members.c.tenant_id, space_members.c.user_id)
+space_groups = tenant_table(
+    "space_groups",
+    Column("space_id", Uuid, nullable=False),
+    Column("group_id", Uuid, nullable=False),
+    Column("role", String(20), nullable=False),
+    belongs_to("space_id", "spaces"),
+    belongs_to("group_id", "user_groups"),
+    UniqueConstraint("tenant_id", "space_id", "group_id"),
+)
+Index("ix_space_groups_tenant_id_group_id", space_groups.c.tenant_id, space_groups.c.group_id)
 mapper.map_imperatively(Space, spaces)
+mapper.map_imperatively(SpaceGroup, space_groups)
 mapper.map_imperatively(SpaceMember, space_members)

@@ -18,6 +18,7 @@ users = tenant_table(
     Column("last_sign_in_at", Moment),
     Column("deleted_at", Moment),
     Column("preferences", Json, nullable=False),
+    Column("state_changed_at", Moment),
 )
 # One living account per address (in lower case) on the installation: the address alone finds the organisation.
 Index(
@@ -32,8 +33,12 @@ role_assignments = tenant_table(
     "role_assignments",
     Column("user_id", Uuid, nullable=False),
     Column("role", String(50), nullable=False),
+    Column("role_id", Uuid),
     belongs_to("user_id", "users"),
+    belongs_to("role_id", "roles"),
     UniqueConstraint("tenant_id", "user_id", "role"),
 )
+Index("ix_role_assignments_tenant_id_role", role_assignments.c.tenant_id, role_assignments.c.role)
+Index("ix_role_assignments_tenant_id_role_id", role_assignments.c.tenant_id, role_assignments.c.role_id)
 mapper.map_imperatively(User, users)
 mapper.map_imperatively(RoleAssignment, role_assignments)

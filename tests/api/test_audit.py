@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.bootstrap import Runtime, build
+from app.bootstrap import build
 from app.server import create_api
 from domain.assistants.entities import Assistant
 from domain.assistants.service import FIELDS as ASSISTANT_FIELDS
@@ -30,7 +30,6 @@ from domain.spaces.entities import Space
 from domain.spaces.service import FIELDS as SPACE_FIELDS
 from storage import sqlite
 from tests.conftest import PASSWORD, Place
-from tests.security.test_routes import other_organisation
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 
 REASON = {"category": "Tillsyn", "description": "Årlig granskning av behörigheter"}
@@ -151,10 +150,9 @@ async def _session(api: Api, client: httpx.AsyncClient) -> Any:
     return max(sessions, key=lambda s: s.created_at).id
 
 
-async def test_another_organisation_cannot_use_the_reason(api: Api, runtime: Runtime) -> None:
+async def test_another_organisation_cannot_use_the_reason(api: Api, other: Actor) -> None:
     client = await reader(api)
-    await other_organisation(runtime)
-    stranger = await api.client("spion@example.org")
+    stranger = await api.client(other.email)
     stranger.headers["cookie"] = client.headers["cookie"]
     assert (await stranger.get("/api/v1/audit/logs")).status_code == 401
     await stranger.post("/api/v1/audit/access-session", json=REASON)
@@ -296,7 +294,6 @@ async def _as_owner(place: Place, request: pytest.FixtureRequest, statement: str
     if place.url is None:
         engine = sqlite.make_engine(f"sqlite+aiosqlite:///{place.data / 'samrad.db'}", write=True, pool_size=1)
         async with engine.connect() as connection:
-            await connection.exec_driver_sql("select set_tenant('*')")
             triggers = (
                 await connection.exec_driver_sql(
                     "select name from sqlite_master where type = 'trigger' and tbl_name like 'audit_%'"

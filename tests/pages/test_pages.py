@@ -15,9 +15,20 @@ AXE = (Path(__file__).parent.parent / "support/axe.min.js").read_text(encoding="
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 GRAVE = ("serious", "critical")
 PAGES = (
-    "/", "/chat", "/conversations", "/account", "/admin/models", "/admin/users", "/admin/audit", "/admin/audit/settings",
-    "/welcome", "/nothing-here",
-)  # fmt: skip
+    "/",
+    "/chat",
+    "/conversations",
+    "/account",
+    "/admin/models",
+    "/admin/users",
+    "/admin/roles",
+    "/admin/user-groups",
+    "/admin/sign-in",
+    "/admin/audit",
+    "/admin/audit/settings",
+    "/welcome",
+    "/nothing-here",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +51,40 @@ def grave(page: Page) -> list[str]:
 
 
 def add_user(installation: Installation, browser: Browser, name: str, email: str) -> None:
-    """Add a colleague as the administrator does."""
+    """Invite a colleague as the administrator does, and accept as the colleague does."""
     context = browser.new_context(locale="en-US", reduced_motion="reduce")
     page = context.new_page()
     sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/users")
-    page.get_by_role("button", name="Add user").click()
+    page.get_by_role("button", name="Invite user").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("E-mail").fill(email)
     dialog.get_by_label("Name").fill(name)
-    dialog.get_by_label("First password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Add user").click()
+    dialog.get_by_role("button", name="Invite").click()
     expect(page.get_by_role("listitem").get_by_text(name)).to_be_visible()
+    link = page.get_by_label("One-time link").input_value()
+    context.close()
+    accept(browser, installation, link, name)
+
+
+def accept(browser: Browser, installation: Installation, link: str, name: str) -> None:
+    """Open an invitation, choose a password, and arrive signed in. The link is used up then."""
+    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(link)
+    assert grave(page) == []
+    expect(page.get_by_label("Your name")).to_have_value(name)
+    page.get_by_label("Language").select_option("en")
+    page.get_by_label("Password").fill("short")
+    page.get_by_label("Password").evaluate("input => input.removeAttribute('minlength')")
+    page.locator("button.main").click()
+    expect(page.get_by_role("alert")).to_contain_text("password")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("button.main").click()
+    page.wait_for_url(f"{installation.url}/")
+    ready(page)
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("The link does not work")
     context.close()
 
 

@@ -7,10 +7,13 @@ from app.api.wire.assistants import *
 from app.api.wire.audit import *
 from app.api.wire.base import *
 from app.api.wire.conversations import *
+from app.api.wire.federation import *
 from app.api.wire.files import *
 from app.api.wire.jobs import *
 from app.api.wire.knowledge import *
 from app.api.wire.models import *
+from app.api.wire.roles import *
 from app.api.wire.settings import *
 from app.api.wire.spaces import *
+from app.api.wire.user_groups import *
 from app.api.wire.users import *

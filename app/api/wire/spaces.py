@@ -186,6 +186,20 @@ class UpdateSpaceMemberRequest(Wire):
     role: SpaceRoleValue
 
 
+class AddSpaceGroupMemberRequest(Wire):
+    id: UUID
+    role: SpaceRoleValue
+
+
+class UpdateSpaceGroupMemberRequest(Wire):
+    role: SpaceRoleValue
+
+
+class PageOfSpaceGroupMember(Wire):
+    items: list[SpaceGroupMember]
+    count: int
+
+
 class SpaceDashboard(Wire):
     permissions: list[ResourcePermission] = []
     created_at: datetime | None = None

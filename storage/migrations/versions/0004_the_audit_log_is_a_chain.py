@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from storage.tables.base import Json, Moment
 
-revision = '0002'
-down_revision = '0001'
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

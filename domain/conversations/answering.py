@@ -1,0 +1,301 @@
+"""Answering: what happens between a question that is written down and an answer that is saved."""
+
+import asyncio
+import base64
+import logging
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from os import getpid
+from time import monotonic
+from typing import Any
+
+from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
+from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.run import Run, Runs
+from domain.conversations.tokens import estimate
+from domain.files.entities import File
+from domain.files.service import FileService
+from domain.kernel.actor import Actor
+from domain.kernel.clock import now
+from domain.kernel.errors import N_, Failure
+from domain.kernel.events import Change
+from domain.kernel.ids import new_id
+from domain.knowledge.entities import Collection
+from domain.knowledge.retrieval import Passage
+from domain.knowledge.service import KnowledgeService
+from domain.models.service import CompletionChoice
+from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
+from domain.transaction import UnitOfWork
+
+log = logging.getLogger(__name__)
+PASSAGES = 10
+FLUSH_SECONDS = 0.8
+STALE_SECONDS = 20.0
+INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
+NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
+CONTINUE = N_("Continue exactly where your answer broke off.")
+_CITATION = re.compile(r"\[(\d{1,3})\]")
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that a run needs, gathered before the model is called."""
+
+    actor: Actor
+    message: Message
+    choice: CompletionChoice
+    prompt: str
+    settings: dict[str, Any]
+    history: list[Exchange]
+    collections: list[Collection]
+    files: Sequence[File]
+    instruction_files: Sequence[File]
+    begun: float = field(default_factory=monotonic)
+
+
+class Answering:
+    """Drives the answer runs of this process, and closes those of processes that have died."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        directory: Directory,
+        knowledge: KnowledgeService,
+        files: FileService,
+        chat: ChatProvider,
+        runs: Runs,
+    ) -> None:
+        self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
+        self._chat, self.runs = chat, runs
+        self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
+
+    def start(self, plan: Plan) -> None:
+        """Begin the run; it goes on whoever listens."""
+        run = Run(plan.message.id, plan.actor.tenant_id, plan.actor.user_id, text=plan.message.answer)
+        self.runs.add(run)
+        self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
+
+    async def _run(self, plan: Plan, run: Run) -> None:
+        state, error, params = str(AnswerState.DONE), None, {}
+        try:
+            stopped = await self._answer(plan, run)
+            state = AnswerState.STOPPED if stopped else AnswerState.DONE
+        except asyncio.CancelledError:
+            state, error = AnswerState.INTERRUPTED, INTERRUPTED
+        except Failure as failure:
+            state, error, params = AnswerState.FAILED, failure.message, dict(failure.params)
+        except Exception:
+            incident = new_id().hex[-8:]
+            log.exception("answer run failed, id %s", incident)
+            state, error, params = AnswerState.FAILED, NOT_EXPECTED, {"id": incident}
+        await asyncio.shield(self._close(plan, run, state, error, params))
+
+    async def _answer(self, plan: Plan, run: Run) -> bool:
+        """Retrieve, assemble, stream. Whether the user stopped it."""
+        passages = await self._retrieve(plan)
+        context = await self._fitting_context(plan, run, passages)
+        request = await self._request(plan, run, context)
+        flusher = asyncio.create_task(self._flush(run))
+        try:
+            return await self._stream(plan, run, request)
+        finally:
+            flusher.cancel()
+            await asyncio.gather(flusher, return_exceptions=True)
+
+    async def _retrieve(self, plan: Plan) -> list[Passage]:
+        if not plan.collections:
+            return []
+        question = plan.message.question or " ".join(f.name for f in plan.files)
+        passages = await self._knowledge.search_collections(
+            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
+        )
+        plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
+        return passages
+
+    async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
+        context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)
+        plan.message.tokens_question = context.tokens
+        plan.message.trace |= {"query": plan.message.question, "left_out": context.left_out}
+        run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
+        if not run.sources and not run.text:
+            run.ready.set()
+            return context
+        async with self._uow.begin(plan.actor.tenant_id) as tx:
+            if run.text:
+                await tx.conversations.remove_sources(run.message_id)
+            await tx.add(*run.sources)
+        run.ready.set()
+        return context
+
+    async def _material(self, plan: Plan, run: Run, passages: list[Passage]) -> Material:
+        history, question = list(plan.history), plan.message.question
+        if run.text:
+            history.append(Exchange(question, run.text))
+            question = CONTINUE
+        return Material(
+            question=question,
+            prompt=plan.prompt,
+            instruction_files=[AttachedText(f.name, f.text or "") for f in plan.instruction_files],
+            files=[AttachedText(f.name, f.text) for f in plan.files if f.text is not None],
+            images=[await self._image(f) for f in plan.files if f.kind == "image"],
+            history=history,
+            passages=passages,
+            searched=bool(plan.collections),
+            today=now().date(),
+        )
+
+    async def _image(self, file: File) -> AttachedImage:
+        parts = [part async for part in await self._files.stored(file)]
+        encoded = base64.b64encode(b"".join(parts)).decode()
+        return AttachedImage(file.name, f"data:{file.media_type};base64,{encoded}")
+
+    async def _request(self, plan: Plan, run: Run, context: Context) -> ChatRequest:
+        words = set(re.findall(r"\w{3,}", plan.message.question.casefold()))
+        return ChatRequest(
+            tenant_id=plan.actor.tenant_id,
+            provider=plan.choice.provider,
+            model=plan.choice.model,
+            messages=context.messages,
+            max_tokens=context.max_answer_tokens,
+            settings=plan.settings,
+            question=plan.message.question,
+            passages=[
+                ContextPassage(n, p.title, p.text, p.page_from, p.vector_score, _coverage(words, p.text))
+                for n, p in enumerate(context.passages, 1)
+            ],
+            searched=bool(plan.collections),
+            language=plan.actor.language,
+        )
+
+    async def _stream(self, plan: Plan, run: Run, request: ChatRequest) -> bool:
+        """Take the answer in until it ends or is stopped; whether it was stopped."""
+        taking = asyncio.create_task(self._take_all(plan, run, request))
+        stopping = asyncio.create_task(run.stop.wait())
+        try:
+            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not taking.done():
+                return True
+            await taking
+            return stopping.done()
+        finally:
+            # The provider is left only when the task has ended, in whatever way.
+            taking.cancel()
+            stopping.cancel()
+            await asyncio.gather(taking, stopping, return_exceptions=True)
+
+    async def _take_all(self, plan: Plan, run: Run, request: ChatRequest) -> None:
+        async with aclosing(self._chat.stream(request)) as stream:
+            async for delta in stream:
+                await self._take(plan, run, delta)
+
+    @staticmethod
+    async def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
+        message = plan.message
+        if delta.text:
+            message.trace.setdefault("first_token_ms", round((monotonic() - plan.begun) * 1000))
+            await run.append(delta.text.replace("\x00", ""))
+        if delta.tokens_question is not None:
+            message.tokens_question, message.tokens_estimated = delta.tokens_question, False
+        if delta.tokens_answer is not None:
+            message.tokens_answer = delta.tokens_answer
+
+    async def _flush(self, run: Run) -> None:
+        """Save the text at least once a second, and learn that another process was asked to stop the run."""
+        saved = -1
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            length = len(run.text)
+            try:
+                async with self._uow.begin(run.tenant_id) as tx:
+                    stop = await tx.conversations.append(run.message_id, self.owner, run.text, now())
+            except Exception:
+                log.exception("could not save an answer in progress; trying again")
+                continue
+            if length != saved:
+                saved = length
+            if stop is None or stop:
+                run.stop.set()
+
+    async def _close(self, plan: Plan, run: Run, state: str, error: str | None, params: dict[str, Any]) -> None:
+        message, cited = plan.message, cited_numbers(run.text, len(run.sources))
+        message.answer, message.state, message.error, message.error_params = run.text, state, error, params
+        message.finished_at, message.heartbeat_at = now(), None
+        message.tokens_answer = message.tokens_answer or estimate(run.text)
+        message.trace["total_ms"] = round((monotonic() - plan.begun) * 1000)
+        try:
+            async with self._uow.begin(run.tenant_id) as tx:
+                if await tx.conversations.finish(message, self.owner):
+                    if cited:
+                        await tx.conversations.mark_cited(run.message_id, cited)
+                    outcome = "success" if state in (AnswerState.DONE, AnswerState.STOPPED) else "failure"
+                    tx.record(plan.actor, _call(message, outcome))
+        except Exception:
+            log.exception("could not save the end of an answer; it will be closed as interrupted")
+        for source in run.sources:
+            source.cited = source.number in cited
+        await run.close(state)
+
+    async def sweep(self) -> int:
+        """Close the runs whose process has died, with the text they had; how many."""
+        count = 0
+        for located in await self._directory.stale_runs(STALE_SECONDS):
+            if self.runs.get(located.id) is not None:
+                continue
+            async with self._uow.begin(located.tenant_id) as tx:
+                message = await tx.get(Message, located.id)
+                if message is None or message.state != AnswerState.RUNNING:
+                    continue
+                if message.heartbeat_at and message.heartbeat_at > now() - timedelta(seconds=STALE_SECONDS):
+                    continue
+                message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
+                message.finished_at, message.heartbeat_at = now(), None
+                message.tokens_answer = estimate(message.answer)
+                sources = (await tx.conversations.sources([message.id])).get(message.id, ())
+                await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
+                count += 1
+        return count
+
+
+def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:
+    return MessageSource(
+        tenant_id=plan.actor.tenant_id,
+        message_id=plan.message.id,
+        number=number,
+        document_id=passage.document_id,
+        version_id=passage.version_id,
+        collection_id=passage.collection_id,
+        chunk_id=passage.chunk_id,
+        title=passage.title,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        page_from=passage.page_from,
+        page_to=passage.page_to,
+        heading_path=passage.heading_path,
+        score=passage.score,
+        vector_score=passage.vector_score,
+        text_score=passage.text_score,
+    )
+
+
+def _call(message: Message, outcome: str) -> Change:
+    new = {"model": message.model_name, "tokens": [message.tokens_question, message.tokens_answer]}
+    return Change("model_called", "conversation", message.conversation_id, new=new, outcome=outcome)
+
+
+def _coverage(words: set[str], text: str) -> float:
+    """The share of the question's words that stand in the passage, by their first five letters."""
+    if not words:
+        return 0.0
+    stems = {w[:5] for w in re.findall(r"\w{3,}", text.casefold())}
+    return sum(w[:5] in stems for w in words) / len(words)
+
+
+def cited_numbers(answer: str, count: int) -> list[int]:
+    """The passages an answer refers to, in order of first mention; numbers beyond `count` do not count."""
+    numbers = (int(n) for n in _CITATION.findall(answer))
+    return list(dict.fromkeys(n for n in numbers if 1 <= n <= count))

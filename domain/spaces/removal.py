@@ -1,0 +1,12 @@
+"""Deleting a space with everything in it."""
+
+from domain.knowledge.removal import remove_collection
+from domain.spaces.entities import Space
+from domain.transaction import Transaction
+
+
+async def remove_space(tx: Transaction, space: Space) -> None:
+    """Delete a space. The index and the file store know no foreign keys: they are emptied in the same transaction."""
+    for collection in await tx.knowledge.collections([space.id]):
+        await remove_collection(tx, collection)
+    await tx.remove(space)

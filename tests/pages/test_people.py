@@ -1,0 +1,85 @@
+"""People, roles and groups on the administrator's pages."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.pages.test_pages import add_user, grave, open_page
+from tests.support.browser import sign_in
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A program with one organisation, set up from the command line."""
+    with installed(tmp_path_factory.mktemp("people") / "data", WORKERS="0") as made:
+        yield made
+
+
+def test_a_role_is_made_given_explained_and_its_permissions_work(
+    page: Page, installation: Installation, browser: Browser
+) -> None:
+    add_user(installation, browser, "Bo Ek", "bo@sundvik.se")
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/roles")
+    page.get_by_role("button", name="New role").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("People keeper")
+    page.get_by_role("checkbox", name="Administer the organisation").click()
+    assert grave(page) == []
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("listitem").filter(has_text="People keeper")).to_contain_text("0 people")
+    open_page(page, f"{installation.url}/admin/users")
+    page.get_by_label("Roles of Bo Ek").click()
+    page.get_by_role("option", name="People keeper").click()
+    expect(page.get_by_text("The roles were changed.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Options for Bo Ek").click()
+    page.get_by_role("menuitem", name="Permissions").click()
+    line = page.get_by_role("dialog").get_by_role("listitem").filter(has_text="Administer the organisation")
+    expect(line).to_contain_text("People keeper")
+    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    theirs = context.new_page()
+    sign_in(theirs, installation.url, "bo@sundvik.se")
+    expect(theirs.get_by_role("link", name="Users")).to_be_visible()
+    context.close()
+
+
+def test_a_group_gets_members_by_address_and_loses_them(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/user-groups")
+    page.get_by_role("button", name="New group").first.click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Building permits")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Members of Building permits").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("E-mail").fill("nobody@sundvik.se")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert").get_by_text("The user was not found.")).to_be_visible()
+    dialog.get_by_label("E-mail").fill("bo@sundvik.se")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("listitem")).to_contain_text("bo@sundvik.se")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("listitem").filter(has_text="Building permits")).to_contain_text("1 member")
+    page.get_by_role("button", name="Members of Building permits").click()
+    page.get_by_role("button", name="Remove Bo Ek").click()
+    expect(page.get_by_text("Nobody yet.")).to_be_visible()
+
+
+def test_a_deleted_account_can_be_restored(page: Page, installation: Installation, browser: Browser) -> None:
+    add_user(installation, browser, "Siv Alm", "siv@sundvik.se")
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/users")
+    page.get_by_role("button", name="Options for Siv Alm").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("listitem").get_by_text("Siv Alm")).to_have_count(0)
+    page.get_by_label("Show", exact=True).click()
+    page.get_by_role("option", name="Deleted").click()
+    page.get_by_role("button", name="Options for Siv Alm").click()
+    page.get_by_role("menuitem", name="Restore").click()
+    expect(page.get_by_text("The account was restored.")).to_be_visible()
+    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    sign_in(context.new_page(), installation.url, "siv@sundvik.se")
+    context.close()
