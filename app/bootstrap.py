@@ -16,12 +16,15 @@ from app.ingestion.sandbox import Limits
 from app.jobs import valkey
 from app.jobs.lanes import wake
 from app.mail import SmtpMailer
+from app.observability.audit_stream import AuditStream
 from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
 from domain.assistants.service import AssistantService
+from domain.audit.chain import Signer
+from domain.audit.service import AuditService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
 from domain.federation.connections import Connections, FederationRules, SharedProvider
@@ -109,6 +112,7 @@ class Runtime:
     parser: DocumentParser
     token_key: bytes
     watch: OidcWatch
+    stream: AuditStream | None = None
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -116,6 +120,8 @@ class Runtime:
         await self.bus.close()
         await self.guard.close()
         await self.database.close()
+        if self.stream is not None:
+            await asyncio.to_thread(self.stream.close)
 
 
 async def build(settings: Settings, *, listen: bool = True, worker: bool = False) -> Runtime:
@@ -132,7 +138,12 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     async def enqueue(tenant_id: UUID, job_id: UUID, lane: str) -> None:
         await wake(bus)
 
-    uow = SqlUnitOfWork(database, index, publish=bus.publish, enqueue=enqueue, forget=contents.delete)
+    signer = Signer(derived(master, "audit"))
+    stream = AuditStream(settings.audit_stream_file) if settings.audit_stream_file else None
+    uow = SqlUnitOfWork(
+        database, index, signer,
+        publish=bus.publish, enqueue=enqueue, forget=contents.delete, told=stream.tell if stream else None,
+    )  # fmt: skip
     builtin = BuiltinEmbedder(
         settings.models_path, settings.data_dir / "run", idle_seconds=settings.embedding_idle_seconds
     )
@@ -180,11 +191,12 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         ),
         files=files,
         jobs=JobService(uow, directory, ended),
+        audit=AuditService(uow, directory, contents, signer),
     )
     if listen:
         bus.start()
     token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
-    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, watch)
+    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, watch, stream)
 
 
 def federation_rules(settings: Settings) -> FederationRules:
@@ -232,3 +244,13 @@ async def sweep_runs(runtime: Runtime) -> None:
         except Exception as error:
             log.warning("interrupted answers are not closed: %s", error)
         await asyncio.sleep(5)
+
+
+async def retain_audit(runtime: Runtime) -> None:
+    """Remove, for ever, the audit entries that are older than their organisation keeps them."""
+    while True:
+        try:
+            await runtime.services.audit.retain_everywhere()
+        except Exception as error:
+            log.warning("old audit entries are not removed: %s", error)
+        await asyncio.sleep(3600)

@@ -1,4 +1,4 @@
-"""The commands: serve, worker, setup, migrate, prepare, doctor, settings."""
+"""The commands: serve, worker, setup, audit, migrate, prepare, doctor, settings."""
 
 import argparse
 import asyncio
@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--base-url", help="address of the provider")
     setup.add_argument("--key", help="key of the provider")
     setup.add_argument("--model", help="model of the provider; becomes the default")
+    audit = commands.add_parser("audit", help="check the audit log, or remove what is older than it is kept")
+    audit.add_argument("what", choices=["verify", "retain"])
+    audit.add_argument("--tenant", metavar="SLUG", help="one organisation instead of all")
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
     commands.add_parser("doctor", help="say what is wrong and how to mend it")
@@ -90,6 +93,8 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 sys.stdout.write("The database is at the present schema.\n")
             case "setup":
                 return await _setup(chosen, settings)
+            case "audit":
+                return await _audit(chosen, settings)
             case "doctor":
                 from app.doctor import examine
 
@@ -123,3 +128,34 @@ async def _setup(chosen: argparse.Namespace, settings: Settings) -> int:
         await runtime.close()
     sys.stdout.write(f"{chosen.organisation} is ready; sign in as {chosen.email}.\n")
     return 0
+
+
+async def _audit(chosen: argparse.Namespace, settings: Settings) -> int:
+    """0 when every chain is whole."""
+    from app.bootstrap import build, check_database
+
+    await check_database(settings)
+    runtime = await build(settings, listen=False)
+    audit, faulty, known = runtime.services.audit, False, False
+    try:
+        for tenant_id in await runtime.directory.tenant_ids():
+            slug = await audit.slug(tenant_id)
+            if chosen.tenant not in (None, slug):
+                continue
+            known = True
+            if chosen.what == "retain":
+                removed = await audit.retain(tenant_id)
+                sys.stdout.write(f"{slug}: {removed} entries removed.\n")
+                continue
+            findings = await audit.verify(tenant_id)
+            for fault in findings.faults:
+                sys.stdout.write(f"{slug}: {fault.text()}\n")
+            faulty = faulty or bool(findings.faults)
+            if not findings.faults:
+                sys.stdout.write(f"{slug}: {findings.checked} entries, whole and unaltered.\n")
+    finally:
+        await runtime.close()
+    if chosen.tenant and not known:
+        sys.stderr.write(f"There is no organisation {chosen.tenant}.\n")
+        return 1
+    return 1 if faulty else 0

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     )
     parse_memory_mb: int = Field(1500, ge=256, description="Memory that reading one document may take, in MB.")
     parse_seconds: int = Field(300, ge=5, description="Time that reading one document may take, in seconds.")
+    audit_stream_file: str | None = Field(
+        None, description="File to which the audit log is also written, one JSON object a line; `-` is standard output."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("database_url", "database_app_url")

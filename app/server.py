@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from app import __version__
 from app.api import (
     assistants,
+    audit,
     conversations,
     errors,
     federation,
@@ -30,7 +31,7 @@ from app.api import (
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, forget_deleted, sweep_runs
+from app.bootstrap import Runtime, build, check_database, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from domain.kernel.actor import Actor
@@ -45,7 +46,7 @@ ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
-    models.completion, models.embedding, models.overview, models.providers, session.router,
+    models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 
@@ -132,6 +133,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
+        asyncio.create_task(retain_audit(runtime), name="audit retention"),
     ]
     try:
         yield api

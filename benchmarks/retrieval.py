@@ -15,6 +15,7 @@ import numpy as np
 from app.bootstrap import build, migrate_database
 from app.config import Settings
 from benchmarks.installation import arguments, quantile, row
+from domain.audit.chain import Signer
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Document, DocumentState, DocumentVersion, chunk_key
@@ -150,7 +151,7 @@ async def opened(folder: Path, url: str | None) -> AsyncIterator[Place]:
         personal = await runtime.services.spaces.personal(actor)
         made = await runtime.services.knowledge.create_collection(actor, personal.space.id, "Mätning")
         index = SqliteSearchIndex() if url is None else PostgresSearchIndex()
-        uow = SqlUnitOfWork(runtime.database, index, publish=ignore, enqueue=ignore, forget=ignore)
+        uow = SqlUnitOfWork(runtime.database, index, Signer(b""), publish=ignore, enqueue=ignore, forget=ignore)
         yield Place(uow, runtime.database, actor, made.collection.id)
     finally:
         await runtime.close()

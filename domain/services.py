@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from domain.assistants.service import AssistantService
+from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
@@ -42,3 +43,4 @@ class Services:
     conversations: ConversationService
     files: FileService
     jobs: JobService
+    audit: AuditService

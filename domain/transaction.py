@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from domain.assistants.repository import AssistantRepository
+from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
 from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
@@ -75,6 +76,10 @@ class Transaction(Protocol):
     def jobs(self) -> JobRepository:
         """The repository of jobs."""
 
+    @property
+    def audit(self) -> AuditRepository:
+        """The repository of the audit log."""
+
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order."""
 
@@ -88,7 +93,7 @@ class Transaction(Protocol):
         """Delete an entity, and with it what belongs to it."""
 
     def record(self, actor: Actor, change: Change) -> None:
-        """Write an audit entry in this transaction."""
+        """Put an entry at the end of the audit log, in this transaction."""
 
     def signal(self, signal: Signal) -> None:
         """Publish news after the commit."""
@@ -106,5 +111,5 @@ class UnitOfWork(Protocol):
     def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that writes."""
 
-    def read(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that only reads."""
+    def read(self, tenant_id: UUID, *, frozen: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads; `frozen`: all its statements see the same moment."""

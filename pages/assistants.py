@@ -171,6 +171,9 @@ class Editor:
         with box("page narrow"):
             listed = (_("Assistants"), f"/spaces/{space.id}/assistants")
             with page_head(assistant_name(assistant, space), space_name(space), back=listed):
+                quiet_button(
+                    _("History"), lambda: ui.navigate.to(f"/assistants/{assistant.id}/history"), icon="history"
+                )
                 quiet_button(_("Try it"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat")
                 if Action.PUBLISH in view.permissions:
                     self._publishing()

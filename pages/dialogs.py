@@ -8,7 +8,7 @@ from nicegui.context import context
 from domain.kernel.errors import Failure, Unauthenticated, UserInactive
 from pages.components.base import box, button, danger_button, field, heading, note, paragraph, quiet_button
 from pages.i18n import _
-from pages.visit import go_to_sign_in, reason_of, sentence, unexpected, visit
+from pages.visit import go_to_sign_in, noted, reason_of, sentence, unexpected, visit
 
 
 def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
@@ -65,6 +65,7 @@ async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool
         go_to_sign_in(reason_of(failure))
         return False
     except Failure as failure:
+        await noted(failure)
         text = sentence(failure)
     except Exception:
         text = unexpected()

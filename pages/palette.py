@@ -25,6 +25,7 @@ PAGES = (
     ("badge", N_("Roles"), "/admin/roles", True),
     ("groups", N_("User groups"), "/admin/user-groups", True),
     ("login", N_("Sign-in"), "/admin/sign-in", True),
+    ("policy", N_("Audit log"), "/admin/audit", True),
 )
 ARROW_KEYS = """(e) => {
     const hits = [...e.currentTarget.querySelectorAll('.hit')], at = hits.indexOf(document.activeElement);

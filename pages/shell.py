@@ -20,7 +20,19 @@ from pages.i18n import LANGUAGES, _, ngettext
 from pages.jobs import JobsButton
 from pages.navigation import Navigation
 from pages.palette import Palette
-from pages.visit import News, Site, Visit, act, go_to_sign_in, open_visit, reason_of, sentence, unexpected, visit
+from pages.visit import (
+    News,
+    Site,
+    Visit,
+    act,
+    go_to_sign_in,
+    noted,
+    open_visit,
+    reason_of,
+    sentence,
+    unexpected,
+    visit,
+)
 
 QUASAR = {"sv": "sv", "en": "en-US"}
 THEMES: dict[str, bool | None] = {"system": None, "light": False, "dark": True}
@@ -44,6 +56,7 @@ def sub_page(builder: Builder) -> Builder:
             go_to_sign_in(reason_of(failure))
             return
         except Failure as failure:
+            await noted(failure)
             refused(sentence(failure))
         except Exception:
             refused(unexpected())

@@ -9,8 +9,21 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain.identity.links import PATHS
 from domain.kernel.errors import N_, Failure
-from pages import account, assistants, chat, conversations, documents, knowledge, public, shell, spaces, start, welcome
-from pages.admin import models, roles, sign_in, user_groups, users
+from pages import (
+    account,
+    assistants,
+    chat,
+    conversations,
+    documents,
+    history,
+    knowledge,
+    public,
+    shell,
+    spaces,
+    start,
+    welcome,
+)
+from pages.admin import audit, models, roles, sign_in, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -36,6 +49,10 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/roles": roles.roles,
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
+    "/admin/audit": audit.log,
+    "/admin/audit/settings": audit.settings,
+    "/assistants/{assistant_id}/history": history.of_assistant,
+    "/spaces/{space_id}/history": history.of_space,
 }
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 

@@ -250,6 +250,7 @@ async def settings(space_id: str) -> None:
 
     with box("page narrow"):
         with page_head(_("Settings"), _("Of the space and everything in it."), back=back_to(space)):
+            quiet_button(_("History"), lambda: ui.navigate.to(f"/spaces/{space.id}/history"), icon="history")
             button(_("Save"), save)
         problem = box("full-width")
         with box("card"):

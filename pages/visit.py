@@ -203,11 +203,20 @@ def guarded(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None
             except (Unauthenticated, UserInactive) as failure:
                 go_to_sign_in(reason_of(failure))
             except Failure as failure:
+                await noted(failure)
                 toast(sentence(failure), "negative")
             except Exception:
                 toast(unexpected(), "negative")
 
     return run
+
+
+async def noted(failure: Failure) -> None:
+    """Put a refusal into the audit log."""
+    here = visit()
+    if failure.status == 403:
+        where = here.client.sub_pages_router.current_path if here.frame is not None else here.request.url.path
+        await here.services.audit.denied(here.actor, where.split("?")[0], failure)
 
 
 def unexpected() -> str:

@@ -75,12 +75,10 @@ def _missing_guards(connection: Connection) -> list[str]:
         rows = connection.exec_driver_sql("select name from sqlite_master where type = 'trigger'")
         missing = ddl.sqlite_triggers() - {row[0] for row in rows}
         return [f"the trigger {name} is missing" for name in sorted(missing)]
-    rows = connection.execute(
-        text(
-            "select tgname from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgname like '%\\_updated\\_at'"
-        )
-    )
-    missing = {f"{table}_updated_at" for table in ddl.tenant_tables()} - {row[0] for row in rows}
+    rows = connection.execute(text("select tgname from pg_trigger where not tgisinternal and tgenabled <> 'D'"))
+    wanted = {f"{table}_updated_at" for table in ddl.tenant_tables()} | {f"{table}_kept" for table in ddl.APPEND_ONLY}
+    wanted.add(ddl.CHAIN_TRIGGER)
+    missing = wanted - {row[0] for row in rows}
     rows = connection.execute(
         text(
             "select c.relname from pg_class c join pg_policy p on p.polrelid = c.oid "

@@ -1,7 +1,7 @@
 """Transactions: one tenant, all repositories, and what follows the commit."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from itertools import groupby
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.util import identity_key
 
-from domain.audit.entities import AuditEntry
+from domain.audit.chain import Signer
 from domain.jobs.entities import Job
 from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
@@ -23,6 +23,7 @@ from domain.transaction import Transaction
 from storage.database import Database
 from storage.guard import standing
 from storage.repositories.assistants import AssistantRepository
+from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
 from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
@@ -42,6 +43,8 @@ E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
 Forget = Callable[[UUID, str], Awaitable[None]]
+Told = Callable[[Sequence[dict[str, Any]]], None]
+"""Takes the entries of the audit log that a commit has written; must not wait."""
 
 
 @cache
@@ -52,7 +55,7 @@ def _by_id(kind: Any) -> Select[Any]:
 class SqlTransaction:
     """See `domain.transaction.Transaction`."""
 
-    def __init__(self, session: AsyncSession, tenant_id: UUID, index: SearchIndex) -> None:
+    def __init__(self, session: AsyncSession, tenant_id: UUID, index: SearchIndex, signer: Signer) -> None:
         self._session, self._tenant_id = session, tenant_id
         self.signals: list[Signal] = []
         self.jobs_to_enqueue: list[Job] = []
@@ -69,6 +72,8 @@ class SqlTransaction:
         self.assistants = AssistantRepository(session, tenant_id)
         self.conversations = ConversationRepository(session)
         self.jobs = JobRepository(session)
+        self.audit = AuditRepository(session, tenant_id, signer)
+        self._entries: list[dict[str, Any]] = []
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order: there are no mapped relationships to sort them by."""
@@ -94,23 +99,17 @@ class SqlTransaction:
         await self._session.flush()
 
     def record(self, actor: Actor, change: Change) -> None:
-        """Write an audit entry in this transaction."""
-        self._session.add(
-            AuditEntry(
-                tenant_id=self._tenant_id,
-                actor_id=actor.user_id,
-                actor_kind=actor.kind,
-                action=change.action,
-                entity_type=change.entity_type,
-                entity_id=change.entity_id,
-                description=change.description[:2000],
-                outcome=change.outcome,
-                changes={"old": change.old, "new": change.new} if change.old or change.new else {},
-                ip=actor.origin.ip,
-                user_agent=(actor.origin.user_agent or "")[:500] or None,
-                request_id=actor.origin.request_id,
-            )
-        )
+        """Put an entry at the end of the audit log, in this transaction."""
+        self._entries.append(values_of(self._tenant_id, actor, change))
+
+    async def commit(self) -> Sequence[dict[str, Any]]:
+        """Write what is left, the audit entries last, and commit; the entries that were written."""
+        written: Sequence[dict[str, Any]] = ()
+        if self._entries:
+            await self._session.flush()
+            written = await self.audit.append(self._entries)
+        await self._session.commit()
+        return written
 
     def signal(self, signal: Signal) -> None:
         """Publish news after the commit."""
@@ -134,32 +133,43 @@ class SqlUnitOfWork:
     """See `domain.transaction.UnitOfWork`. What follows a commit may fail without undoing it: a sweeper makes it good."""
 
     def __init__(
-        self, database: Database, index: SearchIndex, *, publish: Publish, enqueue: Enqueue, forget: Forget
+        self,
+        database: Database,
+        index: SearchIndex,
+        signer: Signer,
+        *,
+        publish: Publish,
+        enqueue: Enqueue,
+        forget: Forget,
+        told: Told | None = None,
     ) -> None:
-        self._database, self._index = database, index
+        self._database, self._index, self._signer, self._told = database, index, signer, told
         self._publish, self._enqueue, self._forget = publish, enqueue, forget
 
     def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that writes."""
         return self._open(tenant_id, write=True)
 
-    def read(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that only reads."""
-        return self._open(tenant_id, write=False)
+    def read(self, tenant_id: UUID, *, frozen: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads; on SQLite it always sees one moment."""
+        return self._open(tenant_id, write=False, frozen=frozen)
 
     @asynccontextmanager
-    async def _open(self, tenant_id: UUID, *, write: bool) -> AsyncIterator[Transaction]:
+    async def _open(self, tenant_id: UUID, *, write: bool, frozen: bool = False) -> AsyncIterator[Transaction]:
         async with self._database.session(tenant_id, write=write) as session:
-            transaction = SqlTransaction(session, tenant_id, self._index)
+            if frozen and self._database.dialect == "postgresql":
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            transaction = SqlTransaction(session, tenant_id, self._index, self._signer)
             try:
                 yield transaction
-                if write:
-                    await session.commit()
+                written = await transaction.commit() if write else ()
             except IntegrityError as error:
                 # Two people gave the same name at the same moment: the check before could not see the other one.
                 if _is_duplicate(error):
                     raise NotUnique from error
                 raise
+        if written and self._told is not None:
+            self._told(written)
         await self._after(tenant_id, transaction)
 
     async def _after(self, tenant_id: UUID, transaction: SqlTransaction) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from app.api import present, wire
+from app.api.audit import history_page
 from app.api.base import Caller, Use
 from app.api.users import cursor_page
 from domain.assistants.service import AssistantDraft, AssistantView
@@ -94,6 +95,20 @@ async def publish(id: UUID, published: bool, actor: Caller, use: Use) -> Any:
 async def versions(id: UUID, actor: Caller, use: Use) -> Any:
     """The versions of the instruction, newest first."""
     return present.page([present.prompt(p, author, actor) for p, author in await use.assistants.prompts(actor, id)])
+
+
+@router.get("/{id}/history/", response_model=wire.CursorPageOfHistoryEntry)
+async def history(
+    id: UUID, actor: Caller, use: Use, limit: Annotated[int | None, Query(ge=1)] = None, cursor: str | None = None
+) -> Any:
+    """Who changed what in an assistant."""
+    return history_page(await use.assistants.history(actor, id, limit=limit, cursor=cursor))
+
+
+@router.post("/{id}/history/{entry_id}/restore/", response_model=wire.AssistantPublic)
+async def restore(id: UUID, entry_id: UUID, actor: Caller, use: Use) -> Any:
+    """Make an assistant again what it was after an entry of its history."""
+    return await shown(use, actor, await use.assistants.restore(actor, id, entry_id))
 
 
 @router.get("/{id}/sessions/", response_model=wire.CursorPageOfSessionMetadataPublic)

@@ -47,7 +47,7 @@ def failure_response(request: Request, failure: Failure) -> JSONResponse:
     extra: dict[str, Any] = {"field": failure.field} if failure.field else {}
     if failure.status == 422:
         extra["detail"] = [{"loc": ["body", failure.field or ""], "msg": message, "type": "value_error"}]
-    headers = {"X-Error-Code": str(failure.code)}
+    headers = {"X-Error-Code": failure.label or str(failure.code)}
     if "retry_after" in failure.params:
         headers["Retry-After"] = str(failure.params["retry_after"])
     if failure.reference:
@@ -57,11 +57,20 @@ def failure_response(request: Request, failure: Failure) -> JSONResponse:
     return JSONResponse(body_of(request, message, failure.code, **extra), failure.status, headers)
 
 
+async def _record_denial(request: Request, failure: Failure) -> None:
+    """Put a refusal of somebody we know into the audit log."""
+    actor = getattr(request.state, "actor", None)
+    if failure.status == 403 and actor is not None:
+        what = f"{request.method} {request.url.path}"
+        await request.app.state.runtime.services.audit.denied(actor, what, failure)
+
+
 def install(api: FastAPI) -> None:
     """Answer every error in our shape."""
 
     @api.exception_handler(Failure)
     async def failed(request: Request, failure: Failure) -> JSONResponse:
+        await _record_denial(request, failure)
         return failure_response(request, failure)
 
     @api.exception_handler(RequestValidationError)

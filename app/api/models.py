@@ -88,13 +88,20 @@ async def save_settings(body: wire.SettingsPublic, actor: Caller, use: Use) -> A
     return await _settings(actor, use)
 
 
+@overview.patch("/settings/audit-logging", response_model=wire.SettingsPublic, tags=["settings"])
+async def switch_audit_logging(body: wire.TemplateSettingUpdate, actor: Caller, use: Use) -> Any:
+    """Switch off everything that need not be recorded, or on again."""
+    await use.audit.set_enabled(actor, body.enabled)
+    return await _settings(actor, use)
+
+
 async def _settings(actor: Actor, use: Services) -> dict[str, Any]:
     view, tenant = await use.users.me(actor), await use.users.tenant(actor)
     return {
         "chatbot_widget": view.user.preferences.get("chatbot_widget", {}),
         "using_templates": False,
         "tenant_credentials_enabled": False,
-        "audit_logging_enabled": True,
+        "audit_logging_enabled": await use.audit.enabled(actor),
         "provisioning": tenant.provisioning,
     }
 

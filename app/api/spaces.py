@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.api import present, wire
+from app.api.audit import history_page
 from app.api.base import Caller, Use
 from domain.assistants.service import AssistantDraft
 from domain.kernel.access import Resource
@@ -97,6 +98,12 @@ async def update(id: UUID, body: wire.PartialUpdateSpaceRequest, actor: Caller, 
 async def delete(id: UUID, actor: Caller, use: Use) -> None:
     """Delete a space with everything in it."""
     await use.spaces.delete(actor, id)
+
+
+@router.get("/{id}/history/", response_model=wire.CursorPageOfHistoryEntry)
+async def history(id: UUID, actor: Caller, use: Use, limit: int | None = None, cursor: str | None = None) -> Any:
+    """Who changed what in a space."""
+    return history_page(await use.spaces.history(actor, id, limit=limit, cursor=cursor))
 
 
 @router.get("/{id}/applications/", response_model=wire.Applications)

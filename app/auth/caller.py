@@ -69,6 +69,7 @@ class Callers:
         if not token:
             raise Unauthenticated
         actor = await self._identity.by_token(token, origin_of(connection))
+        connection.state.actor = actor
         method = connection.scope.get("method", "GET")
         if method not in SAFE_METHODS:
             self._check_csrf(connection, actor.session_id)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from app.bootstrap import Runtime, build
 from app.config import load
+from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
 from domain.knowledge import ingestion
@@ -71,11 +72,14 @@ async def _beat(runtime: Runtime, job: Job, work: "asyncio.Task[str | None]", re
 
 async def _task(runtime: Runtime, job: Job) -> str | None:
     """Do what the job says; where its result is."""
-    if job.task == ingestion.TASK:
 
-        async def report(fraction: float, step: str) -> None:
-            await runtime.services.jobs.progress(job, fraction, step)
+    async def report(fraction: float, step: str) -> None:
+        await runtime.services.jobs.progress(job, fraction, step)
 
-        document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
-        return f"/api/v1/info-blobs/{document_id}/"
+    match job.task:
+        case ingestion.TASK:
+            document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
+            return f"/api/v1/info-blobs/{document_id}/"
+        case audit.TASK:
+            return await runtime.services.audit.run_export(job, report)
     raise RuntimeError(f"unknown task {job.task}")

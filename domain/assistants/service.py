@@ -6,11 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant, Prompt
+from domain.audit.entities import AuditEntry
+from domain.audit.replay import before as told_before
+from domain.audit.replay import difference, snapshot
+from domain.audit.repository import AuditFilter
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
+from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
 from domain.models.service import CompletionChoice, completion_choices, default_completion
@@ -19,6 +24,16 @@ from domain.spaces.service import SpaceAccess, retention_days, space_access
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.entities import User
 
+FIELDS = (
+    "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
+    "logging_enabled", "insight_enabled", "data_retention_days", "metadata_json",
+)  # fmt: skip
+"""What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
+RESTORED = (
+    "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
+    "data_retention_days", "metadata_json", "prompt_id", "collection_ids", "file_ids",
+)  # fmt: skip
+HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
 DESCRIPTION_LIMIT = 2_000
 ATTACHMENT_BYTES = 26_214_400
@@ -114,7 +129,13 @@ async def default_assistant(tx: Transaction, actor: Actor, space: Space) -> Assi
         )
         assistant.completion_model_id = await _default_model(tx)
         await tx.add(assistant)
+        tx.record(actor, created(assistant, snapshot(assistant, FIELDS)))
     return assistant
+
+
+def created(assistant: Assistant, state: dict[str, Any]) -> Change:
+    """The entry of a new assistant, with everything it is."""
+    return Change("assistant_created", "assistant", assistant.id, assistant.name, new=state)
 
 
 async def _default_model(tx: Transaction) -> UUID | None:
@@ -201,7 +222,7 @@ class AssistantService:
             await tx.add(assistant)
             if draft:
                 await self._apply(tx, actor, access, assistant, draft)
-            tx.record(actor, Change("assistant_created", "assistant", assistant.id, assistant.name))
+            tx.record(actor, created(assistant, await self._state(tx, assistant)))
             tx.signal(Signal(f"space:{space_id}", "assistants_changed"))
             return await self._full(tx, actor, assistant, access)
 
@@ -210,15 +231,12 @@ class AssistantService:
         async with self._uow.begin(actor.tenant_id) as tx:
             assistant, access = await readable_assistant(tx, actor, assistant_id)
             access.require(actor, resource_of(assistant), Action.EDIT)
-            old = {k: getattr(assistant, k) for k in draft.given if k in _PLAIN_FIELDS}
+            before = await self._state(tx, assistant)
             await self._apply(tx, actor, access, assistant, draft)
-            new = {k: getattr(assistant, k) for k in draft.given if k in _PLAIN_FIELDS}
-            tx.record(
-                actor,
-                Change(
-                    "assistant_updated", "assistant", assistant.id, assistant.name, old=_plain(old), new=_plain(new)
-                ),
-            )
+            old, new = difference(before, await self._state(tx, assistant))
+            if new:
+                change = Change("assistant_updated", "assistant", assistant.id, assistant.name, old=old, new=new)
+                tx.record(actor, change)
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
             await tx.flush()
             return await self._full(tx, actor, assistant, access)
@@ -309,9 +327,10 @@ class AssistantService:
             assistant, access = await readable_assistant(tx, actor, assistant_id)
             if Action.PUBLISH not in permissions_of(actor, access, assistant):
                 raise Forbidden(N_("This assistant cannot be published by you here."))
+            old, new = {"published": assistant.published}, {"published": published}
             assistant.published = published
-            action = "assistant_published" if published else "assistant_unpublished"
-            tx.record(actor, Change(action, "assistant", assistant.id, assistant.name))
+            change = Change("assistant_published", "assistant", assistant.id, assistant.name, old=old, new=new)
+            tx.record(actor, change)
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
             return await self._full(tx, actor, assistant, access)
 
@@ -322,9 +341,71 @@ class AssistantService:
             if assistant.is_default:
                 raise Forbidden(N_("The space's own assistant cannot be deleted."))
             access.require(actor, Resource.ASSISTANT, Action.DELETE)
+            old = await self._state(tx, assistant)
             await tx.remove(assistant)
-            tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name))
+            tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name, old=old))
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
+
+    @staticmethod
+    async def _state(tx: Transaction, assistant: Assistant) -> dict[str, Any]:
+        """Everything that the assistant is now, as its history tells it."""
+        await tx.flush()
+        prompt = await tx.assistants.selected_prompt(assistant.id)
+        ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
+        files = await tx.assistants.files(assistant.id)
+        return {
+            **snapshot(assistant, FIELDS),
+            "prompt_id": str(prompt.id) if prompt else None,
+            "collection_ids": sorted(str(i) for i in ids),
+            "file_ids": sorted(str(f.id) for f in files),
+        }
+
+    async def history(
+        self, actor: Actor, assistant_id: UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[AuditEntry]:
+        """Who changed what, newest first, as far back as the audit log reaches; for those who may edit the assistant."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            access.require(actor, resource_of(assistant), Action.EDIT)
+            return await tx.audit.page(_history(assistant_id), limit=clamp(limit), cursor=cursor, count=False)
+
+    async def restore(self, actor: Actor, assistant_id: UUID, entry_id: UUID) -> AssistantView:
+        """Make the assistant again what it was right after an entry of its history. What is gone meanwhile stays gone."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            assistant, access = await readable_assistant(tx, actor, assistant_id)
+            access.require(actor, resource_of(assistant), Action.EDIT)
+            entries = (await tx.audit.page(_history(assistant_id), limit=HISTORY_LIMIT, count=False)).items
+            later = [entry for entry in entries if entry.id > entry_id]
+            if len(later) == len(entries) or entries[len(later)].id != entry_id:
+                raise NotFound(N_("The version was not found."))
+            present = await self._state(tx, assistant)
+            wanted = told_before(present, later)
+            draft = await self._restoring(tx, access, present, wanted)
+        return await self.update(actor, assistant_id, draft)
+
+    @staticmethod
+    async def _restoring(
+        tx: Transaction, access: SpaceAccess, present: Mapping[str, Any], wanted: Mapping[str, Any]
+    ) -> AssistantDraft:
+        """The changes that lead from the present values to the wanted ones, as far as what they name still exists."""
+        values = {name: wanted[name] for name in RESTORED if wanted.get(name) != present.get(name)}
+        if "prompt_id" in values:
+            version = values.pop("prompt_id")
+            prompt = await tx.get(Prompt, UUID(version)) if version else None
+            if prompt is not None or version is None:
+                values["prompt"] = prompt.text if prompt else ""
+        if "collection_ids" in values:
+            offered = {str(c.id): c.id for c in await readable_collections(tx, access.space)}
+            values["collection_ids"] = [offered[i] for i in values["collection_ids"] if i in offered]
+        if "file_ids" in values:
+            kept = set(present["file_ids"])
+            values["file_ids"] = [UUID(i) for i in values["file_ids"] if i in kept]
+        if "completion_model_id" in values:
+            usable = {str(c.model.id): c.model.id for c in await completion_choices(tx) if c.usable}
+            model = usable.get(values.pop("completion_model_id") or "")
+            if model is not None:
+                values["completion_model_id"] = model
+        return AssistantDraft.of(**values)
 
     async def offered_collections(self, actor: Actor, assistant_id: UUID) -> list[Collection]:
         """The collections that this assistant could use, for its editors."""
@@ -354,7 +435,10 @@ class AssistantService:
             found = await self._editable_prompt(tx, actor, prompt_id)
             if found.user_id != actor.user_id:
                 raise Forbidden(N_("Only the author can change this version."))
+            old = {"description": found.description}
             found.description = clean_text(description, "description", DESCRIPTION_LIMIT) or None
+            new = {"description": found.description}
+            tx.record(actor, Change("prompt_updated", "prompt", prompt_id, old=old, new=new))
             return found
 
     async def delete_prompt(self, actor: Actor, prompt_id: UUID) -> None:
@@ -379,21 +463,8 @@ class AssistantService:
         return found
 
 
-_PLAIN_FIELDS = frozenset(
-    {
-        "name",
-        "description",
-        "model_settings",
-        "data_retention_days",
-        "logging_enabled",
-        "insight_enabled",
-        "completion_model_id",
-    }
-)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, UUID) else value for key, value in values.items()}
+def _history(assistant_id: UUID) -> AuditFilter:
+    return AuditFilter(entity_type="assistant", entity_id=assistant_id)
 
 
 def _prompt_actions(actor: Actor, prompt: Prompt) -> list[Action]:

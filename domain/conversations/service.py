@@ -314,7 +314,9 @@ class ConversationService:
         """Give a conversation another name."""
         async with self._uow.begin(actor.tenant_id) as tx:
             conversation = await self._own(tx, actor, conversation_id)
-            conversation.name = clean_name(name)
+            old, new = {"name": conversation.name}, {"name": clean_name(name)}
+            conversation.name = new["name"]
+            tx.record(actor, Change("conversation_renamed", "conversation", conversation_id, old=old, new=new))
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
             return conversation
 
@@ -350,6 +352,7 @@ class ConversationService:
                 target = conversation = await self._own(tx, actor, conversation_id or UUID(int=0))
             target.feedback_value = value
             target.feedback_text = clean_text(text, "text", 10_000) or None
+            tx.record(actor, Change("answer_rated", "conversation", conversation.id, new={"value": value}))
             return conversation
 
     @staticmethod

@@ -1,6 +1,7 @@
 """Signing in, staying signed in, and ending it."""
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from domain.kernel.actor import Actor, Origin
 from domain.kernel.clock import now
 from domain.kernel.errors import (
     N_,
+    Failure,
     Forbidden,
     Invalid,
     NotFound,
@@ -23,12 +25,13 @@ from domain.kernel.errors import (
 )
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
-from domain.ports import Directory, Passwords
+from domain.ports import Directory, LoginMatch, Passwords
 from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.entities import User, UserState
 
+log = logging.getLogger(__name__)
 TOUCH_EVERY = timedelta(minutes=1)
 THROTTLE_WINDOW, THROTTLE_BLOCK = 900, 300
 ACCOUNT_THRESHOLD, ADDRESS_THRESHOLD = 8, 40
@@ -103,10 +106,13 @@ class IdentityService:
         keys = [(hash_token(f"account:{email.casefold()}"), ACCOUNT_THRESHOLD)]
         if origin.ip:
             keys.append((hash_token(f"ip:{origin.ip}"), ADDRESS_THRESHOLD))
+        # An attempt that is held back leaves no entry, or strangers could fill the log; those that led to it have one.
         await self._throttled(keys)
         match = await self._directory.login(email)
         if match is None:
             await self._passwords.verify(None, password)
+            # No organisation to record it for: the program's log has it.
+            log.warning("sign-in with an unknown address refused, from %s", origin.ip)
             raise await self._refusal(keys)
         async with self._uow.read(match.tenant_id) as tx:
             user = await tx.get(User, match.user_id)
@@ -114,15 +120,21 @@ class IdentityService:
         known = user is not None and user.state != UserState.DELETED
         good = await self._passwords.verify(user.password_hash if user and known else None, password)
         if user is None or not good:
-            await self._record_refusal(match.tenant_id, match.user_id, email, origin)
-            raise await self._refusal(keys)
+            refusal: Failure = await self._refusal(keys)
+            await self._record_refusal(match, email, origin, refusal)
+            raise refusal
         if federation is not None and federation.active and not federation.passwords:
-            await self._record_refusal(match.tenant_id, match.user_id, email, origin)
-            raise Forbidden(NO_PASSWORDS, provider=federation.provider)
+            refusal = Forbidden(NO_PASSWORDS, provider=federation.provider)
+            await self._record_refusal(match, email, origin, refusal)
+            raise refusal
         for key, _ in keys[:1]:
             await self._directory.login_succeeded(key)
         new_hash = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash or "") else None
-        return await self._open(match.tenant_id, user.id, origin, kind, new_hash)
+        try:
+            return await self._open(match.tenant_id, user.id, origin, kind, new_hash)
+        except (TenantSuspended, UserInactive) as failure:
+            await self._record_refusal(match, email, origin, failure)
+            raise
 
     async def _throttled(self, keys: Sequence[tuple[str, int]]) -> None:
         for key, _ in keys:
@@ -137,10 +149,11 @@ class IdentityService:
             )
         return Unauthenticated(N_("The e-mail address or the password is wrong."))
 
-    async def _record_refusal(self, tenant_id: UUID, user_id: UUID, email: str, origin: Origin) -> None:
-        actor = Actor(tenant_id=tenant_id, user_id=user_id, email=email, origin=origin)
-        async with self._uow.begin(tenant_id) as tx:
-            tx.record(actor, Change("sign_in", "user", user_id, email, outcome="failure"))
+    async def _record_refusal(self, match: LoginMatch, email: str, origin: Origin, refusal: Failure) -> None:
+        actor = Actor(tenant_id=match.tenant_id, user_id=match.user_id, email=email, origin=origin)
+        change = Change("sign_in", "user", match.user_id, email, outcome="failure", error=refusal.text())
+        async with self._uow.begin(match.tenant_id) as tx:
+            tx.record(actor, change)
 
     async def _open(
         self, tenant_id: UUID, user_id: UUID, origin: Origin, kind: str, new_hash: str | None = None
@@ -264,7 +277,13 @@ class IdentityService:
         async with self._uow.read(actor.tenant_id) as tx:
             user = await tx.get(User, actor.user_id)
         if user is None or not await self._passwords.verify(user.password_hash, current):
-            raise Invalid(N_("The present password is wrong."), field="current")
+            wrong = Invalid(N_("The present password is wrong."), field="current")
+            change = Change(
+                "password_changed", "user", actor.user_id, actor.email, outcome="failure", error=wrong.text()
+            )
+            async with self._uow.begin(actor.tenant_id) as tx:
+                tx.record(actor, change)
+            raise wrong
         hashed = await self._passwords.hash(new)
         async with self._uow.begin(actor.tenant_id) as tx:
             user = await self._living_user(tx, actor.tenant_id, actor.user_id)

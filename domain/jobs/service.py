@@ -9,7 +9,7 @@ from domain.jobs.entities import Job, JobState
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed
-from domain.kernel.events import Signal
+from domain.kernel.events import Change, Signal
 from domain.ports import Directory
 from domain.transaction import Transaction, UnitOfWork
 
@@ -44,6 +44,7 @@ class JobService:
         async with self._uow.begin(actor.tenant_id) as tx:
             job = await self._own(tx, actor, job_id)
             await request_cancel(tx, job, self._ended)
+            tx.record(actor, Change("job_cancelled", "job", job_id, job.name or job.task))
             return job
 
     async def retry(self, actor: Actor, job_id: UUID) -> Job:
@@ -53,6 +54,7 @@ class JobService:
             if job.state not in (JobState.FAILED, JobState.DEAD, JobState.CANCELLED):
                 raise BadRequest(N_("Only a job that has failed or was cancelled can be retried."))
             requeue(tx, job)
+            tx.record(actor, Change("job_retried", "job", job_id, job.name or job.task))
             return job
 
     @staticmethod

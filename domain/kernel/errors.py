@@ -18,6 +18,8 @@ class Failure(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[int] = 9007
+    label: ClassVar[str | None] = None
+    """A word for `X-Error-Code` where clients know one; else the number is sent."""
     default: ClassVar[str] = N_("The request could not be carried out.")
     reference: str | None = None
     """What the log calls the incident, where that is not the id of the request."""
@@ -140,6 +142,13 @@ class FileTooLarge(Failure):
 
     status, code = 413, 9015
     default = N_("The file is larger than the limit of {limit}.")
+
+
+class TooLarge(Failure):
+    """More was asked for than is given at once."""
+
+    status, code = 413, 9015
+    default = N_("This is too much at once.")
 
 
 class UnreadableFile(Failure):

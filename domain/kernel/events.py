@@ -9,7 +9,7 @@ from uuid import UUID
 class Change:
     """An audited action: `action` and `entity_type` are the words of the audit log.
 
-    `old` and `new` hold the changed values without secrets.
+    `old` and `new` hold the changed values without secrets; `error` says why a failure was one.
     """
 
     action: str
@@ -19,6 +19,7 @@ class Change:
     old: dict[str, Any] = field(default_factory=dict)
     new: dict[str, Any] = field(default_factory=dict)
     outcome: str = "success"
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

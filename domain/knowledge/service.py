@@ -380,6 +380,7 @@ class KnowledgeService:
         """Change title or address of a document."""
         async with self._uow.begin(actor.tenant_id) as tx:
             view = await self._document(tx, actor, document_id, Action.EDIT)
+            old = {"title": view.document.title, "url": view.document.url}
             if title is not None:
                 title = clean_name(title, "title")
                 other = await tx.knowledge.document_titled(view.document.collection_id, title)
@@ -388,7 +389,8 @@ class KnowledgeService:
                 view.document.title = title
             if url is not None:
                 view.document.url = url[:2000] or None
-            tx.record(actor, Change("document_updated", "document", document_id, view.document.title))
+            new = {"title": view.document.title, "url": view.document.url}
+            tx.record(actor, Change("document_updated", "document", document_id, new["title"] or "", old=old, new=new))
             await ingestion.announce(tx, view.document, view.version)
             return view
 

@@ -311,6 +311,7 @@ class ModelService:
             model = await tx.get(kind, model_id)
             if model is None:
                 raise NotFound(N_("The model was not found."))
+            old = {"enabled": model.enabled, "is_default": model.is_default}
             if enabled is not None:
                 model.enabled = enabled
             if is_default is not None:
@@ -319,7 +320,7 @@ class ModelService:
             if model.is_default and not model.enabled:
                 raise BadRequest(N_("The default model cannot be switched off. Make another one the default first."))
             provider = await self._provider(tx, model.provider_id)
-            self._model_changed(tx, actor, "model_updated", model)
+            self._model_changed(tx, actor, f"{_entity(model)}_updated", model, old)
         return model, provider
 
     async def delete_completion_model(self, actor: Actor, model_id: UUID) -> None:
@@ -337,9 +338,15 @@ class ModelService:
             self._model_changed(tx, actor, "model_deleted", model)
 
     @staticmethod
-    def _model_changed(tx: Transaction, actor: Actor, action: str, model: CompletionModel | EmbeddingModel) -> None:
+    def _model_changed(
+        tx: Transaction,
+        actor: Actor,
+        action: str,
+        model: CompletionModel | EmbeddingModel,
+        old: Mapping[str, bool] | None = None,
+    ) -> None:
         new = {"enabled": model.enabled, "is_default": model.is_default}
-        tx.record(actor, Change(action, "model", model.id, model.name, new=new))
+        tx.record(actor, Change(action, _entity(model), model.id, model.name, old=dict(old or {}), new=new))
         tx.signal(Signal(f"tenant:{actor.tenant_id}", "models_changed"))
 
     async def _set_secret(self, provider: ModelProvider, secret: str | None) -> None:
@@ -382,3 +389,7 @@ class ModelService:
             base_url=address or None,
             config=dict(config),
         )
+
+
+def _entity(model: CompletionModel | EmbeddingModel) -> str:
+    return "completion_model" if isinstance(model, CompletionModel) else "embedding_model"

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from domain.audit.entities import AuditEntry
+from domain.audit.replay import difference, snapshot
+from domain.audit.repository import AuditFilter
 from domain.kernel.access import Action, Resource, Role, highest, permissions, require
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NotFound
 from domain.kernel.events import Change, Signal
+from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.spaces.entities import MEMBER_ROLES, Space, SpaceGroup, SpaceKind, SpaceMember
 from domain.spaces.removal import remove_space
@@ -18,6 +22,8 @@ from domain.user_groups.entities import UserGroup
 from domain.users.entities import User, UserState
 
 DESCRIPTION_LIMIT = 2000
+FIELDS = ("name", "kind", "user_id", "description", "data_retention_days")
+"""What a space is, as its history tells it; its members are told as `member:<user id>`."""
 ORGANIZATION_NAME = "Organization space"
 
 
@@ -113,7 +119,7 @@ class SpaceService:
             tenant_id=actor.tenant_id, name=actor.name or actor.email, kind=SpaceKind.PERSONAL, user_id=actor.user_id
         )
         await tx.add(space)
-        tx.record(actor, Change("space_created", "space", space.id, space.name))
+        tx.record(actor, created(space))
         return space
 
     async def organization(self, actor: Actor) -> SpaceView:
@@ -125,7 +131,7 @@ class SpaceService:
             if space is None:
                 space = Space(tenant_id=actor.tenant_id, name=ORGANIZATION_NAME, kind=SpaceKind.ORGANIZATION)
                 await tx.add(space)
-                tx.record(actor, Change("space_created", "space", space.id, space.name))
+                tx.record(actor, created(space))
         return self._view(actor, SpaceAccess(space, Role.ADMIN))
 
     async def mine(self, actor: Actor, *, include_personal: bool = True) -> list[SpaceView]:
@@ -161,7 +167,7 @@ class SpaceService:
             await tx.add(
                 SpaceMember(tenant_id=actor.tenant_id, space_id=space.id, user_id=actor.user_id, role=Role.ADMIN)
             )
-            tx.record(actor, Change("space_created", "space", space.id, space.name))
+            tx.record(actor, created(space))
             tx.signal(Signal(f"user:{actor.user_id}", "spaces_changed"))
         return self._view(actor, SpaceAccess(space, Role.ADMIN))
 
@@ -170,11 +176,12 @@ class SpaceService:
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.SPACE, Action.EDIT)
-            space, old = access.space, {}
+            space, before = access.space, snapshot(access.space, FIELDS)
             for field_name, value in self._cleaned(changes).items():
-                old[field_name] = getattr(space, field_name)
                 setattr(space, field_name, value)
-            tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=dict(changes)))
+            old, new = difference(before, snapshot(space, FIELDS))
+            if new:
+                tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=new))
             tx.signal(Signal(f"space:{space.id}", "space_changed"))
         return await self.get(actor, space_id)
 
@@ -197,10 +204,21 @@ class SpaceService:
             if access.space.kind != SpaceKind.SHARED:
                 raise Forbidden(N_("This space cannot be deleted."))
             people = await tx.spaces.people(space_id)
+            old = snapshot(access.space, FIELDS)
             await remove_space(tx, access.space)
-            tx.record(actor, Change("space_deleted", "space", space_id, access.space.name))
+            tx.record(actor, Change("space_deleted", "space", space_id, access.space.name, old=old))
             for user_id in people:
                 tx.signal(Signal(f"user:{user_id}", "spaces_changed"))
+
+    async def history(
+        self, actor: Actor, space_id: UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[AuditEntry]:
+        """Who changed what, newest first, as far back as the audit log reaches; for those who may edit the space."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            access.require(actor, Resource.SPACE, Action.EDIT)
+            wanted = AuditFilter(entity_type="space", entity_id=space_id)
+            return await tx.audit.page(wanted, limit=clamp(limit), cursor=cursor, count=False)
 
     async def members(self, actor: Actor, space_id: UUID) -> list[MemberView]:
         """The members of a shared space, the actor first. Viewers and editors see themselves only."""
@@ -233,7 +251,7 @@ class SpaceService:
             if user_id == actor.user_id:
                 raise BadRequest(N_("You cannot change your own role."))
             old, member.role = member.role, _member_role(role)
-            self._member_changed(tx, actor, access.space, user, "space_member_updated", {"role": old}, {"role": role})
+            self._member_changed(tx, actor, access.space, user, "role_modified", {"role": old}, {"role": role})
         return MemberView(member, user)
 
     async def remove_member(self, actor: Actor, space_id: UUID, user_id: UUID) -> None:
@@ -280,9 +298,7 @@ class SpaceService:
             old, member.role = member.role, _member_role(role)
             await tx.flush()
             await self._still_administrator(tx, actor, space_id)
-            await self._group_changed(
-                tx, actor, access.space, group, "space_member_updated", {"role": old}, {"role": role}
-            )
+            await self._group_changed(tx, actor, access.space, group, "role_modified", {"role": old}, {"role": role})
             counts = await tx.user_groups.counts([group_id])
         return GroupView(member, group, counts.get(group_id, 0))
 
@@ -342,9 +358,15 @@ class SpaceService:
     def _member_changed(
         tx: Transaction, actor: Actor, space: Space, user: User, action: str, old: dict[str, Any], new: dict[str, Any]
     ) -> None:
+        old, new = ({f"member:{user.id}": role.get("role")} if role else {} for role in (old, new))
         tx.record(actor, Change(action, "space", space.id, f"{user.email}, {space.name}", old=old, new=new))
         tx.signal(Signal(f"user:{user.id}", "spaces_changed"))
         tx.signal(Signal(f"space:{space.id}", "members_changed"))
+
+
+def created(space: Space) -> Change:
+    """The entry of a new space, with everything it is."""
+    return Change("space_created", "space", space.id, space.name, new=snapshot(space, FIELDS))
 
 
 def _member_role(role: str) -> str:

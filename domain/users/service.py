@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.audit.replay import difference, snapshot
 from domain.identity.entities import LinkPurpose
 from domain.identity.links import RESET_LIFE, IssuedLink, letter, make_link
 from domain.identity.passwords import PasswordPolicy
@@ -27,6 +28,7 @@ from domain.users.removal import administrator_remains, remove_personal, sign_ou
 from domain.users.repository import UserQuery
 
 THEMES = ("system", "light", "dark")
+OWN_FIELDS = ("language", "theme", "username", "preferences")
 VISIBLE_STATES = (UserState.ACTIVE, UserState.INVITED)
 INVITATION_LIFE = timedelta(days=7)
 RESTORE_WINDOW = timedelta(days=30)
@@ -102,6 +104,7 @@ class UserService:
         """Change the actor's own `language`, `theme`, `username` or `preferences`."""
         async with self._uow.begin(actor.tenant_id) as tx:
             user = await self._user(tx, actor.user_id)
+            old = snapshot(user, OWN_FIELDS)
             if "language" in changes:
                 user.language = one_of(changes["language"], LANGUAGES, "language")
             if "theme" in changes:
@@ -110,6 +113,9 @@ class UserService:
                 user.username = clean_name(changes["username"], "username") if changes["username"] else None
             if "preferences" in changes:
                 user.preferences = dict(changes["preferences"])
+            before, after = difference(old, snapshot(user, OWN_FIELDS))
+            if after:
+                tx.record(actor, Change("user_updated", "user", user.id, user.email, old=before, new=after))
         return await self.me(actor)
 
     async def search(

@@ -37,12 +37,17 @@ class PagedList(Generic[T]):
                     entry.style("max-width:360px").on_value_change(guarded(self._searched))
             self.region = Region(self._draw, "full-width")
 
+    @property
+    def words(self) -> str:
+        """What is searched for."""
+        return self._words
+
     async def refresh(self) -> None:
         """Fetch and draw the present page."""
         await self.region.refresh()
 
     async def restart(self) -> None:
-        """Fetch and draw the first page: what is listed has changed its kind."""
+        """Go back to the first page, since what is wanted has changed."""
         self._cursors = [None]
         await self.region.refresh()
 
@@ -51,8 +56,8 @@ class PagedList(Generic[T]):
         await self.region.soon()
 
     async def _searched(self, event: ValueChangeEventArguments[Any]) -> None:
-        self._words, self._cursors = str(event.value or "").strip(), [None]
-        await self.region.refresh()
+        self._words = str(event.value or "").strip()
+        await self.restart()
 
     async def _draw(self) -> Callable[[], None]:
         page = await self._fetch(self._words, self._cursors[-1])

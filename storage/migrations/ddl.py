@@ -17,6 +17,10 @@ DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", INDEX_TABLE)
 
 PLACES_TABLE = "chunk_places"
 WRITES = (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old"))
+CHAIN_TRIGGER = "audit_entries_chained"
+"""Moves the end of a chain when an entry follows it."""
+APPEND_ONLY = ("audit_entries", "audit_checkpoints")
+"""Tables whose rows stay as they are. An entry may be deleted once a checkpoint covers it; all go with their tenant."""
 
 
 class NotAllowed(RuntimeError):
@@ -31,7 +35,8 @@ def tenant_tables() -> list[str]:
 def sqlite_triggers() -> set[str]:
     """The names of the triggers that SQLite must have."""
     guards = {f"{t}_tenant_{moment}_{row}" for t in (*tenant_tables(), PLACES_TABLE) for moment, row in WRITES}
-    return guards | {f"{table}_updated_at" for table in tenant_tables()}
+    kept = {f"{table}_kept_{moment}" for table in APPEND_ONLY for moment in ("update", "delete")}
+    return guards | kept | {CHAIN_TRIGGER} | {f"{table}_updated_at" for table in tenant_tables()}
 
 
 def apply(connection: Connection, program_password: str | None) -> None:
@@ -64,6 +69,30 @@ def _sqlite(connection: Connection) -> None:
                 f"when app_tenant() is not '*' and {row}.tenant_id is not app_tenant() "
                 "begin select raise(abort, 'row of another tenant'); end"
             )
+    run(f"drop trigger if exists {CHAIN_TRIGGER}")
+    run(
+        f"create trigger {CHAIN_TRIGGER} after insert on audit_entries for each row when new.sequence is not null begin "
+        "update audit_trails set sequence = new.sequence, hash = new.hash, signature = new.signature "
+        "where tenant_id = new.tenant_id and sequence = new.sequence - 1; end"
+    )
+    for table in APPEND_ONLY:
+        for moment in ("update", "delete"):
+            run(f"drop trigger if exists {table}_kept_{moment}")
+        run(
+            f"create trigger {table}_kept_update before update on {table} for each row "
+            "when app_tenant() in ('*', old.tenant_id) and new.tenant_id is old.tenant_id "
+            "begin select raise(abort, 'the audit log is append-only'); end"
+        )
+        covered = (
+            "and old.sequence is not null and not exists (select 1 from audit_checkpoints c "
+            "where c.tenant_id = old.tenant_id and c.sequence >= old.sequence)"
+        )
+        run(
+            f"create trigger {table}_kept_delete before delete on {table} for each row "
+            "when app_tenant() in ('*', old.tenant_id) and exists (select 1 from tenants where id = old.tenant_id) "
+            f"{covered if table == 'audit_entries' else ''} "
+            "begin select raise(abort, 'the audit log is append-only'); end"
+        )
 
 
 def _postgres(connection: Connection, program_password: str | None) -> None:
@@ -79,6 +108,21 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
             text(
                 f"create trigger {table}_updated_at before update on {table} "
                 "for each row execute function app.set_updated_at()"
+            )
+        )
+    connection.execute(text(f"drop trigger if exists {CHAIN_TRIGGER} on audit_entries"))
+    connection.execute(
+        text(
+            f"create trigger {CHAIN_TRIGGER} after insert on audit_entries for each row "
+            "when (new.sequence is not null) execute function app.chain_audit()"
+        )
+    )
+    for table in APPEND_ONLY:
+        connection.execute(text(f"drop trigger if exists {table}_kept on {table}"))
+        connection.execute(
+            text(
+                f"create trigger {table}_kept before update or delete on {table} "
+                "for each row execute function app.keep_audit()"
             )
         )
     for table in [*tenant_tables(), INDEX_TABLE]:
@@ -157,6 +201,27 @@ begin
     new.updated_at := clock_timestamp();
   end if;
   return new;
+end $$;
+create or replace function app.chain_audit() returns trigger language plpgsql as $$
+begin
+  update audit_trails set sequence = new.sequence, hash = new.hash, signature = new.signature
+  where tenant_id = new.tenant_id and sequence = new.sequence - 1;
+  return new;
+end $$;
+create or replace function app.keep_audit() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' then
+    if new.tenant_id is distinct from old.tenant_id then
+      return new;
+    end if;
+  elsif not exists (select 1 from tenants where id = old.tenant_id) then
+    return old;
+  elsif tg_table_name = 'audit_entries' and (old.sequence is null or exists (
+    select 1 from audit_checkpoints c where c.tenant_id = old.tenant_id and c.sequence >= old.sequence
+  )) then
+    return old;
+  end if;
+  raise exception 'the audit log is append-only';
 end $$;
 """
 

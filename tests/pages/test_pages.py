@@ -24,6 +24,8 @@ PAGES = (
     "/admin/roles",
     "/admin/user-groups",
     "/admin/sign-in",
+    "/admin/audit",
+    "/admin/audit/settings",
     "/welcome",
     "/nothing-here",
 )

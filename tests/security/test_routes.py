@@ -107,7 +107,10 @@ async def _finds_nothing(api: Api, stranger: httpx.AsyncClient, owned: dict[str,
                 kind = parts[index - 1]
                 parts[index] = "1" if kind == "sources" else owned.get(kind, str(uuid4()))
         answer = await stranger.request(method, "/".join(parts), json={}, params={"name": "a.txt", "published": True})
+        # An administrator there still needs a reason to read their own audit log.
         expected = (401,) if path.startswith(OPERATOR) else (403, 404, 422)
+        if path.startswith("/api/v1/audit/"):
+            expected = (401, 403, 404, 422)
         assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
         assert "4711" not in answer.text
         assert "Hemligt" not in answer.text

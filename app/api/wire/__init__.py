@@ -4,6 +4,7 @@ Only this floor says group for a collection, info-blob for a document, session f
 """
 
 from app.api.wire.assistants import *
+from app.api.wire.audit import *
 from app.api.wire.base import *
 from app.api.wire.conversations import *
 from app.api.wire.federation import *
