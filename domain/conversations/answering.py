@@ -99,12 +99,14 @@ class Answering:
         passages = await self._retrieve(plan)
         context = await self._fitting_context(plan, run, passages)
         request = await self._request(plan, run, context)
-        flusher = asyncio.create_task(self._flush(run))
+        ended = asyncio.Event()
+        flusher = asyncio.create_task(self._flush(run, ended))
         try:
             return await self._stream(plan, run, request)
         finally:
-            flusher.cancel()
-            await asyncio.gather(flusher, return_exceptions=True)
+            # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
+            ended.set()
+            await flusher
 
     async def _retrieve(self, plan: Plan) -> list[Passage]:
         if not plan.collections:
@@ -203,20 +205,15 @@ class Answering:
         if delta.tokens_answer is not None:
             message.tokens_answer = delta.tokens_answer
 
-    async def _flush(self, run: Run) -> None:
+    async def _flush(self, run: Run, ended: asyncio.Event) -> None:
         """Save the text at least once a second, and learn that another process was asked to stop the run."""
-        saved = -1
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            length = len(run.text)
+        while not await _within(FLUSH_SECONDS, ended):
             try:
                 async with self._uow.begin(run.tenant_id) as tx:
                     stop = await tx.conversations.append(run.message_id, self.owner, run.text, now())
             except Exception:
                 log.exception("could not save an answer in progress; trying again")
                 continue
-            if length != saved:
-                saved = length
             if stop is None or stop:
                 run.stop.set()
 
@@ -258,6 +255,15 @@ class Answering:
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
                 count += 1
         return count
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event comes within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:
