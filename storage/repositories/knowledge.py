@@ -28,6 +28,14 @@ _BYTES_OF_USER = standing(
     .where(documents.c.user_id == bindparam("user_id"))
 )
 
+_BYTES_BY_USER = standing(
+    select(documents.c.user_id, func.sum(document_versions.c.size))
+    .select_from(DocumentVersion)
+    .join(Document, documents.c.id == document_versions.c.document_id)
+    .where(documents.c.user_id.in_(bindparam("ids", expanding=True)))
+    .group_by(documents.c.user_id)
+)
+
 
 class KnowledgeRepository:
     """See `domain.knowledge.repository`."""
@@ -211,14 +219,8 @@ class KnowledgeRepository:
         """Bytes of documents of each user."""
         if not user_ids:
             return {}
-        statement = (
-            select(documents.c.user_id, func.sum(document_versions.c.size))
-            .select_from(DocumentVersion)
-            .join(Document, documents.c.id == document_versions.c.document_id)
-            .where(documents.c.user_id.in_(set(user_ids)))
-            .group_by(documents.c.user_id)
-        )
-        return {user_id: int(size or 0) for user_id, size in await self._session.execute(statement)}
+        rows = await self._session.execute(_BYTES_BY_USER, {"ids": list(set(user_ids))})
+        return {user_id: int(size or 0) for user_id, size in rows}
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""

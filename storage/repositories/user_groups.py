@@ -4,17 +4,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.kernel.paging import Page
 from domain.spaces.entities import SpaceGroup
 from domain.user_groups.entities import UserGroup, UserGroupMember
 from domain.users.entities import User
+from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.tables.spaces import space_groups
 from storage.tables.user_groups import user_group_members, user_groups
 from storage.tables.users import users
+
+_OF_USERS = standing(
+    select(UserGroupMember, UserGroup)
+    .join(UserGroup, user_groups.c.id == user_group_members.c.group_id)
+    .where(user_group_members.c.user_id.in_(bindparam("ids", expanding=True)))
+    .order_by(func.lower(user_groups.c.name))
+)
 
 
 class UserGroupRepository:
@@ -84,13 +92,7 @@ class UserGroupRepository:
         """The groups of each user."""
         found: dict[UUID, list[UserGroup]] = defaultdict(list)
         if user_ids:
-            statement = (
-                select(UserGroupMember, UserGroup)
-                .join(UserGroup, user_groups.c.id == user_group_members.c.group_id)
-                .where(user_group_members.c.user_id.in_(set(user_ids)))
-                .order_by(func.lower(user_groups.c.name))
-            )
-            for member, group in await self._session.execute(statement):
+            for member, group in await self._session.execute(_OF_USERS, {"ids": list(set(user_ids))}):
                 found[member.user_id].append(group)
         return found
 
