@@ -4,11 +4,18 @@ import os
 import time
 from uuid import UUID
 
+_NANOSECONDS = 1_000_000
+_latest = 0
+
 
 def new_id() -> UUID:
-    """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    """A new UUIDv7: 48 bits of Unix milliseconds, 12 of their fraction (RFC 9562, 6.2, method 3), then 62 random bits.
+
+    Ids made one after another in a process sort in that order, also when its clock is set back a little.
+    """
+    global _latest
+    milliseconds, rest = divmod(time.time_ns(), _NANOSECONDS)
+    _latest = max(milliseconds << 12 | (rest << 12) // _NANOSECONDS, _latest + 1)
+    moment, fraction = _latest >> 12, _latest & 0xFFF
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    return UUID(int=moment << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random)
