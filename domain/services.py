@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from domain.allowed_origins.service import AllowedOriginService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
+from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
@@ -28,6 +30,8 @@ class Services:
 
     setup: SetupService
     identity: IdentityService
+    sign_in_alerts: SignInAlertService
+    allowed_origins: AllowedOriginService
     federation: FederationService
     provider_sign_in: ProviderSignInService
     links: LinkService

@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from domain.allowed_origins.repository import AllowedOriginRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
@@ -47,6 +48,10 @@ class Transaction(Protocol):
     @property
     def federation(self) -> FederationRepository:
         """The repository of identity providers."""
+
+    @property
+    def allowed_origins(self) -> AllowedOriginRepository:
+        """The repository of allowed origins."""
 
     @property
     def spaces(self) -> SpaceRepository:

@@ -22,6 +22,7 @@ from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
 from storage.guard import standing
+from storage.repositories.allowed_origins import AllowedOriginRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
@@ -65,6 +66,7 @@ class SqlTransaction:
         self.user_groups = UserGroupRepository(session, tenant_id)
         self.sign_ins = SignInRepository(session)
         self.federation = FederationRepository(session)
+        self.allowed_origins = AllowedOriginRepository(session)
         self.spaces = SpaceRepository(session)
         self.models = ModelRepository(session)
         self.files = FileRepository(session)

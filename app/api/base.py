@@ -5,9 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from app.auth.caller import Callers
+from app.auth.caller import Callers, same_origin
 from app.bootstrap import Runtime
+from app.security.rate_limits import RateLimits
 from domain.kernel.actor import Actor
+from domain.kernel.errors import Unauthenticated
+from domain.ports import Deed
 from domain.services import Services
 
 # Shown in the OpenAPI document; the credential itself is read by `Callers`.
@@ -29,8 +32,17 @@ async def services_of(request: Request) -> Services:
 async def calling_actor(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Actor:
     """Who is calling; 401 when nobody is."""
     callers: Callers = request.app.state.callers
-    actor = await callers.actor(request)
+    limits: RateLimits = request.app.state.runtime.limits
+    try:
+        actor = await callers.actor(request)
+    except Unauthenticated:
+        await limits.refused(request.client.host if request.client else None)
+        raise
     request.state.actor = actor
+    origin = request.headers.get("origin")
+    if origin is not None and not same_origin(request, request.app.state.runtime.settings.public_origin):
+        await request.app.state.runtime.services.allowed_origins.check(actor, origin)
+    request.state.room = await limits.room(Deed.REQUEST, actor)
     return actor
 
 
