@@ -6,7 +6,6 @@ a new route is walked the day it appears, and fails the walk until its ids are k
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,7 +14,7 @@ import pytest
 from domain.identity.service import ACCOUNT_THRESHOLD
 from domain.kernel.actor import Actor, Origin
 from domain.users.entities import PredefinedRole
-from tests.conftest import Place
+from tests.conftest import Counted, Place
 from tests.security.test_routes import OPEN
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 from tests.support.postgres import Postgres
@@ -184,18 +183,18 @@ def sent(case: Case) -> set[str]:
 
 
 async def test_another_organisation_is_refused_everywhere(
-    api: Api, ours: World, other: Actor, place: Place, request: pytest.FixtureRequest, record_property: Any
+    api: Api, ours: World, other: Actor, place: Place, request: pytest.FixtureRequest, counted: Counted
 ) -> None:
     theirs = await everything_of(api, other, "theirs")
     guarded = await guard(api, place, request)
     count = await walk(api, theirs, ours)
     await guarded.unchanged()
-    record_property("cases", count)
+    counted(cases=count)
     assert count > 150, count
 
 
 async def test_a_colleague_with_a_space_of_their_own_is_refused_everywhere(
-    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, record_property: Any
+    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, counted: Counted
 ) -> None:
     role = await ours.client.post(
         "/api/v1/roles/", json={"name": "Allt", "permissions": ["assistants", "collections", "insights", "AI"]}
@@ -207,7 +206,7 @@ async def test_a_colleague_with_a_space_of_their_own_is_refused_everywhere(
     guarded = await guard(api, place, request)
     own = World(anna, {**{k: ours.ids[k] for k in EVERYBODYS}, **await work_of(anna, api, "Annas eget")})
     count = await walk(api, own, ours, skip=EVERYBODYS)
-    record_property("cases", count)
+    counted(cases=count)
     assert count > 100, count
     # What she made herself is hers; everything that was there is as it was.
     await _others_rows_unchanged(guarded)
@@ -221,14 +220,14 @@ async def _others_rows_unchanged(guarded: Guarded) -> None:
 
 
 async def test_a_colleague_without_rights_is_refused_everywhere(
-    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, record_property: Any
+    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, counted: Counted
 ) -> None:
     await api.user("anna@example.se")
     anna = World(await api.client("anna@example.se"), dict(ours.ids))
     guarded = await guard(api, place, request)
     count = await walk(api, anna, ours, skip=EVERYBODYS)
     await _others_rows_unchanged(guarded)
-    record_property("cases", count)
+    counted(cases=count)
     assert count > 100, count
 
 
@@ -238,13 +237,14 @@ VIEWERS_MAY = {
     "GET /api/v1/assistants/{id}/sessions/", "POST /api/v1/assistants/{id}/sessions/",
     "POST /api/v1/assistants/{id}/token-estimate", "POST /api/v1/search/", "GET /api/v1/spaces/{id}/group-members/",
     "GET /api/v1/spaces/{id}/knowledge/",
-    "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
+    "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/",
+    "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
 }  # fmt: skip
 """What somebody who may only look and ask does with a space and its assistants."""
 
 
 async def test_a_viewer_looks_and_asks_and_nothing_more(
-    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, record_property: Any
+    api: Api, ours: World, place: Place, request: pytest.FixtureRequest, counted: Counted
 ) -> None:
     await api.user("anna@example.se")
     members = f"/api/v1/spaces/{ours.ids['space']}/members/"
@@ -257,14 +257,14 @@ async def test_a_viewer_looks_and_asks_and_nothing_more(
     anna = World(client, {**{k: ours.ids[k] for k in EVERYBODYS}, **await work_of(client, api, "Annas eget")})
     count = await walk(api, anna, ours, skip=EVERYBODYS, leave=VIEWERS_MAY)
     await _others_rows_unchanged(guarded)
-    record_property("cases", count)
+    counted(cases=count)
     asked = {"assistant_id": ours.ids["assistant"], "question": "Vad är hemligheten?"}
     assert ours.secret in (await client.post("/api/v1/conversations/", json=asked)).json()["answer"]
     assert (await client.get(f"/api/v1/assistants/{ours.ids['assistant']}/")).json()["permissions"] == ["read"]
 
 
 @pytest.mark.parametrize("how", ["signed out", "deactivated", "deleted"])
-async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: str, record_property: Any) -> None:
+async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: str, counted: Counted) -> None:
     role = PredefinedRole.OWNER
     user_id = await api.user("anna@example.se", role)
     client = await api.client("anna@example.se")
@@ -288,5 +288,5 @@ async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: 
         answer = await case.send(client, document)
         assert answer.status_code == 401, f"{case}: {answer.status_code} {answer.text[:200]}"
         count += 1
-    record_property("cases", count)
+    counted(cases=count)
     assert count > 150
