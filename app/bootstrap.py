@@ -46,6 +46,7 @@ from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
+from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 from storage import migrate
@@ -188,6 +189,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         links=LinkService(uow, directory, passwords, policy, mailer),
         users=users,
         user_import=UserImport(uow, directory, users),
+        user_bulk=UserBulk(users),
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),

@@ -30,6 +30,8 @@ FILTERS = {
     "GET /api/v1/audit/logs/user/{user_id}", "GET /api/v1/admin/users/",
 }  # fmt: skip
 LOOKED_PAST = {
+    # Many at once: each is refused for itself, with a sentence.
+    ("POST /api/v1/admin/users/bulk", "body:ids[]"),
     # The path says which conversation it is; the body's id is not read.
     ("POST /api/v1/assistants/{id}/sessions/", "body:session_id"),
     ("POST /api/v1/assistants/{id}/sessions/{session_id}/", "body:session_id"),

@@ -29,7 +29,7 @@ NAMES: dict[str, str] = {
     "groups[].id": "collection", "attachments[].id": "file", "files[].id": "file", "file_ids[]": "file",
     "session_id": "conversation", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
-    "tenant_id": "tenant", "user_groups[]": "user_group",
+    "tenant_id": "tenant", "ids[]": "user",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
