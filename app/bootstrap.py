@@ -248,7 +248,8 @@ def federation_rules(settings: Settings) -> FederationRules:
     return FederationRules(
         per_tenant=settings.federation_per_tenant_enabled,
         shared=shared,
-        public_origin=settings.public_origin,
+        public_origin=(settings.public_origin or "").removesuffix(settings.path_prefix) or None,
+        path_prefix=settings.path_prefix,
         list_tenants=settings.federation_list_tenants,
         state_seconds=settings.oidc_state_ttl_seconds,
         grace_seconds=settings.oidc_redirect_grace_period_seconds,
