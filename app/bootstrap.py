@@ -22,6 +22,8 @@ from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
+from domain.api_keys.identity import KeyIdentityService
+from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
@@ -39,6 +41,7 @@ from domain.knowledge import ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
+from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
@@ -117,6 +120,7 @@ class Runtime:
     async def close(self) -> None:
         """Let go of everything."""
         await self.services.conversations.runs.shutdown()
+        await self.services.key_identity.settle()
         await self.bus.close()
         await self.guard.close()
         await self.database.close()
@@ -179,6 +183,9 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         links=LinkService(uow, directory, passwords, policy, mailer),
         users=users,
         user_import=UserImport(uow, directory, users),
+        api_keys=ApiKeyService(uow),
+        key_identity=KeyIdentityService(uow, directory),
+        service_accounts=ServiceAccountService(uow),
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),

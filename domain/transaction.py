@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
@@ -31,6 +32,10 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserRepository:
         """The repository of users."""
+
+    @property
+    def api_keys(self) -> ApiKeyRepository:
+        """The repository of API keys."""
 
     @property
     def roles(self) -> RoleRepository:

@@ -29,7 +29,7 @@ from domain.ports import Directory, LoginMatch, Passwords
 from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import User, UserState
+from domain.users.entities import User, UserKind, UserState
 
 log = logging.getLogger(__name__)
 TOUCH_EVERY = timedelta(minutes=1)
@@ -165,6 +165,8 @@ class IdentityService:
 
     async def open_session(self, tx: Transaction, user: User, origin: Origin, kind: str) -> SignedIn:
         """Open a session for somebody who has proved who they are; whether they may work was checked before."""
+        if user.kind != UserKind.PERSON:
+            raise Unauthenticated
         token = secrets.token_urlsafe(32)
         moment = now()
         if user.state == UserState.INVITED:

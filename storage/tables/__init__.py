@@ -1,6 +1,7 @@
 """All tables: importing this package maps every entity."""
 
 from storage.tables import (
+    api_keys,
     assistants,
     audit,
     conversations,
@@ -19,6 +20,7 @@ from storage.tables import (
 from storage.tables.base import metadata
 
 __all__ = [
+    "api_keys",
     "assistants",
     "audit",
     "conversations",
