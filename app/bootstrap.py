@@ -22,6 +22,8 @@ from app.realtime.bus import Bus
 from app.security.keys import KeyRing, derived, master_key
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
+from app.security.rate_limits import RateLimits, Rates
+from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
@@ -33,6 +35,7 @@ from domain.federation.connections import Connections, FederationRules, SharedPr
 from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
 from domain.files.service import FileService
+from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
@@ -115,6 +118,7 @@ class Runtime:
     parser: DocumentParser
     token_key: bytes
     watch: OidcWatch
+    limits: RateLimits
     stream: AuditStream | None = None
 
     async def close(self) -> None:
@@ -153,14 +157,17 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     )
     embedder = EmbeddingModels(builtin, guard, ring)
     embedder.attach(uow)
-    limits = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
-    parser = DocumentParser(builtin, limits)
+    bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
+    parser = DocumentParser(builtin, bounds)
     directory, passwords = SqlDirectory(database), PasswordHasher()
     ended: dict[str, Ended] = {ingestion.TASK: ingestion.version_ended}
     chat = ChatModels(guard, ring)
-    knowledge = KnowledgeService(uow, contents, embedder, max_file_size=settings.upload_max_file_size, ended=ended)
+    limits = rate_limits(settings)
+    knowledge = KnowledgeService(
+        uow, contents, embedder, limits, max_file_size=settings.upload_max_file_size, ended=ended
+    )
     files = FileService(
-        uow, contents, parser,
+        uow, contents, parser, limits,
         max_text=settings.upload_file_to_session_max_size, max_image=settings.upload_image_to_session_max_size,
     )  # fmt: skip
     rules = SessionRules(
@@ -170,7 +177,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         federated=settings.federation_per_tenant_enabled,
     )
     policy, mailer = PasswordPolicy(settings.password_min_length), SmtpMailer(settings)
-    identity = IdentityService(uow, directory, passwords, rules, policy)
+    identity = IdentityService(uow, directory, passwords, rules, policy, mailer)
     users = UserService(uow, directory, passwords, policy, mailer)
     connections = Connections(uow, ring, federation_rules(settings))
     oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
@@ -178,6 +185,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
         identity=identity,
+        sign_in_alerts=SignInAlertService(uow),
+        allowed_origins=AllowedOriginService(uow, origins_everywhere(settings)),
         federation=FederationService(uow, connections, oidc, ring),
         provider_sign_in=ProviderSignInService(uow, directory, identity, connections, oidc, ring, watch),
         links=LinkService(uow, directory, passwords, policy, mailer),
@@ -194,7 +203,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
         assistants=AssistantService(uow),
         conversations=ConversationService(
-            uow, directory, knowledge, files, chat, Runs(), max_files=settings.max_in_question
+            uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question
         ),
         files=files,
         jobs=JobService(uow, directory, ended),
@@ -203,7 +212,27 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     if listen:
         bus.start()
     token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
-    return Runtime(settings, services, database, directory, bus, guard, contents, parser, token_key, watch, stream)
+    return Runtime(
+        settings, services, database, directory, bus, guard, contents, parser, token_key, watch, limits, stream
+    )
+
+
+def origins_everywhere(settings: Settings) -> frozenset[str]:
+    """Web sites whose pages may call the API for every organisation."""
+    return frozenset(part.strip().rstrip("/") for part in settings.allowed_origins.split(",") if part.strip())
+
+
+def rate_limits(settings: Settings) -> RateLimits:
+    """What the settings say about doing too much. The web process of a single node counts alone."""
+    rates = Rates(
+        api=settings.rate_limit_requests,
+        uploads=settings.rate_limit_uploads,
+        questions=settings.rate_limit_questions,
+        tenant_factor=settings.rate_limit_tenant_factor,
+        strangers=settings.rate_limit_strangers,
+        refusals=settings.rate_limit_refusals,
+    )
+    return RateLimits(rates, settings.redis_url)
 
 
 def federation_rules(settings: Settings) -> FederationRules:

@@ -100,8 +100,25 @@ class Settings(BaseSettings):
     )
     oidc_timeout_seconds: float = Field(10, gt=0, le=60, description="Longest wait for an answer of such a provider.")
     api_key_header_name: str = Field("X-API-Key", description="Header in which API keys are sent.")
+    rate_limit_requests: int = Field(
+        1200, ge=0, description="API requests that one caller may make in a minute; 0 = any."
+    )
+    rate_limit_uploads: int = Field(600, ge=0, description="Files that one caller may upload in a minute; 0 = any.")
+    rate_limit_questions: int = Field(60, ge=0, description="Questions that one caller may ask in a minute; 0 = any.")
+    rate_limit_tenant_factor: int = Field(
+        20, ge=0, description="An organisation may do so many times as much as one caller; 0 = any."
+    )
+    rate_limit_strangers: int = Field(
+        1200, ge=0, description="Requests without credentials from one network address in a minute; 0 = any."
+    )
+    rate_limit_refusals: int = Field(
+        120, ge=0, description="Refused credentials from one network address in a minute; 0 = any."
+    )
     outbound_allow: str = Field(
         "", description="Private hosts that may be called, with commas: names, host:port pairs or networks."
+    )
+    allowed_hosts: str = Field(
+        "", description="Host names the product answers to beside that of PUBLIC_ORIGIN and this machine, with commas."
     )
     allowed_origins: str = Field("", description="Origins of browsers that may call the API, with commas.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose X-Forwarded headers are believed.")

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
 from app import __version__
@@ -24,6 +23,7 @@ from app.api import (
     knowledge,
     models,
     roles,
+    security,
     service_accounts,
     session,
     spaces,
@@ -35,7 +35,9 @@ from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
+from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
+from app.security.origins import Origins
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
@@ -51,6 +53,7 @@ ROUTERS = (
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
+    security.origins, security.alerts, security.operator,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 
@@ -67,14 +70,15 @@ def create_api(runtime: Runtime) -> FastAPI:
     for router in ROUTERS:
         api.include_router(router)
     _add_health(api)
-    origins = [origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()]
-    if origins:
-        api.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_credentials=True, allow_methods=["*"], allow_headers=["*"],
-            expose_headers=["X-Correlation-ID", "X-Error-Code"],
-        )  # fmt: skip
+    everywhere = runtime.services.allowed_origins.everywhere
+    known, own = runtime.directory.origin_known, settings.public_origin
+    api.add_middleware(Origins, everywhere=everywhere, known=known, public_origin=own)
     api.add_middleware(BodyLimit, forms=settings.upload_max_file_size + FORM_ROOM, others=BODY_LIMIT)
-    api.add_middleware(RequestContext)
+    api.add_middleware(Strangers, limits=runtime.limits, key_header=settings.api_key_header_name)
+    hosts = hosts_of(settings)
+    if hosts is not None:
+        api.add_middleware(HostCheck, hosts=hosts)
+    api.add_middleware(RequestContext, secure=settings.secure)
     return api
 
 

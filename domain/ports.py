@@ -4,11 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from domain.federation.entities import Connection, Proof, ProviderMetadata
+from domain.kernel.actor import Actor
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
 
@@ -47,6 +49,21 @@ class Mailer(Protocol):
 
     async def send(self, *letters: Letter) -> int:
         """Send letters in one go; how many the server took. Never raises: what failed is in the log."""
+
+
+class Deed(StrEnum):
+    """What is counted, so that nobody does too much of it."""
+
+    REQUEST = "request"
+    UPLOAD = "upload"
+    QUESTION = "question"
+
+
+class Limiter(Protocol):
+    """Keeps anybody from doing too much in a minute."""
+
+    async def take(self, deed: Deed, actor: Actor) -> None:
+        """Count it; raises `TooManyRequests` when it is too much."""
 
 
 class Vault(Protocol):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
@@ -10,6 +11,7 @@ from domain.conversations.service import ConversationService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
+from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
@@ -31,6 +33,8 @@ class Services:
 
     setup: SetupService
     identity: IdentityService
+    sign_in_alerts: SignInAlertService
+    allowed_origins: AllowedOriginService
     federation: FederationService
     provider_sign_in: ProviderSignInService
     links: LinkService

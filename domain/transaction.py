@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from domain.allowed_origins.repository import AllowedOriginRepository
 from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
@@ -52,6 +53,10 @@ class Transaction(Protocol):
     @property
     def federation(self) -> FederationRepository:
         """The repository of identity providers."""
+
+    @property
+    def allowed_origins(self) -> AllowedOriginRepository:
+        """The repository of allowed origins."""
 
     @property
     def spaces(self) -> SpaceRepository:

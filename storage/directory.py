@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, or_, select, text, update
 
+from domain.allowed_origins.entities import AllowedOrigin
 from domain.api_keys.entities import ApiKey
 from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
@@ -19,6 +20,7 @@ from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantState
 from domain.users.entities import User, UserKind
 from storage.database import Database
+from storage.tables.allowed_origins import allowed_origins
 from storage.tables.api_keys import api_keys
 from storage.tables.conversations import messages
 from storage.tables.identity import login_throttles, switches
@@ -87,6 +89,15 @@ class SqlDirectory:
                 several = (await session.scalars(domain)).all()
                 found = several[0] if len(several) == 1 else None
             return found
+
+    async def origin_known(self, origin: str) -> bool:
+        """Whether any organisation allows pages of this web site to call the API. Asked before a browser may ask."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select app.origin_known(:origin)").bindparams(origin=origin)
+                return bool(await session.scalar(statement))
+            wanted = select(allowed_origins.c.id).select_from(AllowedOrigin).where(allowed_origins.c.url == origin)
+            return await session.scalar(wanted.limit(1)) is not None
 
     async def tenant_names(self) -> Sequence[TenantName]:
         """The active organisations by name: the one look-up that gives more than ids, where the operator wants it."""

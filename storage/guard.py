@@ -16,6 +16,7 @@ from sqlalchemy.sql.schema import Table
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
+from storage import tables  # noqa: F401 — maps the entities, which the criterion below must find mapped
 from storage.sqlite import READS_ONLY, TENANT_CELL
 
 SYSTEM: Final = "*"

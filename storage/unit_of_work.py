@@ -22,6 +22,7 @@ from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
 from storage.guard import standing
+from storage.repositories.allowed_origins import AllowedOriginRepository
 from storage.repositories.api_keys import ApiKeyRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
@@ -67,6 +68,7 @@ class SqlTransaction:
         self.user_groups = UserGroupRepository(session, tenant_id)
         self.sign_ins = SignInRepository(session)
         self.federation = FederationRepository(session)
+        self.allowed_origins = AllowedOriginRepository(session)
         self.spaces = SpaceRepository(session)
         self.models = ModelRepository(session)
         self.files = FileRepository(session)

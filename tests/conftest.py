@@ -28,6 +28,7 @@ pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.f
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 BOTH = ("sqlite", "postgres")
+UNLIMITED = tuple(f"rate_limit_{what}" for what in ("requests", "uploads", "questions", "strangers", "refusals"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Place:
             "database_app_url": self.program_url,
             "encryption_key": MASTER_KEY.hex(),
             "models_dir": MODEL,
+            # Tests do in a second what people do in an hour; those about limits set their own.
+            **dict.fromkeys(UNLIMITED, 0),
         }
         return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
 

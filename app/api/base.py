@@ -7,10 +7,13 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from app.auth.caller import Callers
+from app.auth.caller import Callers, same_origin
 from app.bootstrap import Runtime
 from app.realtime.access import until_ended
+from app.security.rate_limits import RateLimits
 from domain.kernel.actor import Actor
+from domain.kernel.errors import Unauthenticated
+from domain.ports import Deed
 from domain.services import Services
 
 Ending = Callable[[], Awaitable[None]]
@@ -38,8 +41,17 @@ async def calling_actor(
 ) -> Actor:
     """Who is calling; 401 when nobody is."""
     callers: Callers = request.app.state.callers
-    actor = await callers.actor(request)
+    limits: RateLimits = request.app.state.runtime.limits
+    try:
+        actor = await callers.actor(request)
+    except Unauthenticated:
+        await limits.refused(request.client.host if request.client else None)
+        raise
     request.state.actor = actor
+    origin = request.headers.get("origin")
+    if origin is not None and not same_origin(request, request.app.state.runtime.settings.public_origin):
+        await request.app.state.runtime.services.allowed_origins.check(actor, origin)
+    request.state.room = await limits.room(Deed.REQUEST, actor)
     return actor
 
 

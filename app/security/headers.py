@@ -5,6 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.security.rate_limits import Room
 from domain.kernel.errors import FileTooLarge
 from domain.knowledge.service import human_size
 
@@ -16,6 +17,7 @@ COMMON = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(self), geolocation=()"),
 )
+STRICT_TRANSPORT = ((b"strict-transport-security", b"max-age=31536000"),)
 
 
 def page_policy(nonce: str) -> bytes:
@@ -109,10 +111,14 @@ class BodyLimit:
 
 
 class RequestContext:
-    """For everything: a request id, the common headers, and the time it took."""
+    """For everything: a request id, the common headers, what is left of the caller's limit, and the time it took.
 
-    def __init__(self, app: ASGIApp) -> None:
+    With `secure`, browsers are told to come by HTTPS only, for a year.
+    """
+
+    def __init__(self, app: ASGIApp, *, secure: bool = False) -> None:
         self._app = app
+        self._common = COMMON + (STRICT_TRANSPORT if secure else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on, and complete the answer on its way out."""
@@ -126,12 +132,28 @@ class RequestContext:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 took = f"{(time.perf_counter() - begun) * 1000:.1f}"
-                extra = ((b"x-correlation-id", request_id.encode()), (b"server-timing", f"app;dur={took}".encode()))
+                extra = (
+                    *_limit_headers(scope),
+                    (b"x-correlation-id", request_id.encode()),
+                    (b"server-timing", f"app;dur={took}".encode()),
+                )
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *(pair for pair in (*COMMON, *extra) if pair[0] not in present),
+                    *(pair for pair in (*self._common, *extra) if pair[0] not in present),
                 ]
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+def _limit_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """What is left of the caller's limit, in the names that clients know; `reset` in seconds from now."""
+    room: Room | None = scope.get("state", {}).get("room")
+    if room is None:
+        return ()
+    return (
+        (b"x-ratelimit-limit", str(room.limit).encode()),
+        (b"x-ratelimit-remaining", str(room.remaining).encode()),
+        (b"x-ratelimit-reset", str(room.reset).encode()),
+    )

@@ -189,6 +189,10 @@ CATALOGUE: Mapping[str, Kind] = {
             "password_reset": N_("New password chosen by link"),
             "identity_linked": N_("Account tied to an identity provider"),
             "federation_tested": N_("Sign-in through an identity provider tested"),
+            "sign_in_alert": N_("Suspicious sign-in noticed"),
+            "sign_in_alert_seen": N_("Suspicious sign-in looked at"),
+            "allowed_origin_added": N_("Web site allowed to call the API"),
+            "allowed_origin_removed": N_("Web site no longer allowed to call the API"),
             "tenant_created": N_("Organisation created"),
             "api_key_revoked": N_("API key revoked"),
             "api_key_rotated": N_("API key renewed"),
@@ -201,6 +205,7 @@ CATALOGUE: Mapping[str, Kind] = {
         core="sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated user_deactivated "
         "user_reactivated user_restored users_imported user_group_created user_group_updated user_group_deleted "
         "invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked federation_tested "
+        "sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
         "tenant_created api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
         "service_account_updated service_account_deleted",
     ),

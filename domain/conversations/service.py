@@ -21,7 +21,7 @@ from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import CompletionChoice, completion_choice
-from domain.ports import ChatProvider, Directory
+from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.transaction import Transaction, UnitOfWork
 
 QUESTION_LIMIT = 400_000
@@ -77,16 +77,22 @@ class ConversationService:
         files: FileService,
         chat: ChatProvider,
         runs: Runs,
+        limiter: Limiter,
         *,
         max_files: int,
     ) -> None:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
+        self._limiter = limiter
         self._answering = Answering(uow, directory, knowledge, files, chat, runs)
 
     # Asking
 
     async def ask(self, actor: Actor, question: Question) -> Asked:
         """Write the question down and start the answer. The run goes on whoever listens."""
+        await self._limiter.take(Deed.QUESTION, actor)
+        return await self._ask(actor, question)
+
+    async def _ask(self, actor: Actor, question: Question) -> Asked:
         text = clean_text(question.text, "question", QUESTION_LIMIT).strip()
         if len(question.file_ids) > self.max_files:
             raise Invalid(N_("Attach at most {limit} files."), field="files", limit=self.max_files)
@@ -185,6 +191,7 @@ class ConversationService:
 
     async def regenerate(self, actor: Actor, message_id: UUID) -> Asked:
         """Ask the last question of a conversation again; its earlier answer is replaced."""
+        await self._limiter.take(Deed.QUESTION, actor)
         async with self._uow.begin(actor.tenant_id) as tx:
             message, conversation = await self._own_message(tx, actor, message_id)
             newest = await tx.conversations.messages(conversation.id, limit=1)
@@ -194,10 +201,11 @@ class ConversationService:
             await tx.remove(message)
             await tx.flush()
         question = Question(message.question, conversation.id, None, [f.id for f in files])
-        return await self.ask(actor, question)
+        return await self._ask(actor, question)
 
     async def resume(self, actor: Actor, message_id: UUID) -> Asked:
         """Go on with an answer that was interrupted, failed or stopped: the model continues what is there."""
+        await self._limiter.take(Deed.QUESTION, actor)
         async with self._uow.begin(actor.tenant_id) as tx:
             message, conversation = await self._own_message(tx, actor, message_id)
             if message.state in (AnswerState.RUNNING, AnswerState.DONE):

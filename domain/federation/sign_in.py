@@ -408,6 +408,7 @@ class ProviderSignInService:
                     id_token=sealed,
                 )
             )
+        self._identity.tell(signed_in)
         await self._note(correlation_id, "callback.admitted", subject=proof.subject[:8] + "…")
         return signed_in
 

@@ -12,7 +12,7 @@ from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
 from domain.knowledge.parsing import SUPPORTED, extension_of
 from domain.knowledge.removal import release_blobs
-from domain.ports import Contents, Parser, StoredContent
+from domain.ports import Contents, Deed, Limiter, Parser, StoredContent
 from domain.transaction import UnitOfWork
 
 IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg"}
@@ -22,12 +22,15 @@ _SIGNATURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 class FileService:
     """Use cases of attached files. A file is its owner's alone."""
 
-    def __init__(self, uow: UnitOfWork, contents: Contents, parser: Parser, *, max_text: int, max_image: int) -> None:
-        self._uow, self._contents, self._parser = uow, contents, parser
+    def __init__(
+        self, uow: UnitOfWork, contents: Contents, parser: Parser, limiter: Limiter, *, max_text: int, max_image: int
+    ) -> None:
+        self._uow, self._contents, self._parser, self._limiter = uow, contents, parser, limiter
         self.max_text, self.max_image = max_text, max_image
 
     async def upload(self, actor: Actor, filename: str, stream: AsyncIterator[bytes]) -> File:
         """Store a file and read its text at once."""
+        await self._limiter.take(Deed.UPLOAD, actor)
         name = clean_filename(filename)
         extension = name.rpartition(".")[2].lower()
         image = IMAGES.get(extension)

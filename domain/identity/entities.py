@@ -47,3 +47,26 @@ class AccountLink(Owned):
     purpose: str
     token_hash: str
     expires_at: datetime
+
+
+class AlertKind(StrEnum):
+    """What was noticed."""
+
+    REPEATED_FAILURES = "repeated_failures"
+    MANY_ACCOUNTS = "many_accounts"
+    SUCCESS_AFTER_FAILURES = "success_after_failures"
+    NEW_PLACE = "new_place"
+
+
+@dataclass(eq=False, kw_only=True)
+class SignInAlert(Owned):
+    """Something suspicious about signing in; `times` says how often it has happened in a day."""
+
+    kind: str
+    user_id: UUID | None
+    ip: str | None
+    user_agent: str | None
+    times: int = 1
+    last_at: datetime
+    seen_at: datetime | None = None
+    seen_by: UUID | None = None

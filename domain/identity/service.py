@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from domain.identity.entities import SignIn
+from domain.identity.alerts import SignInWatch
+from domain.identity.entities import SignIn, SignInAlert
 from domain.identity.passwords import PasswordPolicy
 from domain.kernel.actor import Actor, Origin
 from domain.kernel.clock import now
@@ -25,7 +26,7 @@ from domain.kernel.errors import (
 )
 from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
-from domain.ports import Directory, LoginMatch, Passwords
+from domain.ports import Directory, LoginMatch, Mailer, Passwords
 from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
@@ -55,6 +56,7 @@ class SignedIn:
     actor: Actor
     sign_in: SignIn
     token: str
+    alert: SignInAlert | None = None
 
 
 def hash_token(token: str) -> str:
@@ -96,8 +98,10 @@ class IdentityService:
         passwords: Passwords,
         rules: SessionRules,
         policy: PasswordPolicy | None = None,
+        mailer: Mailer | None = None,
     ) -> None:
         self._uow, self._directory, self._passwords, self._rules = uow, directory, passwords, rules
+        self._watch = SignInWatch(ACCOUNT_THRESHOLD, mailer)
         self.policy = policy or PasswordPolicy()
 
     async def sign_in(self, email: str, password: str, origin: Origin, *, kind: str = "browser") -> SignedIn:
@@ -107,7 +111,7 @@ class IdentityService:
         if origin.ip:
             keys.append((hash_token(f"ip:{origin.ip}"), ADDRESS_THRESHOLD))
         # An attempt that is held back leaves no entry, or strangers could fill the log; those that led to it have one.
-        await self._throttled(keys)
+        failures = await self._throttled(keys)
         match = await self._directory.login(email)
         if match is None:
             await self._passwords.verify(None, password)
@@ -121,7 +125,7 @@ class IdentityService:
         good = await self._passwords.verify(user.password_hash if user and known else None, password)
         if user is None or not good:
             refusal: Failure = await self._refusal(keys)
-            await self._record_refusal(match, email, origin, refusal)
+            await self._record_refusal(match, email, origin, refusal, failures=failures + 1)
             raise refusal
         if federation is not None and federation.active and not federation.passwords:
             refusal = Forbidden(NO_PASSWORDS, provider=federation.provider)
@@ -131,16 +135,20 @@ class IdentityService:
             await self._directory.login_succeeded(key)
         new_hash = await self._passwords.hash(password) if self._passwords.outdated(user.password_hash or "") else None
         try:
-            return await self._open(match.tenant_id, user.id, origin, kind, new_hash)
+            return await self._open(match.tenant_id, user.id, origin, kind, new_hash, failures=failures)
         except (TenantSuspended, UserInactive) as failure:
             await self._record_refusal(match, email, origin, failure)
             raise
 
-    async def _throttled(self, keys: Sequence[tuple[str, int]]) -> None:
+    async def _throttled(self, keys: Sequence[tuple[str, int]]) -> int:
+        """How often the first key, the account, has failed; raises `TooManyRequests` when it must wait."""
+        counts = []
         for key, _ in keys:
-            _, wait = await self._directory.login_attempts(key)
+            failures, wait = await self._directory.login_attempts(key)
             if wait > 0:
                 raise TooManyRequests(retry_after=int(wait) + 1)
+            counts.append(failures)
+        return counts[0]
 
     async def _refusal(self, keys: Sequence[tuple[str, int]]) -> Unauthenticated:
         for key, threshold in keys:
@@ -149,22 +157,46 @@ class IdentityService:
             )
         return Unauthenticated(N_("The e-mail address or the password is wrong."))
 
-    async def _record_refusal(self, match: LoginMatch, email: str, origin: Origin, refusal: Failure) -> None:
+    async def _record_refusal(
+        self, match: LoginMatch, email: str, origin: Origin, refusal: Failure, *, failures: int = 0
+    ) -> None:
         actor = Actor(tenant_id=match.tenant_id, user_id=match.user_id, email=email, origin=origin)
         change = Change("sign_in", "user", match.user_id, email, outcome="failure", error=refusal.text())
         async with self._uow.begin(match.tenant_id) as tx:
             tx.record(actor, change)
+            alert = None
+            if failures:
+                alert = await self._watch.refused(tx, match.tenant_id, match.user_id, origin, failures)
+        self._watch.tell(self._uow, alert)
 
     async def _open(
-        self, tenant_id: UUID, user_id: UUID, origin: Origin, kind: str, new_hash: str | None = None
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        origin: Origin,
+        kind: str,
+        new_hash: str | None = None,
+        *,
+        failures: int = 0,
     ) -> SignedIn:
         async with self._uow.begin(tenant_id) as tx:
             user = await self._living_user(tx, tenant_id, user_id)
             user.password_hash = new_hash or user.password_hash
-            return await self.open_session(tx, user, origin, kind)
+            signed_in = await self.open_session(tx, user, origin, kind, failures=failures)
+        self.tell(signed_in)
+        return signed_in
 
-    async def open_session(self, tx: Transaction, user: User, origin: Origin, kind: str) -> SignedIn:
-        """Open a session for somebody who has proved who they are; whether they may work was checked before."""
+    def tell(self, signed_in: SignedIn) -> None:
+        """After the commit: mail administrators about a sign-in that looks suspicious."""
+        self._watch.tell(self._uow, signed_in.alert)
+
+    async def open_session(
+        self, tx: Transaction, user: User, origin: Origin, kind: str, *, failures: int = 0
+    ) -> SignedIn:
+        """Open a session for somebody who has proved who they are; whether they may work was checked before.
+
+        `failures` is how often a wrong password was given before. When it is committed, call `tell`.
+        """
         if user.kind != UserKind.PERSON:
             raise Unauthenticated
         token = secrets.token_urlsafe(32)
@@ -185,12 +217,13 @@ class IdentityService:
             ip=origin.ip,
             user_agent=(origin.user_agent or "")[:500] or None,
         )
-        await tx.add(sign_in)
         roles = (await tx.users.roles([user.id])).get(user.id, ())
         actor = actor_of(user, roles, sign_in, origin)
+        alert = await self._watch.opened(tx, user, origin, failures=failures, admin=actor.is_admin)
+        await tx.add(sign_in)
         tx.record(actor, Change("sign_in", "user", user.id, user.email))
         # The tenant is part of the token, so that the session is looked up inside its own tenant.
-        return SignedIn(actor, sign_in, f"{user.tenant_id.hex}.{sign_in.id.hex}.{token}")
+        return SignedIn(actor, sign_in, f"{user.tenant_id.hex}.{sign_in.id.hex}.{token}", alert)
 
     @staticmethod
     async def _living_user(tx: Transaction, tenant_id: UUID, user_id: UUID) -> User:

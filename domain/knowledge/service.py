@@ -24,7 +24,7 @@ from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
-from domain.ports import Contents, Embedder, SearchHit, StoredContent
+from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent
 from domain.spaces.service import SpaceAccess, space_access
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
@@ -85,11 +85,12 @@ class KnowledgeService:
         uow: UnitOfWork,
         contents: Contents,
         embedder: Embedder,
+        limiter: Limiter,
         *,
         max_file_size: int,
         ended: Mapping[str, Ended],
     ) -> None:
-        self._uow, self._contents, self._embedder = uow, contents, embedder
+        self._uow, self._contents, self._embedder, self._limiter = uow, contents, embedder, limiter
         self.max_file_size = max_file_size
         self._ended = ended
 
@@ -260,6 +261,7 @@ class KnowledgeService:
         The same content in the collection is not stored twice; the same title becomes a new version. Raises
         `UnsupportedFile`, `FileTooLarge` and `QuotaExceeded` before reading the stream where that can be known.
         """
+        await self._limiter.take(Deed.UPLOAD, actor)
         name = clean_filename(filename)
         extension_of(name)
         async with self._uow.read(actor.tenant_id) as tx:

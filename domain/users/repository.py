@@ -58,6 +58,9 @@ class UserRepository(Protocol):
     async def count_administrators(self) -> int:
         """How many active users hold a role that may administer."""
 
+    async def administrators(self) -> Sequence[User]:
+        """The active users who hold a role that may administer."""
+
     async def take_turns(self) -> None:
         """Wait until nobody else is between this and their commit."""
 

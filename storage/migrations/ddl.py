@@ -11,7 +11,7 @@ from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
-DIRECTORY_TABLES = ("tenants", "users", "api_keys", "jobs", "messages", INDEX_TABLE)
+DIRECTORY_TABLES = ("tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", INDEX_TABLE)
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
@@ -337,6 +337,10 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   union all
   select min(id::text)::uuid from tenants
   where lower(domain) = word and not exists (select 1 from tenants where slug = word) having count(*) = 1
+$$;
+create or replace function app.origin_known(origin text) returns boolean
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select exists (select 1 from allowed_origins where url = origin)
 $$;
 create or replace function app.tenant_names() returns table (slug text, name text, display_name text)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

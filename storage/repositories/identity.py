@@ -5,17 +5,21 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.identity.entities import AccountLink, SignIn
+from domain.audit.entities import AuditEntry
+from domain.identity.entities import AccountLink, AlertKind, SignIn, SignInAlert
 from domain.identity.repository import Bearer
+from domain.kernel.paging import Page
 from domain.roles.entities import Role
 from domain.tenants.entities import Tenant
 from domain.users.entities import RoleAssignment, User
 from storage.guard import standing
+from storage.repositories.paging import decode, encode
 from storage.repositories.users import held_role
-from storage.tables.identity import account_links, sign_ins
+from storage.tables.audit import audit_entries
+from storage.tables.identity import account_links, sign_in_alerts, sign_ins
 from storage.tables.roles import roles
 from storage.tables.tenants import tenants
 from storage.tables.users import role_assignments, users
@@ -74,6 +78,52 @@ class SignInRepository:
     async def drop_links(self, user_id: UUID) -> None:
         """Delete the links of a user."""
         await self._session.execute(delete(AccountLink).where(account_links.c.user_id == user_id))
+
+    async def since(self, user_id: UUID, moment: datetime) -> Sequence[SignIn]:
+        """The sessions of a user that began after `moment`, ended or not."""
+        wanted = (sign_ins.c.user_id == user_id, sign_ins.c.created_at > moment)
+        statement = select(SignIn).where(*wanted).order_by(sign_ins.c.id.desc()).limit(200)
+        return (await self._session.scalars(statement)).all()
+
+    async def accounts_tried(self, ip: str, moment: datetime) -> int:
+        """How many accounts a network address has failed to sign in to since `moment`, as the audit log has it."""
+        statement = (
+            select(func.count(func.distinct(audit_entries.c.entity_id)))
+            .select_from(AuditEntry)
+            .where(
+                audit_entries.c.created_at > moment,
+                audit_entries.c.action == "sign_in",
+                audit_entries.c.outcome == "failure",
+                audit_entries.c.ip == ip,
+            )
+        )
+        return await self._session.scalar(statement) or 0
+
+    async def open_alert(
+        self, kind: AlertKind, user_id: UUID | None, ip: str | None, moment: datetime
+    ) -> SignInAlert | None:
+        """The alert about the same thing that nobody has looked at."""
+        about = sign_in_alerts.c.user_id == user_id if user_id else sign_in_alerts.c.ip == ip
+        wanted = (
+            sign_in_alerts.c.kind == kind,
+            about,
+            sign_in_alerts.c.seen_at.is_(None),
+            sign_in_alerts.c.last_at > moment,
+        )
+        return (await self._session.scalars(select(SignInAlert).where(*wanted).limit(1))).first()
+
+    async def alerts(self, *, unseen: bool, limit: int, cursor: str | None) -> Page[SignInAlert]:
+        """Alerts, newest first."""
+        waiting = sign_in_alerts.c.seen_at.is_(None)
+        total = await self._session.scalar(select(func.count()).select_from(SignInAlert).where(waiting))
+        wanted: list[ColumnElement[bool]] = [waiting] if unseen else []
+        after = decode(cursor, 1)
+        if after is not None:
+            wanted.append(sign_in_alerts.c.id < UUID(after[0]))
+        statement = select(SignInAlert).where(*wanted).order_by(sign_in_alerts.c.id.desc()).limit(limit + 1)
+        found = (await self._session.scalars(statement)).all()
+        shown = found[:limit]
+        return Page(shown, encode(shown[-1].id) if len(found) > limit else None, total)
 
     async def take_link(self, link_id: UUID) -> bool:
         """Delete a link; whether it was there."""

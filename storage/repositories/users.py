@@ -123,21 +123,33 @@ class UserRepository:
             self._session.add(RoleAssignment(tenant_id=self._tenant_id, user_id=user_id, role=role.key, role_id=own))
         await self._session.flush()
 
+    async def _administrator_roles(self) -> list[str]:
+        own = [held(role) for role in await self._session.scalars(select(Role))]
+        return [r.key for r in (*PREDEFINED.values(), *own) if Permission.ADMIN in r.permissions]
+
     async def count_administrators(self) -> int:
         """How many active users hold a role that may administer."""
-        own = [held(role) for role in await self._session.scalars(select(Role))]
-        keys = [r.key for r in (*PREDEFINED.values(), *own) if Permission.ADMIN in r.permissions]
         statement = (
             select(func.count(users.c.id.distinct()))
             .select_from(RoleAssignment)
             .join(User, users.c.id == role_assignments.c.user_id)
             .where(
-                role_assignments.c.role.in_(keys),
+                role_assignments.c.role.in_(await self._administrator_roles()),
                 users.c.state == UserState.ACTIVE,
                 users.c.kind == UserKind.PERSON,
             )
         )
         return await self._session.scalar(statement) or 0
+
+    async def administrators(self) -> Sequence[User]:
+        """The active users who hold a role that may administer; at most 200."""
+        holders = (
+            select(role_assignments.c.user_id)
+            .select_from(RoleAssignment)
+            .where(role_assignments.c.role.in_(await self._administrator_roles()))
+        )
+        statement = select(User).where(users.c.id.in_(holders), users.c.state == UserState.ACTIVE, _PEOPLE).limit(200)
+        return (await self._session.scalars(statement)).all()
 
     async def take_turns(self) -> None:
         """Lock the tenant's row against others who do the same; SQLite has one writer anyway."""

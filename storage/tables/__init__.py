@@ -1,6 +1,7 @@
 """All tables: importing this package maps every entity."""
 
 from storage.tables import (
+    allowed_origins,
     api_keys,
     assistants,
     audit,
@@ -20,6 +21,7 @@ from storage.tables import (
 from storage.tables.base import metadata
 
 __all__ = [
+    "allowed_origins",
     "api_keys",
     "assistants",
     "audit",

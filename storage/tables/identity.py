@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Integer, String, Table, Uuid
 
-from domain.identity.entities import AccountLink, SignIn
+from domain.identity.entities import AccountLink, SignIn, SignInAlert
 from storage.tables.base import Json, Moment, belongs_to, mapper, metadata, tenant_table
 
 sign_ins = tenant_table(
@@ -30,6 +30,20 @@ account_links = tenant_table(
 )
 Index("ix_account_links_tenant_id_user_id", account_links.c.tenant_id, account_links.c.user_id)
 mapper.map_imperatively(AccountLink, account_links)
+
+sign_in_alerts = tenant_table(
+    "sign_in_alerts",
+    Column("kind", String(40), nullable=False),
+    Column("user_id", Uuid),
+    Column("ip", String(64)),
+    Column("user_agent", String(500)),
+    Column("times", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("seen_at", Moment),
+    Column("seen_by", Uuid),
+    belongs_to("user_id", "users"),
+)
+mapper.map_imperatively(SignInAlert, sign_in_alerts)
 
 # Not a tenant's: attempts are counted before anybody knows which organisation an address belongs to. The key is a hash.
 login_throttles = Table(

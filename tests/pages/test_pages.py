@@ -22,6 +22,7 @@ PAGES = (
     "/admin/models",
     "/admin/users",
     "/admin/roles",
+    "/admin/security",
     "/admin/user-groups",
     "/admin/sign-in",
     "/admin/audit",

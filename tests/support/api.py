@@ -23,9 +23,9 @@ class Api:
     application: Any
     owner: Actor
 
-    def browser(self, **headers: str) -> httpx.AsyncClient:
+    def browser(self, ip: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A client without credentials."""
-        transport = httpx.ASGITransport(self.application, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.application, raise_app_exceptions=False, client=(ip, 50000))
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers)
 
     async def client(self, email: str = "owner@example.se") -> httpx.AsyncClient:
