@@ -12,7 +12,7 @@ api_keys = tenant_table(
     Column("name", String(255), nullable=False),
     Column("hash", String(64), nullable=False),
     Column("start", String(20), nullable=False),
-    Column("last_four", String(4), nullable=False),
+    Column("last_four", String(8), nullable=False),
     Column("assistant_id", Uuid),
     Column("scopes", Json, nullable=False),
     Column("networks", Json, nullable=False),

@@ -93,7 +93,7 @@ class ServiceAccountPublic(Wire):
     name: str
     description: str | None = None
     email: str
-    state: Literal["active", "inactive"]
+    state: Literal["active", "inactive", "deleted"]
     roles: list[RolePublic]
     keys: int = 0
 

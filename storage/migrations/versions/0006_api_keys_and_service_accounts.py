@@ -33,7 +33,7 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=255), nullable=False),
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('start', sa.String(length=20), nullable=False),
-    sa.Column('last_four', sa.String(length=4), nullable=False),
+    sa.Column('last_four', sa.String(length=8), nullable=False),
     sa.Column('assistant_id', sa.Uuid(), nullable=True),
     sa.Column('scopes', Json, nullable=False),
     sa.Column('networks', Json, nullable=False),

@@ -1,0 +1,623 @@
+"""API keys: what they open, for whom, from where, how long, and that nobody ever sees a secret again."""
+
+import asyncio
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from app.auth import scopes
+from domain.api_keys.entities import ApiKey, digest_of
+from domain.audit.repository import AuditFilter
+from domain.kernel.actor import Actor
+from domain.kernel.clock import now
+from tests.api.test_conversations import use_model
+from tests.api.test_identity import browser_session
+from tests.security.test_routes import OPEN, routes
+from tests.support.api import Api, events_of, make_assistant, make_space
+from tests.support.provider import Provider
+
+KEYS = "/api/v1/api-keys/"
+ACCOUNTS = "/api/v1/admin/service-accounts/"
+
+
+async def make_key(client: httpx.AsyncClient, *scopes: str, path: str = KEYS, **more: Any) -> dict[str, Any]:
+    """A key as its maker sees it, this once."""
+    body: dict[str, Any] = {"name": "Skript", "scopes": list(scopes) or ["read", "ask", "write"], **more}
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def holder(api: Api, key: str, header: str = "X-API-Key") -> httpx.AsyncClient:
+    """A program that comes with a key."""
+    return api.browser(**{header: key})
+
+
+async def me(client: httpx.AsyncClient) -> int:
+    return (await client.get("/api/v1/users/me/")).status_code
+
+
+async def entries(api: Api, action: str) -> list[Any]:
+    async with api.runtime.services.users._uow.read(api.owner.tenant_id) as tx:
+        page = await tx.audit.page(AuditFilter(actions=(action,)), limit=100, cursor=None, count=False)
+    return list(page.items)
+
+
+async def change(api: Api, key_id: str, **values: Any) -> None:
+    """Set what time would have brought about."""
+    async with api.runtime.services.users._uow.begin(api.owner.tenant_id) as tx:
+        key = await tx.get(ApiKey, UUID(key_id))
+        assert key is not None
+        for name, value in values.items():
+            setattr(key, name, value)
+
+
+@pytest.mark.parametrize("header", ["X-API-Key", "api-key", "Authorization"])
+async def test_a_key_opens_what_its_owner_may_see(api: Api, header: str) -> None:
+    made = await make_key(await api.client())
+    assert made["key"].startswith("inp_")
+    assert len(made["key"]) == 4 + 128
+    assert (made["start"], made["last_four"]) == (made["key"][:10], made["key"][-4:])
+    sent = f"Bearer {made['key']}" if header == "Authorization" else made["key"]
+    answer = await holder(api, sent, header).get("/api/v1/users/me/")
+    assert answer.json()["email"] == "owner@example.se"
+    assert answer.json()["truncated_api_key"] == made["last_four"]
+    created = await holder(api, sent, header).post("/api/v1/spaces/", json={"name": "Utan sidans märke"})
+    assert created.status_code == 201, created.text
+
+
+@pytest.mark.parametrize(
+    "key", ["", "inp_", "inp_" + "0" * 128, "ina_" + "a" * 128, "inp_" + "G" * 128, "å" * 132, "x"]
+)
+async def test_what_is_no_key_opens_nothing(api: Api, key: str) -> None:
+    for header, value in (("X-API-Key", key), ("api-key", key), ("Authorization", f"Bearer {key}")):
+        answer = await api.browser().get("/api/v1/users/me/", headers={header.encode(): value.encode()})
+        assert answer.status_code == 401
+
+
+async def test_a_token_counts_before_a_key(api: Api) -> None:
+    owner = await api.client()
+    key = (await make_key(owner))["key"]
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    anna.headers["X-API-Key"] = key
+    assert (await anna.get("/api/v1/users/me/")).json()["email"] == "anna@example.se"
+    anna.headers["Authorization"] = "Bearer nonsense"
+    assert await me(anna) == 401
+
+
+async def test_operators_and_users_keys_do_not_open_each_others_doors(api: Api) -> None:
+    key = (await make_key(await api.client(), "read", "write", "admin"))["key"]
+    assert (await holder(api, key).get("/api/v1/sysadmin/observability/oidc-debug/")).status_code == 401
+
+
+async def test_every_route_asks_for_a_scope_and_lists_name_routes_that_exist(api: Api) -> None:
+    served = set(routes(api.application))
+    assert served >= scopes.OF_ASSISTANT
+    assert served >= scopes.LOOKING - {("POST", "/api/v1/analysis/")}
+    assert served >= scopes.FOR_ALL
+    for method, path in served - scopes.FOR_ALL:
+        assert scopes.needed(method, path), f"{method} {path}"
+    for prefix in scopes.ASKING:
+        assert any(path.startswith(prefix) for _, path in served), prefix
+
+
+async def test_a_key_lacks_what_its_scopes_do_not_name(api: Api) -> None:
+    owner = await api.client()
+    space = await make_space(owner)
+    assistant = await make_assistant(owner, space)
+    question = {"assistant_id": assistant, "question": "Hej?"}
+    tried = {
+        "read": ("GET", f"/api/v1/spaces/{space}/", None),
+        "write": ("POST", "/api/v1/spaces/", {"name": "Ny"}),
+        "ask": ("POST", "/api/v1/conversations/", question),
+        "admin": ("GET", "/api/v1/admin/users/", None),
+    }
+    for given in (["read"], ["ask"], ["write"], ["read", "admin"], ["read", "ask", "write", "admin"]):
+        client = holder(api, (await make_key(owner, *given))["key"])
+        for scope, (method, path, body) in tried.items():
+            answer = await client.request(method, path, json=body)
+            allowed = scope in given
+            assert (answer.status_code < 400) == allowed, f"{given} {method} {path}: {answer.status_code}"
+            if not allowed:
+                assert answer.status_code == 403
+        assert await me(client) == 200
+    [refused, *_] = await entries(api, "access_denied")
+    assert refused.actor_kind == "api_key"
+
+
+async def test_a_key_has_never_more_than_its_owner(api: Api) -> None:
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    refused = await anna.post(KEYS, json={"name": "x", "scopes": ["read", "admin"]})
+    assert (refused.status_code, refused.json()["field"]) == (422, "scopes")
+    owner = await api.client()
+    key = holder(api, (await make_key(owner, "read", "admin"))["key"])
+    assert (await key.get("/api/v1/admin/users/")).status_code == 200
+    await make_administrator(api, "bo@example.se")
+    bo = await api.client("bo@example.se")
+    theirs = holder(api, (await make_key(bo, "read", "admin"))["key"])
+    assert (await theirs.get("/api/v1/admin/users/")).status_code == 200
+    found = await api.runtime.services.users.find(api.owner, "bo@example.se")
+    await api.runtime.services.users.set_roles(api.owner, found, ["User"])
+    assert (await theirs.get("/api/v1/admin/users/")).status_code == 403
+
+
+async def make_administrator(api: Api, email: str) -> UUID:
+    return await api.user(email, "Owner")
+
+
+async def test_nobody_can_read_or_use_the_keys_of_others(api: Api, other: Actor) -> None:
+    owner = await api.client()
+    made = await make_key(owner)
+    await api.user("anna@example.se")
+    for stranger in (await api.client("anna@example.se"), await api.client(other.email)):
+        assert made["id"] not in (await stranger.get(KEYS)).text
+        for method, path, body in (
+            ("GET", f"{KEYS}{made['id']}/", None),
+            ("PATCH", f"{KEYS}{made['id']}/", {"name": "Mitt"}),
+            ("DELETE", f"{KEYS}{made['id']}/", None),
+            ("POST", f"{KEYS}{made['id']}/rotate/", {}),
+        ):
+            assert (await stranger.request(method, path, json=body)).status_code == 404
+    spy = holder(api, (await make_key(await api.client(other.email), "read", "write", "admin"))["key"])
+    space = await make_space(owner)
+    assert (await spy.get(f"/api/v1/spaces/{space}/")).status_code == 404
+    assert made["id"] not in (await spy.get(KEYS, params={"all": True})).text
+    assert await me(holder(api, made["key"])) == 200
+
+
+async def test_no_key_makes_or_changes_keys(api: Api) -> None:
+    made = await make_key(await api.client(), "read", "ask", "write", "admin")
+    client = holder(api, made["key"])
+    assert (await client.post(KEYS, json={"name": "Efterföljare"})).status_code == 403
+    assert (await client.patch(f"{KEYS}{made['id']}/", json={"networks": []})).status_code == 403
+    assert (await client.post(f"{KEYS}{made['id']}/rotate/", json={})).status_code == 403
+    assert (await client.get("/api/v1/users/api-keys/")).status_code == 403
+    assert (await client.delete(f"{KEYS}{made['id']}/")).status_code == 200
+    assert await me(client) == 401
+
+
+async def test_revoked_expired_and_foreign_keys_are_refused_and_recorded(api: Api) -> None:
+    owner = await api.client()
+    owner.headers["accept-language"] = "en"
+    revoked, expired = await make_key(owner), await make_key(owner)
+    foreign = await make_key(owner, networks=["192.0.2.0/24", "2001:db8::/32"])
+    ours = await make_key(owner, networks=["127.0.0.1"])
+    await owner.delete(f"{KEYS}{revoked['id']}/")
+    await change(api, expired["id"], expires_at=now() - timedelta(seconds=1))
+    for made, why in ((revoked, "revoked"), (expired, "expired"), (foreign, "network")):
+        client = holder(api, made["key"])
+        client.headers["accept-language"] = "en"
+        for _ in range(3):
+            answer = await client.get("/api/v1/users/me/")
+            assert answer.status_code == 401
+            assert why in answer.json()["message"]
+    assert await me(holder(api, ours["key"])) == 200
+    found = await entries(api, "api_key_refused")
+    assert sorted(str(e.entity_id) for e in found) == sorted(k["id"] for k in (revoked, expired, foreign))
+    assert {(e.actor_kind, e.outcome, e.changes["api_key"]["name"]) for e in found} == {
+        ("api_key", "failure", "Skript")
+    }
+    states = {k["id"]: k["state"] for k in (await owner.get(KEYS)).json()["items"]}
+    assert [states[k["id"]] for k in (revoked, expired, foreign)] == ["revoked", "expired", "active"]
+
+
+async def test_networks_are_checked_when_given(api: Api) -> None:
+    owner = await api.client()
+    answer = await owner.post(KEYS, json={"name": "x", "networks": ["everywhere"]})
+    assert (answer.status_code, answer.json()["field"]) == (422, "networks")
+    made = await make_key(owner, networks=["10.1.2.3", "10.0.0.7/8"])
+    assert made["networks"] == ["10.1.2.3/32", "10.0.0.0/8"]
+
+
+async def test_renewing_lets_the_old_secret_work_for_a_while(api: Api) -> None:
+    owner = await api.client()
+    made = await make_key(owner)
+    first = made["key"]
+    rotated = (await owner.post(f"{KEYS}{made['id']}/rotate/", json={"grace_hours": 2})).json()
+    second = rotated["key"]
+    assert rotated["id"] == made["id"]
+    assert first != second
+    assert [await me(holder(api, key)) for key in (first, second)] == [200, 200]
+    await change(api, made["id"], previous_until=now() - timedelta(seconds=1))
+    assert [await me(holder(api, key)) for key in (first, second)] == [401, 200]
+    third = (await owner.post(f"{KEYS}{made['id']}/rotate/", json={})).json()["key"]
+    assert [await me(holder(api, key)) for key in (first, second, third)] == [401, 401, 200]
+    assert len(await entries(api, "api_key_rotated")) == 2
+
+
+async def test_the_use_of_a_key_is_noted_once_a_minute(api: Api) -> None:
+    owner = await api.client()
+    made = await make_key(owner)
+    assert made["last_used_at"] is None
+    client, path = holder(api, made["key"]), f"{KEYS}{made['id']}/"
+    noted = []
+    for _ in range(3):
+        assert await me(client) == 200
+        await api.runtime.services.key_identity.settle()
+        noted.append((await owner.get(path)).json()["last_used_at"])
+    assert noted[0] is not None
+    assert len(set(noted)) == 1
+    await change(api, made["id"], last_used_at=now() - timedelta(minutes=2))
+    assert await me(client) == 200
+    await api.runtime.services.key_identity.settle()
+    assert (await owner.get(path)).json()["last_used_at"] > noted[0]
+
+
+async def test_a_key_has_its_own_limit(api: Api) -> None:
+    owner = await api.client()
+    client = holder(api, (await make_key(owner, requests_per_minute=3))["key"])
+    codes = [await me(client) for _ in range(5)]
+    assert codes == [200, 200, 200, 429, 429]
+    assert int((await client.get("/api/v1/users/me/")).headers["retry-after"]) >= 1
+    assert await me(owner) == 200
+
+
+async def test_older_clients_get_a_new_key_in_place_of_the_one_before(api: Api) -> None:
+    owner = await api.client()
+    kept = (await make_key(owner))["key"]
+    first = (await owner.get("/api/v1/users/api-keys/")).json()
+    assert set(first) >= {"key", "truncated_key"}
+    assert first["truncated_key"] == first["key"][-4:]
+    second = (await owner.get("/api/v1/users/api-keys/")).json()
+    assert [await me(holder(api, key)) for key in (first["key"], second["key"], kept)] == [401, 200, 200]
+    assert (await owner.get("/api/v1/users/me/")).json()["truncated_api_key"] == second["truncated_key"]
+    assert (await holder(api, second["key"]).get("/api/v1/admin/users/")).status_code == 200
+
+
+async def test_another_site_cannot_make_a_browser_replace_a_key(api: Api) -> None:
+    browser = await browser_session(api)
+    assert (await browser.get("/api/v1/users/me/")).status_code == 200
+    assert (await browser.get("/api/v1/users/api-keys/")).status_code == 403
+    assert (await browser.get(KEYS)).json()["items"] == []
+
+
+async def test_secrets_and_digests_are_nowhere_but_in_the_answer_that_made_them(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="")
+    owner = await api.client()
+    made = await make_key(owner)
+    renewed = (await owner.post(f"{KEYS}{made['id']}/rotate/", json={"grace_hours": 1})).json()
+    await me(holder(api, made["key"]))
+    await owner.delete(f"{KEYS}{made['id']}/")
+    await me(holder(api, renewed["key"]))
+    secret = [made["key"], renewed["key"], digest_of(made["key"]), digest_of(renewed["key"])]
+    shown = [
+        (await owner.get(KEYS)).text,
+        (await owner.get(KEYS, params={"all": True})).text,
+        (await owner.get(f"{KEYS}{made['id']}/")).text,
+        (await owner.get("/api/v1/users/me/")).text,
+        (await owner.get("/api/v1/admin/users/")).text,
+        "\n".join(r.getMessage() for r in caplog.records if r.name.split(".")[0] in ("app", "domain", "storage")),
+    ]
+    for action in ("api_key_generated", "api_key_rotated", "api_key_revoked", "api_key_refused"):
+        found = await entries(api, action)
+        assert found, action
+        shown += [json.dumps(e.changes) + e.description + str(e.error) for e in found]
+    for text in shown:
+        assert not any(word in text for word in secret)
+
+
+async def test_the_organisation_says_who_makes_keys_and_how_long_they_live(api: Api) -> None:
+    owner = await api.client()
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    rules = "/api/v1/admin/api-key-rules/"
+    assert (await anna.get(rules)).json() == {"makers": "everybody", "longest_days": 365, "may_make": True}
+    assert (await anna.patch(rules, json={"makers": "everybody", "longest_days": None})).status_code == 403
+    too_long = (now() + timedelta(days=400)).isoformat()
+    for end in (too_long, None, (now() - timedelta(days=1)).isoformat(), "2099-01-01T00:00:00"):
+        answer = await anna.post(KEYS, json={"name": "x", "expires_at": end})
+        assert (answer.status_code, answer.json()["field"]) == (422, "expires_at")
+    assert (await owner.patch(rules, json={"makers": "administrators", "longest_days": None})).status_code == 200
+    assert (await anna.post(KEYS, json={"name": "x"})).status_code == 403
+    assert (await anna.get("/api/v1/users/api-keys/")).status_code == 403
+    assert (await make_key(owner, expires_at=None))["expires_at"] is None
+    [entry] = await entries(api, "tenant_settings_updated")
+    assert entry.changes["new"] == {"makers": "administrators", "longest_days": None}
+
+
+async def test_administrators_see_all_keys_and_revoke_them_but_cannot_take_them_over(api: Api) -> None:
+    owner = await api.client()
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    made = await make_key(anna)
+    [listed] = (await owner.get(KEYS, params={"all": True, "search": "anna"})).json()["items"]
+    assert (listed["id"], listed["owner_name"], listed["manageable"]) == (made["id"], "anna", False)
+    assert (await anna.get(KEYS, params={"all": True})).status_code == 403
+    assert (await owner.post(f"{KEYS}{made['id']}/rotate/", json={})).status_code == 403
+    assert (await owner.patch(f"{KEYS}{made['id']}/", json={"networks": []})).status_code == 403
+    assert (await owner.delete(f"{KEYS}{made['id']}/")).status_code == 200
+    assert await me(holder(api, made["key"])) == 401
+
+
+async def test_keys_are_paged(api: Api) -> None:
+    owner = await api.client()
+    ids = [(await make_key(owner))["id"] for _ in range(5)]
+    found, cursor = [], None
+    while True:
+        params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = (await owner.get(KEYS, params=params)).json()
+        assert page["total_count"] == 5
+        found += [key["id"] for key in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == ids[::-1]
+
+
+async def test_keys_end_with_their_owner_and_come_back_only_with_a_reactivation(api: Api) -> None:
+    anna_id = await api.user("anna@example.se")
+    key = holder(api, (await make_key(await api.client("anna@example.se")))["key"])
+    users = api.runtime.services.users
+    await users.deactivate(api.owner, anna_id)
+    assert await me(key) == 403
+    await users.reactivate(api.owner, anna_id)
+    assert await me(key) == 200
+    await users.delete(api.owner, anna_id)
+    assert await me(key) == 401
+    await users.restore(api.owner, anna_id)
+    assert await me(key) == 401
+
+
+async def test_an_account_is_made_with_a_key_only_when_asked_for(api: Api) -> None:
+    owner = await api.client()
+    body = {"email": "x@example.se", "password": "correct horse battery staple", "roles": [], "predefined_roles": []}
+    plain = await owner.post("/api/v1/admin/users/", json=body)
+    assert plain.json()["api_key"] is None
+    asked = await owner.post(
+        "/api/v1/admin/users/", params={"with_api_key": True}, json={**body, "email": "y@example.se"}
+    )
+    assert asked.status_code == 201
+    key = asked.json()["api_key"]
+    assert key["truncated_key"] == key["key"][-4:]
+    answer = await holder(api, key["key"]).get("/api/v1/users/me/")
+    assert answer.json()["email"] == "y@example.se"
+
+
+# Assistants' keys
+
+
+async def talking(api: Api) -> tuple[httpx.AsyncClient, str, httpx.AsyncClient]:
+    """The owner, an assistant, and a program with the assistant's key."""
+    owner = await api.client()
+    assistant = await make_assistant(owner, await make_space(owner))
+    made = await make_key(owner, path=f"/api/v1/assistants/{assistant}/api-keys/")
+    assert made["key"].startswith("ina_")
+    return owner, assistant, holder(api, made["key"])
+
+
+async def test_an_assistants_key_asks_its_assistant_and_keeps_what_is_its_own(api: Api) -> None:
+    owner, assistant, program = await talking(api)
+    file = (await program.post("/api/v1/files/", files={"upload_file": ("a.txt", b"Fyra")})).json()["id"]
+    body = {"question": "Hej?", "files": [{"id": file}]}
+    answer = await program.post(f"/api/v1/assistants/{assistant}/sessions/", json=body)
+    assert answer.status_code == 200, answer.text
+    session = answer.json()["session_id"]
+    again = await program.post("/api/v1/conversations/", json={"session_id": session, "question": "Och?"})
+    assert again.status_code == 200
+    assert [s["id"] for s in (await program.get("/api/v1/conversations/")).json()["items"]] == [session]
+    feedback = await program.post(f"/api/v1/assistants/{assistant}/sessions/{session}/feedback/", json={"value": 1})
+    assert feedback.status_code == 200
+    assert (await program.get("/api/v1/settings/")).status_code == 200
+    # Neither side sees the other's.
+    mine = (await owner.post("/api/v1/conversations/", json={"assistant_id": assistant, "question": "Min"})).json()
+    own_file = (await owner.post("/api/v1/files/", files={"upload_file": ("b.txt", b"Min")})).json()["id"]
+    assert (await owner.get("/api/v1/conversations/")).json()["count"] == 1
+    assert (await owner.get(f"/api/v1/conversations/{session}/")).status_code == 404
+    assert (await owner.get(f"/api/v1/files/{file}/")).status_code == 404
+    assert file not in (await owner.get("/api/v1/files/")).text
+    for path in (f"conversations/{mine['session_id']}/", f"files/{own_file}/"):
+        assert (await program.get(f"/api/v1/{path}")).status_code == 404
+    another = await make_key(owner, path=f"/api/v1/assistants/{assistant}/api-keys/")
+    assert (await holder(api, another["key"]).get(f"/api/v1/conversations/{session}/")).status_code == 404
+    await owner.post(f"{KEYS}{another['id']}/rotate/", json={})
+    attach = {"question": "Läs", "assistant_id": assistant, "files": [{"id": own_file}]}
+    assert (await program.post("/api/v1/conversations/", json=attach)).status_code == 404
+    assert [e.actor_kind for e in await entries(api, "question_asked")].count("api_key") == 2
+
+
+async def test_an_assistants_key_opens_nothing_else(api: Api) -> None:
+    owner, assistant, program = await talking(api)
+    elsewhere = await make_assistant(owner, await make_space(owner, "Annat"))
+    for method, path in routes(api.application):
+        if (method, path) in scopes.OF_ASSISTANT | OPEN:
+            continue
+        filled = path.replace("{id}", assistant)
+        filled = "/".join(str(uuid4()) if part.startswith("{") else part for part in filled.split("/"))
+        answer = await program.request(method, filled, json={})
+        assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
+    question = {"question": "Hej?"}
+    assert (await program.post(f"/api/v1/assistants/{elsewhere}/sessions/", json=question)).status_code == 401
+    other = await program.post("/api/v1/conversations/", json={**question, "assistant_id": elsewhere})
+    assert other.status_code == 401
+    assert (await program.post(f"/api/v1/assistants/{assistant}/sessions/", json=question)).status_code == 200
+
+
+async def test_an_assistants_key_goes_with_the_assistant(api: Api) -> None:
+    owner, assistant, program = await talking(api)
+    stored = await program.post("/api/v1/files/", files={"upload_file": ("a.txt", b"Bara nyckelns")})
+    assert stored.status_code == 200
+    folder = api.runtime.settings.data_dir / "files"
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 1
+    assert (await owner.delete(f"/api/v1/assistants/{assistant}/")).status_code == 204
+    assert (await program.get("/api/v1/conversations/")).status_code == 401
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+async def test_only_editors_make_and_see_keys_of_an_assistant(api: Api, other: Actor) -> None:
+    owner, assistant, _ = await talking(api)
+    [space] = {a["space_id"] for a in [(await owner.get(f"/api/v1/assistants/{assistant}/")).json()]}
+    anna = await api.user("anna@example.se")
+    await owner.post(f"/api/v1/assistants/{assistant}/publish/", params={"published": True})
+    await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna), "role": "viewer"})
+    path = f"/api/v1/assistants/{assistant}/api-keys/"
+    for client, expected in ((await api.client("anna@example.se"), 403), (await api.client(other.email), 404)):
+        assert (await client.get(path)).status_code == expected
+        assert (await client.post(path, json={"name": "x"})).status_code == expected
+        assert (await client.get(KEYS, params={"assistant_id": assistant})).status_code == expected
+    listed = (await owner.get(KEYS, params={"assistant_id": assistant})).json()["items"]
+    assert [key["scopes"] for key in listed] == [["ask"]]
+    legacy = (await owner.get(path)).json()
+    assert legacy["key"].startswith("ina_")
+    assert (await holder(api, legacy["key"]).get("/api/v1/conversations/")).status_code == 200
+
+
+# Service accounts
+
+
+async def test_a_service_account_works_with_keys_and_never_signs_in(api: Api) -> None:
+    owner = await api.client()
+    before = (await owner.get("/api/v1/admin/users/")).json()["metadata"]
+    role = next(r for r in (await owner.get("/api/v1/admin/predefined-roles/")).json() if r["name"] == "User")
+    body = {"name": "E-tjänsten", "description": "Svarar på webben", "roles": [role["id"]]}
+    account = (await owner.post(ACCOUNTS, json=body)).json()
+    assert [account["name"], account["state"], account["roles"][0]["name"]] == ["E-tjänsten", "active", "User"]
+    key = await make_key(owner, "read", "ask", "write", path=f"{ACCOUNTS}{account['id']}/api-keys/")
+    program = holder(api, key["key"])
+    assert (await program.get("/api/v1/users/me/")).json()["username"] == "E-tjänsten"
+    space = await make_space(program, "Tjänstens yta")
+    assert (await owner.get(f"/api/v1/spaces/{space}/")).status_code == 404
+    [entry] = await entries(api, "space_created")
+    assert (entry.actor_kind, entry.actor_id) == ("api_key", UUID(account["id"]))
+    assert entry.changes["api_key"] == {"id": key["id"], "name": "Skript"}
+    assert entry.actor_name == f"{account['email']} · Skript"
+    # It is counted nowhere as a person, and the routes about people do not know it.
+    listed = (await owner.get("/api/v1/admin/users/")).json()
+    assert listed["metadata"] == before
+    assert account["email"] not in json.dumps(listed)
+    for path in (account["id"], account["email"]):
+        assert (await owner.get(f"/api/v1/admin/users/{path}/")).status_code == 404
+        password = {"password": "correct horse battery staple"}
+        assert (await owner.post(f"/api/v1/admin/users/{path}/", json=password)).status_code == 404
+    form = {"username": account["email"], "password": ""}
+    assert (await api.browser().post("/api/v1/users/login/token/", data=form)).status_code in (401, 422)
+    holders = {v.held.name: v.holders for v in await api.runtime.services.roles.all(api.owner)}
+    assert holders["User"] == 0
+
+
+async def test_a_service_account_ends_with_its_keys(api: Api) -> None:
+    owner = await api.client()
+    account = (await owner.post(ACCOUNTS, json={"name": "Robot"})).json()
+    path = f"{ACCOUNTS}{account['id']}/"
+    program = holder(api, (await make_key(owner, "read", path=f"{path}api-keys/"))["key"])
+    assert (await owner.get(path)).json()["keys"] == 1
+    assert (await owner.patch(path, json={"state": "inactive", "description": "Vilar"})).json()["state"] == "inactive"
+    assert await me(program) == 403
+    assert (await owner.patch(path, json={"state": "active"})).json()["description"] == "Vilar"
+    assert await me(program) == 200
+    assert (await owner.delete(path)).status_code == 200
+    assert await me(program) == 401
+    assert (await owner.get(path)).status_code == 404
+    actions = ("created", "updated", "deleted")
+    assert [len(await entries(api, f"service_account_{action}")) for action in actions] == [1, 2, 1]
+
+
+async def test_service_accounts_are_for_administrators_within_their_own_rights(api: Api, other: Actor) -> None:
+    owner = await api.client()
+    account = (await owner.post(ACCOUNTS, json={"name": "Robot"})).json()
+    await api.user("anna@example.se")
+    for client, expected in ((await api.client("anna@example.se"), 403), (await api.client(other.email), 404)):
+        assert (await client.get(f"{ACCOUNTS}{account['id']}/")).status_code == expected
+        assert (await client.patch(f"{ACCOUNTS}{account['id']}/", json={"name": "x"})).status_code == expected
+        assert (await client.delete(f"{ACCOUNTS}{account['id']}/")).status_code == expected
+        created = await client.post(f"{ACCOUNTS}{account['id']}/api-keys/", json={"name": "x"})
+        assert created.status_code == expected
+    # An administrator of few rights gets no key to more.
+    role = await api.runtime.services.roles.create(api.owner, "Nyckelhållare", ["admin"])
+    await api.user("bo@example.se", str(role.held.id))
+    powerful = next(r for r in (await owner.get("/api/v1/admin/predefined-roles/")).json() if r["name"] == "Owner")
+    await owner.patch(f"{ACCOUNTS}{account['id']}/", json={"roles": [powerful["id"]]})
+    kept = await make_key(owner, "read", path=f"{ACCOUNTS}{account['id']}/api-keys/")
+    bo = await api.client("bo@example.se")
+    assert (await bo.post(f"{ACCOUNTS}{account['id']}/api-keys/", json={"name": "x"})).status_code == 403
+    assert (await bo.post(f"{KEYS}{kept['id']}/rotate/", json={})).status_code == 403
+    assert (await bo.post(ACCOUNTS, json={"name": "Ny", "roles": [powerful["id"]]})).status_code == 403
+
+
+# What is open for long
+
+
+async def end_by_revoking(api: Api, key: dict[str, Any], user_id: UUID) -> None:
+    await api.runtime.services.api_keys.revoke(api.owner, UUID(key["id"]))
+
+
+async def end_by_deactivating(api: Api, key: dict[str, Any], user_id: UUID) -> None:
+    await api.runtime.services.users.deactivate(api.owner, user_id)
+
+
+@pytest.mark.parametrize("end", [end_by_revoking, end_by_deactivating])
+async def test_a_stream_breaks_off_within_a_second_when_its_key_ends(api: Api, provider: Provider, end: Any) -> None:
+    owner = await api.client()
+    anna_id = await api.user("anna@example.se")
+    space = await make_space(owner)
+    assistant = await make_assistant(owner, space)
+    await owner.post(f"/api/v1/assistants/{assistant}/publish/", params={"published": True})
+    await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna_id), "role": "viewer"})
+    await use_model(owner, provider, "hang:5", assistant)
+    key = await make_key(await api.client("anna@example.se"), "ask")
+    program = holder(api, key["key"])
+    body = {"assistant_id": assistant, "question": "Hej?", "stream": True}
+    asking = asyncio.create_task(program.post("/api/v1/conversations/", json=body))
+    await until(lambda: bool(provider.seen.requests))
+    await listening(api, key)
+    await end(api, key, anna_id)
+    async with asyncio.timeout(1):
+        answer = await asking
+    assert "done" not in [event["event"] for event in events_of(answer.text)]
+
+
+class Socket:
+    """A client of the socket, as the server sees it."""
+
+    def __init__(self, api: Api, credential: str) -> None:
+        self.said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._heard.put_nowait({"type": "websocket.connect"})
+        protocols = ["intric", f"auth_{credential}"]
+        scope = {
+            "type": "websocket", "path": "/api/v1/ws", "raw_path": b"/api/v1/ws", "query_string": b"", "scheme": "ws",
+            "server": ("localhost", 80), "client": ("127.0.0.1", 5), "subprotocols": protocols, "root_path": "",
+            "headers": [(b"host", b"localhost"), (b"sec-websocket-protocol", ", ".join(protocols).encode())],
+        }  # fmt: skip
+        self.task = asyncio.create_task(api.application(scope, self._heard.get, self.said.put))
+
+    async def event(self) -> str:
+        """What the server does next, and how it closes."""
+        async with asyncio.timeout(1):
+            said = await self.said.get()
+        return f"{said['type']} {said.get('code', '')}".strip()
+
+
+@pytest.mark.parametrize("end", [end_by_revoking, end_by_deactivating])
+async def test_a_socket_closes_within_a_second_when_its_key_ends(api: Api, end: Any) -> None:
+    anna_id = await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    no_reader, key = await make_key(anna, "ask"), await make_key(anna, "read")
+    assert await Socket(api, no_reader["key"]).event() == "websocket.close 1008"
+    socket = Socket(api, key["key"])
+    assert await socket.event() == "websocket.accept"
+    await listening(api, key)
+    await end(api, key, anna_id)
+    assert await socket.event() == "websocket.close 1000"
+    await socket.task
+    assert await Socket(api, key["key"]).event() == "websocket.close 1008"
+
+
+async def listening(api: Api, key: dict[str, Any]) -> None:
+    """Whatever is open with the key has begun to wait for its end."""
+    await until(lambda: f"api_key:{key['id']}" in api.runtime.bus._listeners)
+
+
+async def until(true: Any) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.01)
