@@ -14,6 +14,7 @@ from app.api import present, wire
 from app.api.base import AccessEnd, Caller, Ending, Running, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
+from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, MessageSource
 from domain.conversations.service import Asked, ConversationView, Question
@@ -197,7 +198,7 @@ async def answer(
     if stream:
         made = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked, ending)
         return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
-    return await _whole(running.services, actor, asked, version)
+    return await unless_ended(_whole(running.services, actor, asked, version), ending)
 
 
 async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:

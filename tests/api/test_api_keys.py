@@ -15,6 +15,8 @@ from domain.api_keys.entities import ApiKey, digest_of
 from domain.audit.repository import AuditFilter
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
+from domain.kernel.events import Signal
+from domain.tenants.entities import Tenant, TenantState
 from tests.api.test_conversations import use_model
 from tests.api.test_identity import browser_session
 from tests.security.test_routes import OPEN, routes
@@ -100,7 +102,7 @@ async def test_operators_and_users_keys_do_not_open_each_others_doors(api: Api) 
 async def test_every_route_asks_for_a_scope_and_lists_name_routes_that_exist(api: Api) -> None:
     served = set(routes(api.application))
     assert served >= scopes.OF_ASSISTANT
-    assert served >= scopes.LOOKING - {("POST", "/api/v1/analysis/")}
+    assert served >= scopes.LOOKING
     assert served >= scopes.FOR_ALL
     for method, path in served - scopes.FOR_ALL:
         assert scopes.needed(method, path), f"{method} {path}"
@@ -554,8 +556,22 @@ async def end_by_deactivating(api: Api, key: dict[str, Any], user_id: UUID) -> N
     await api.runtime.services.users.deactivate(api.owner, user_id)
 
 
-@pytest.mark.parametrize("end", [end_by_revoking, end_by_deactivating])
-async def test_a_stream_breaks_off_within_a_second_when_its_key_ends(api: Api, provider: Provider, end: Any) -> None:
+async def end_by_suspending(api: Api, key: dict[str, Any], user_id: UUID) -> None:
+    async with api.runtime.services.users._uow.begin(api.owner.tenant_id) as tx:
+        tenant = await tx.get(Tenant, api.owner.tenant_id)
+        assert tenant is not None
+        tenant.state = TenantState.SUSPENDED
+        tx.signal(Signal(f"tenant:{tenant.id}", "suspended"))
+
+
+ENDS = [end_by_revoking, end_by_deactivating, end_by_suspending]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("end", ENDS)
+async def test_an_answer_breaks_off_within_a_second_when_its_key_ends(
+    api: Api, provider: Provider, end: Any, stream: bool
+) -> None:
     owner = await api.client()
     anna_id = await api.user("anna@example.se")
     space = await make_space(owner)
@@ -565,14 +581,17 @@ async def test_a_stream_breaks_off_within_a_second_when_its_key_ends(api: Api, p
     await use_model(owner, provider, "hang:5", assistant)
     key = await make_key(await api.client("anna@example.se"), "ask")
     program = holder(api, key["key"])
-    body = {"assistant_id": assistant, "question": "Hej?", "stream": True}
+    body = {"assistant_id": assistant, "question": "Hej?", "stream": stream}
     asking = asyncio.create_task(program.post("/api/v1/conversations/", json=body))
     await until(lambda: bool(provider.seen.requests))
     await listening(api, key)
     await end(api, key, anna_id)
     async with asyncio.timeout(1):
         answer = await asking
-    assert "done" not in [event["event"] for event in events_of(answer.text)]
+    if stream:
+        assert "done" not in [event["event"] for event in events_of(answer.text)]
+    else:
+        assert answer.status_code == 401
 
 
 class Socket:
@@ -597,7 +616,7 @@ class Socket:
         return f"{said['type']} {said.get('code', '')}".strip()
 
 
-@pytest.mark.parametrize("end", [end_by_revoking, end_by_deactivating])
+@pytest.mark.parametrize("end", ENDS)
 async def test_a_socket_closes_within_a_second_when_its_key_ends(api: Api, end: Any) -> None:
     anna_id = await api.user("anna@example.se")
     anna = await api.client("anna@example.se")
