@@ -65,8 +65,8 @@ class ApiKeyRepository(Protocol):
     async def of_space(self, space_id: UUID) -> Sequence[ApiKey]:
         """All keys of the assistants of a space, revoked ones too."""
 
-    async def newest_tail(self, user_id: UUID, moment: datetime) -> str | None:
-        """The last four characters of the user's newest own key that works at `moment`."""
+    async def owner(self, user_id: UUID, moment: datetime) -> tuple[User, str | None] | None:
+        """A user with the last four characters of their newest own key that works at `moment`, in one look."""
 
     async def counts(self, user_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
         """How many own keys of each user work at `moment`."""

@@ -92,11 +92,10 @@ class UserService:
     async def me(self, actor: Actor) -> UserView:
         """The actor's own account."""
         async with self._uow.read(actor.tenant_id) as tx:
-            user = await tx.get(User, actor.user_id)
-            if user is None or user.state == UserState.DELETED:
+            found = await tx.api_keys.owner(actor.user_id, now())
+            if found is None or found[0].state == UserState.DELETED:
                 raise NotFound(N_("The user was not found."))
-            view = (await self._views(tx, [user]))[0]
-            return replace(view, key_tail=await tx.api_keys.newest_tail(user.id, now()))
+            return replace((await self._views(tx, [found[0]]))[0], key_tail=found[1])
 
     async def tenant(self, actor: Actor) -> Tenant:
         """The actor's organisation."""

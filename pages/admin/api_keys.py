@@ -116,7 +116,7 @@ class _Accounts:
 
         with box("rowline").props("role=listitem"):
             icon("smart_toy")
-            with box("grow"):
+            with box("grow").style("min-width:170px"):
                 ui.label(user.display_name).classes("name")
                 if user.description:
                     ui.label(user.description).classes("sub")

@@ -70,7 +70,7 @@ class KeyList:
         key = view.key
         with box("rowline").props("role=listitem"):
             icon("smart_toy" if key.kind == KeyKind.SERVICE_ACCOUNT else "key")
-            with box("grow"):
+            with box("grow").style("min-width:170px"):
                 ui.label(key.name).classes("name")
                 if self._owners:
                     ui.label(_owner(view)).classes("sub")
@@ -116,13 +116,14 @@ def _owner(view: KeyView) -> str:
 def _facts(view: KeyView) -> list[str]:
     key = view.key
     facts = [f"{key.start}…{key.last_four}", scope_names(key.scopes)]
-    facts.append(_("Ends {moment}", moment=moment(key.expires_at)) if key.expires_at else _("No end"))
+    if view.state is not KeyState.REVOKED:
+        facts.append(_("Ends {moment}", moment=moment(key.expires_at)) if key.expires_at else _("No end"))
     facts.append(_("Last used {moment}", moment=moment(key.last_used_at)) if key.last_used_at else _("Never used"))
     if key.networks:
         facts.append(", ".join(key.networks))
     if key.requests_per_minute:
         facts.append(ngettext("{n} request a minute", "{n} requests a minute", key.requests_per_minute))
-    if key.renewing(view.moment):
+    if view.state is KeyState.ACTIVE and key.renewing(view.moment):
         facts.append(_("Old secret until {moment}", moment=moment(key.previous_until)))
     return facts
 
@@ -154,8 +155,8 @@ class _Form:
                 ui.label(_("What the key may do")).classes("sub")
             for scope, (title, text) in SCOPES.items():
                 if scope is not Scope.ADMIN or admin:
-                    words = f"{_(title)}: {_(text)}"
-                    self.scopes[scope] = ui.checkbox(words, value=scope in chosen)
+                    with box("full-width"):
+                        self.scopes[scope] = ui.checkbox(f"{_(title)}: {_(text)}", value=scope in chosen)
 
     def _lives(self) -> ui.select:
         longest = self._rules.longest_days

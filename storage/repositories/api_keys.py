@@ -38,13 +38,15 @@ _WORKS: tuple[ColumnElement[bool], ...] = (
     api_keys.c.revoked_at.is_(None),
     or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > bindparam("moment", type_=Moment)),
 )
-_NEWEST_TAIL = standing(
+_NEWEST_TAIL = (
     select(api_keys.c.last_four)
     .select_from(ApiKey)
-    .where(api_keys.c.user_id == bindparam("user"), *_WORKS)
+    .where(api_keys.c.user_id == users.c.id, *_WORKS)
     .order_by(api_keys.c.id.desc())
     .limit(1)
+    .scalar_subquery()
 )
+_OWNER = standing(select(User, _NEWEST_TAIL).where(users.c.id == bindparam("user")))
 _ROWS = (
     select(ApiKey, User, assistants.c.name)
     .select_from(ApiKey)
@@ -118,10 +120,10 @@ class ApiKeyRepository:
         own = select(assistants.c.id).select_from(Assistant).where(assistants.c.space_id == space_id)
         return (await self._session.scalars(select(ApiKey).where(api_keys.c.assistant_id.in_(own)))).all()
 
-    async def newest_tail(self, user_id: UUID, moment: datetime) -> str | None:
-        """The end of the user's newest own key that works."""
-        found: str | None = await self._session.scalar(_NEWEST_TAIL, {"user": user_id, "moment": moment})
-        return found
+    async def owner(self, user_id: UUID, moment: datetime) -> tuple[User, str | None] | None:
+        """A user with the end of their newest own key that works."""
+        found = (await self._session.execute(_OWNER, {"user": user_id, "moment": moment})).first()
+        return (found[0], found[1]) if found else None
 
     async def counts(self, user_ids: Sequence[UUID], moment: datetime) -> dict[UUID, int]:
         """How many own keys of each user work."""
