@@ -59,6 +59,11 @@ def same_origin(connection: HTTPConnection, public_origin: str | None) -> bool:
     return urlsplit(origin).netloc == connection.headers.get("host")
 
 
+def _bearer_of(connection: HTTPConnection) -> str | None:
+    authorization = connection.headers.get("authorization", "")
+    return authorization[7:].strip() if authorization.lower().startswith("bearer ") else None
+
+
 class Callers:
     """Resolves callers to actors. A bearer token counts before an API key, and a key before a browser's cookie."""
 
@@ -80,19 +85,17 @@ class Callers:
 
     async def resolve(self, connection: HTTPConnection) -> Actor:
         """Whose credential a request carries, as of now."""
-        credential = self._sent(connection)
-        if credential:
-            return await self.by_credential(credential, origin_of(connection))
+        bearer, key = _bearer_of(connection), self._key_of(connection)
+        if bearer is not None:
+            return await self.by_credential(bearer, origin_of(connection))
+        if key:
+            return await self._keys.by_key(key, origin_of(connection))
         token = connection.cookies.get(cookie_name(connection))
         if not token:
             raise Unauthenticated
         return await self._identity.by_token(token, origin_of(connection))
 
-    def _sent(self, connection: HTTPConnection) -> str:
-        """The token or the key in the headers; empty when the request comes with a cookie or with nothing."""
-        authorization = connection.headers.get("authorization", "")
-        if authorization.lower().startswith("bearer "):
-            return authorization[7:].strip() or "-"
+    def _key_of(self, connection: HTTPConnection) -> str:
         return next(filter(None, (connection.headers.get(name) for name in self._key_headers)), "").strip()
 
     async def by_credential(self, credential: str, origin: Origin) -> Actor:
@@ -103,7 +106,7 @@ class Callers:
 
     def require_own_page(self, connection: HTTPConnection, actor: Actor) -> None:
         """Raise `Forbidden` when a browser's cookie came without the token that only our own pages have."""
-        if not self._sent(connection):
+        if _bearer_of(connection) is None and not self._key_of(connection):
             self._check_csrf(connection, actor.session_id)
 
     async def page_actor(self, connection: HTTPConnection) -> Actor | None:

@@ -85,6 +85,8 @@ async def test_a_token_counts_before_a_key(api: Api) -> None:
     anna = await api.client("anna@example.se")
     anna.headers["X-API-Key"] = key
     assert (await anna.get("/api/v1/users/me/")).json()["email"] == "anna@example.se"
+    token = anna.headers["Authorization"].removeprefix("Bearer ")
+    assert await me(holder(api, token)) == 401
     anna.headers["Authorization"] = "Bearer nonsense"
     assert await me(anna) == 401
 

@@ -94,3 +94,17 @@ async def test_only_editors_make_and_see_keys_of_an_assistant(api: Api, other: A
     legacy = (await owner.get(path)).json()
     assert legacy["key"].startswith("ina_")
     assert (await holder(api, legacy["key"]).get("/api/v1/conversations/")).status_code == 200
+
+
+async def test_an_assistants_key_reaches_no_further_than_its_maker(api: Api) -> None:
+    owner, assistant, _ = await talking(api)
+    space = (await owner.get(f"/api/v1/assistants/{assistant}/")).json()["space_id"]
+    anna_id = await api.user("anna@example.se")
+    await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna_id), "role": "editor"})
+    made = await make_key(await api.client("anna@example.se"), path=f"/api/v1/assistants/{assistant}/api-keys/")
+    program, path = holder(api, made["key"]), f"/api/v1/assistants/{assistant}/sessions/"
+    assert (await program.post(path, json={"question": "Hej?"})).status_code == 200
+    await owner.delete(f"/api/v1/spaces/{space}/members/{anna_id}/")
+    assert (await program.post(path, json={"question": "Hej?"})).status_code == 404
+    await api.runtime.services.users.delete(api.owner, anna_id)
+    assert (await program.post(path, json={"question": "Hej?"})).status_code == 401
