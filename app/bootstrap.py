@@ -19,10 +19,11 @@ from app.mail import SmtpMailer
 from app.observability.audit_stream import AuditStream
 from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
-from app.security.keys import KeyRing, derived, master_key
+from app.security.keys import KeyRing, MasterKeys
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
 from app.security.rate_limits import RateLimits, Rates
+from app.security.rotation import Rotation
 from domain.allowed_origins.service import AllowedOriginService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
@@ -61,14 +62,19 @@ log = logging.getLogger(__name__)
 FORGET_SECONDS = 6 * 3600.0
 
 
+def fernet_keys(settings: Settings) -> list[str]:
+    """Keys of encrypted values that were brought along."""
+    return [key for part in settings.fernet_keys.split(",") if (key := part.strip())]
+
+
 def redis_url(settings: Settings) -> str:
     """Where jobs and events go."""
     return settings.redis_url or valkey.url_of(settings.data_dir)
 
 
-def keys_of(settings: Settings) -> bytes:
-    """The master key."""
-    return master_key(settings.encryption_key, settings.data_dir / "keys")
+def keys_of(settings: Settings) -> MasterKeys:
+    """The master keys."""
+    return MasterKeys.of(settings.encryption_key, settings.data_dir / "keys")
 
 
 def database_path(settings: Settings) -> Path:
@@ -83,7 +89,7 @@ async def migrate_database(settings: Settings) -> None:
         await migrate.migrate_sqlite(database_path(settings))
     else:
         manage = settings.database_app_url is None
-        await migrate.migrate_postgres(settings.database_url, keys_of(settings), manage_role=manage)
+        await migrate.migrate_postgres(settings.database_url, keys_of(settings).oldest, manage_role=manage)
 
 
 async def check_database(settings: Settings) -> None:
@@ -98,7 +104,7 @@ def open_database(settings: Settings) -> Database:
     """The database that the settings name."""
     if settings.database_url is None:
         return Database.sqlite(database_path(settings))
-    return Database.postgres(settings.database_url, keys_of(settings), program_url=settings.database_app_url)
+    return Database.postgres(settings.database_url, keys_of(settings).keys, program_url=settings.database_app_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,9 @@ class Runtime:
     contents: BlobStore
     parser: DocumentParser
     token_key: bytes
+    former_token_keys: tuple[bytes, ...]
+    rotation: Rotation
+    ring: KeyRing
     watch: OidcWatch
     limits: RateLimits
     stream: AuditStream | None = None
@@ -130,9 +139,9 @@ class Runtime:
 
 async def build(settings: Settings, *, listen: bool = True, worker: bool = False) -> Runtime:
     """Put the parts together. With `listen`, events of other processes are brought in; a `worker` only sends some."""
-    master = keys_of(settings)
+    masters = keys_of(settings)
     database = open_database(settings)
-    ring = KeyRing(database, master)
+    ring = KeyRing(database, masters, fernet=fernet_keys(settings))
     contents = BlobStore(settings.data_dir / "files", ring)
     # A command that ends at once has nobody to tell.
     bus = Bus(redis_url(settings) if listen or worker else None)
@@ -142,10 +151,10 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     async def enqueue(tenant_id: UUID, job_id: UUID, lane: str) -> None:
         await wake(bus)
 
-    signer = Signer(derived(master, "audit"))
+    signer = Signer(*masters.derived("audit"))
     stream = AuditStream(settings.audit_stream_file) if settings.audit_stream_file else None
     uow = SqlUnitOfWork(
-        database, index, signer,
+        database, index, signer, ring,
         publish=bus.publish, enqueue=enqueue, forget=contents.delete, told=stream.tell if stream else None,
     )  # fmt: skip
     builtin = BuiltinEmbedder(
@@ -204,9 +213,25 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     )
     if listen:
         bus.start()
-    token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
+    secrets = [settings.jwt_secret] if settings.jwt_secret else [key.hex() for key in masters.derived("jwt")]
+    token_key, *former = (secret.encode() for secret in secrets)
+    rotation = Rotation(uow, directory, ring, contents, signer)
     return Runtime(
-        settings, services, database, directory, bus, guard, contents, parser, token_key, watch, limits, stream
+        settings,
+        services,
+        database,
+        directory,
+        bus,
+        guard,
+        contents,
+        parser,
+        token_key,
+        tuple(former),
+        rotation,
+        ring,
+        watch,
+        limits,
+        stream,
     )
 
 

@@ -1,5 +1,6 @@
 """Settings: typed, from the environment or `.env`, each with a default that works. `docs/settings.md` is made from here."""
 
+import base64
 import difflib
 import ipaddress
 import os
@@ -37,7 +38,12 @@ class Settings(BaseSettings):
         None, description="Address under which people reach the product, for instance https://ai.example.se."
     )
     encryption_key: str | None = Field(
-        None, description="Master key, 32 bytes in base64 or hexadecimal. Without it, one is kept in the data folder."
+        None,
+        description="Master key, 32 bytes in base64 or hexadecimal; several with commas, the newest first. "
+        "Without it, one is kept in the data folder.",
+    )
+    fernet_keys: str = Field(
+        "", description="Fernet keys of encrypted values that were brought along, with commas. They are only read with."
     )
     jwt_secret: str | None = Field(None, min_length=32, description="Signs API tokens. Derived from the master key.")
     jwt_audience: str = Field("samrad", description="The `aud` claim of API tokens.")
@@ -140,6 +146,18 @@ class Settings(BaseSettings):
         if value and not value.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
             raise ValueError("must begin with postgresql://")
         return value.replace("postgres://", "postgresql://", 1) if value else value
+
+    @field_validator("fernet_keys")
+    @classmethod
+    def _fernet(cls, value: str) -> str:
+        for key in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                whole = len(base64.urlsafe_b64decode(key)) == 32
+            except ValueError:
+                whole = False
+            if not whole:
+                raise ValueError("each Fernet key must be 32 bytes in URL-safe base64")
+        return value
 
     @field_validator("outbound_allow")
     @classmethod

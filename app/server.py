@@ -58,7 +58,13 @@ def create_api(runtime: Runtime) -> FastAPI:
     """The REST interface over running parts."""
     api = FastAPI(title="Samråd", version=__version__, description=DESCRIPTION, docs_url="/docs", redoc_url=None)
     settings = runtime.settings
-    rules = TokenRules(runtime.token_key, settings.jwt_issuer, settings.jwt_audience, settings.jwt_expiry_time)
+    rules = TokenRules(
+        runtime.token_key,
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_expiry_time,
+        runtime.former_token_keys,
+    )
     api.state.runtime, api.state.token_rules = runtime, rules
     api.state.callers = Callers(runtime.services.identity, rules)
     errors.install(api)

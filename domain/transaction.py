@@ -19,6 +19,7 @@ from domain.kernel.events import Change, Signal
 from domain.knowledge.repository import KnowledgeRepository
 from domain.models.repository import ModelRepository
 from domain.roles.repository import RoleRepository
+from domain.secrets.repository import SecretRepository
 from domain.spaces.repository import SpaceRepository
 from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
@@ -84,6 +85,10 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditRepository:
         """The repository of the audit log."""
+
+    @property
+    def secrets(self) -> SecretRepository:
+        """The repository of data keys and encrypted values."""
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order."""

@@ -121,7 +121,7 @@ class Answering:
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)
         plan.message.tokens_question = context.tokens
-        plan.message.trace |= {"query": plan.message.question, "left_out": context.left_out}
+        plan.message.trace["left_out"] = context.left_out
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
         if not run.sources and not run.text:
             run.ready.set()

@@ -193,6 +193,13 @@ class ProviderKeyMissing(ProviderFailed):
     default = N_("The AI provider refused the key. Check it under Administration, Models.")
 
 
+class KeyMissing(Failure):
+    """What is stored was encrypted with a key that the installation does not have."""
+
+    status, code = 503, 9026
+    default = N_("A stored value was encrypted with a key that is missing here.")
+
+
 class ProviderInactive(ProviderFailed):
     """The provider is switched off."""
 
