@@ -141,7 +141,12 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     """Put the parts together. With `listen`, events of other processes are brought in; a `worker` only sends some."""
     masters = keys_of(settings)
     database = open_database(settings)
-    ring = KeyRing(database, masters, fernet=fernet_keys(settings))
+    signer = Signer(*masters.derived("audit"))
+
+    def renewed(masters: MasterKeys) -> None:
+        signer.renew(*masters.derived("audit"))
+
+    ring = KeyRing(database, masters, fernet=fernet_keys(settings), renewed=renewed)
     contents = BlobStore(settings.data_dir / "files", ring)
     # A command that ends at once has nobody to tell.
     bus = Bus(redis_url(settings) if listen or worker else None)
@@ -151,7 +156,6 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     async def enqueue(tenant_id: UUID, job_id: UUID, lane: str) -> None:
         await wake(bus)
 
-    signer = Signer(*masters.derived("audit"))
     stream = AuditStream(settings.audit_stream_file) if settings.audit_stream_file else None
     uow = SqlUnitOfWork(
         database, index, signer, ring,

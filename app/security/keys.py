@@ -7,7 +7,7 @@ import hmac
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -159,9 +159,10 @@ class KeyRing:
         *,
         fernet: Sequence[str] = (),
         refresh_seconds: float = REFRESH_SECONDS,
+        renewed: Callable[[MasterKeys], None] = lambda _: None,
     ) -> None:
         self._database, self.masters, self._fernet = database, masters, tuple(fernet)
-        self._refresh = refresh_seconds
+        self._refresh, self._renewed = refresh_seconds, renewed
         self._known: dict[UUID, _Known] = {}
 
     async def of(self, tenant_id: UUID, tag: str | None = None) -> TenantKeys:
@@ -215,6 +216,11 @@ class KeyRing:
             await session.commit()
         return self._unwrapped(tenant_id, [made])
 
+    def take(self, masters: MasterKeys) -> None:
+        """Go on with these master keys, and tell whoever derives from them."""
+        self.masters = masters
+        self._renewed(masters)
+
     def new_key(self, tenant_id: UUID) -> TenantKey:
         """A new data key, wrapped."""
         wrapped, master_id = self.masters.wrap(tenant_id, os.urandom(KEY_BYTES))
@@ -229,7 +235,7 @@ class KeyRing:
         if living is None:
             return None
         if any(key.master_key_id not in self.masters.ids for key in found):
-            self.masters = self.masters.again()
+            self.take(self.masters.again())
         plain = {tag_of(key): self.masters.unwrap(key) for key in found}
         return TenantKeys(tenant_id, plain, tag_of(living), self._fernet)
 

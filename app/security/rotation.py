@@ -62,8 +62,7 @@ class Rotation:
         under_way = any(len(each.keys) > 1 for each in known)
         newest = self._ring.masters.ids[0]
         if self._ring.masters.path is not None and not under_way and _all_under(known, newest):
-            self._ring.masters = self._ring.masters.renewed()
-            self._signer.renew(*self._ring.masters.derived("audit"))
+            self._ring.take(self._ring.masters.renewed())
             say(
                 f"A new master key, {self._ring.masters.ids[0]}, stands before the others in {self._ring.masters.path}."
             )
