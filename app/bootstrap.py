@@ -30,6 +30,8 @@ from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.credentials.resolver import Key
+from domain.credentials.service import CredentialService
 from domain.federation.connections import Connections, FederationRules, SharedProvider
 from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
@@ -65,6 +67,20 @@ FORGET_SECONDS = 6 * 3600.0
 def fernet_keys(settings: Settings) -> list[str]:
     """Keys of encrypted values that were brought along."""
     return [key for part in settings.fernet_keys.split(",") if (key := part.strip())]
+
+
+def installation_keys(settings: Settings) -> list[Key]:
+    """The installation's own keys at AI providers."""
+    found = [
+        Key("openai", settings.openai_api_key or ""),
+        Key("azure", settings.azure_api_key or "", settings.azure_endpoint, settings.azure_api_version),
+        Key("anthropic", settings.anthropic_api_key or ""),
+        Key("mistral", settings.mistral_api_key or ""),
+        Key("gemini", settings.gemini_api_key or ""),
+        Key("cohere", settings.cohere_api_key or ""),
+        Key("hosted_vllm", settings.vllm_api_key or "", settings.vllm_endpoint),
+    ]
+    return [key for key in found if key.secret]
 
 
 def redis_url(settings: Settings) -> str:
@@ -164,13 +180,14 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     builtin = BuiltinEmbedder(
         settings.models_path, settings.data_dir / "run", idle_seconds=settings.embedding_idle_seconds
     )
-    embedder = EmbeddingModels(builtin, guard, ring)
+    credentials = CredentialService(uow, ring, installation_keys(settings), enabled=settings.tenant_credentials_enabled)
+    embedder = EmbeddingModels(builtin, guard, credentials)
     embedder.attach(uow)
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
     parser = DocumentParser(builtin, bounds)
     directory, passwords = SqlDirectory(database), PasswordHasher()
     ended: dict[str, Ended] = {ingestion.TASK: ingestion.version_ended}
-    chat = ChatModels(guard, ring)
+    chat = ChatModels(guard, credentials)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
         uow, contents, embedder, limits, max_file_size=settings.upload_max_file_size, ended=ended
@@ -204,7 +221,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
-        models=ModelService(uow, ring, chat),
+        models=ModelService(uow, ring, chat, credentials),
+        credentials=credentials,
         knowledge=knowledge,
         ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
         assistants=AssistantService(uow),

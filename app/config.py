@@ -74,6 +74,22 @@ class Settings(BaseSettings):
         None, min_length=16, validation_alias=AliasChoices("eneo_super_api_key", "super_api_key"),
         description="Key of the operator's interface /api/v1/sysadmin. Without it, that interface is closed.",
     )  # fmt: skip
+    tenant_credentials_enabled: bool = Field(
+        False,
+        description="Organisations have keys of their own at AI providers; those of the installation are nobody's then.",
+    )
+    openai_api_key: str | None = Field(None, description="The installation's key at OpenAI, for whoever has none.")
+    azure_api_key: str | None = Field(None, description="The installation's key at Azure OpenAI.")
+    azure_endpoint: str | None = Field(None, description="Address that belongs to AZURE_API_KEY.")
+    azure_api_version: str | None = Field(None, description="API version that belongs to AZURE_API_KEY.")
+    anthropic_api_key: str | None = Field(None, description="The installation's key at Anthropic.")
+    mistral_api_key: str | None = Field(None, description="The installation's key at Mistral.")
+    gemini_api_key: str | None = Field(None, description="The installation's key at Google Gemini.")
+    cohere_api_key: str | None = Field(None, description="The installation's key at Cohere.")
+    vllm_api_key: str | None = Field(None, description="The installation's key at VLLM_ENDPOINT.")
+    vllm_endpoint: str | None = Field(
+        None, description="OpenAI-compatible address (https://…/v1) that VLLM_API_KEY belongs to."
+    )
     federation_per_tenant_enabled: bool = Field(
         False, description="Organisations may have identity providers of their own."
     )
@@ -177,6 +193,16 @@ class Settings(BaseSettings):
         given = (self.oidc_discovery_endpoint, self.oidc_client_id, self.oidc_client_secret)
         if any(given) and not all(given):
             raise ValueError("give OIDC_DISCOVERY_ENDPOINT, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _addressed_keys(self) -> Self:
+        for name in ("azure", "vllm"):
+            address = getattr(self, f"{name}_endpoint")
+            if bool(getattr(self, f"{name}_api_key")) != bool(address):
+                raise ValueError(f"give {name.upper()}_API_KEY and {name.upper()}_ENDPOINT, or neither")
+            if address:
+                setattr(self, f"{name}_endpoint", address.rstrip("/"))
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from app.api import (
     assistants,
     audit,
     conversations,
+    credentials,
     errors,
     federation,
     files,
@@ -49,6 +50,7 @@ ROUTERS = (
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
+    credentials.admin, credentials.operator,
     security.origins, security.alerts, security.operator,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip

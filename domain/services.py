@@ -6,6 +6,7 @@ from domain.allowed_origins.service import AllowedOriginService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
+from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
@@ -41,6 +42,7 @@ class Services:
     user_groups: UserGroupService
     spaces: SpaceService
     models: ModelService
+    credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion
     assistants: AssistantService

@@ -8,6 +8,7 @@ from domain.allowed_origins.repository import AllowedOriginRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
+from domain.credentials.repository import CredentialRepository
 from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
 from domain.identity.repository import SignInRepository
@@ -85,6 +86,10 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditRepository:
         """The repository of the audit log."""
+
+    @property
+    def credentials(self) -> CredentialRepository:
+        """The repository of keys at AI providers."""
 
     @property
     def secrets(self) -> SecretRepository:

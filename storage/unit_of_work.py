@@ -26,6 +26,7 @@ from storage.repositories.allowed_origins import AllowedOriginRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
+from storage.repositories.credentials import CredentialRepository
 from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
 from storage.repositories.identity import SignInRepository
@@ -86,6 +87,7 @@ class SqlTransaction:
         self.conversations = ConversationRepository(session)
         self.jobs = JobRepository(session)
         self.audit = AuditRepository(session, tenant_id, signer)
+        self.credentials = CredentialRepository(session)
         self.secrets = SecretRepository(session, keys)
         self._entries: list[dict[str, Any]] = []
 

@@ -81,6 +81,7 @@ class Answering:
 
     async def _run(self, plan: Plan, run: Run) -> None:
         state, error, params = str(AnswerState.DONE), None, {}
+        plan.message.trace.pop("error_code", None)
         try:
             stopped = await self._answer(plan, run)
             state = AnswerState.STOPPED if stopped else AnswerState.DONE
@@ -88,6 +89,7 @@ class Answering:
             state, error = AnswerState.INTERRUPTED, INTERRUPTED
         except Failure as failure:
             state, error, params = AnswerState.FAILED, failure.message, dict(failure.params)
+            plan.message.trace["error_code"] = failure.code
         except Exception:
             incident = new_id().hex[-8:]
             log.exception("answer run failed, id %s", incident)

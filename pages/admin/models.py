@@ -7,10 +7,11 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
+from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
 from domain.models.entities import ModelProvider, ProviderType
-from domain.models.service import NEEDS_ADDRESS, NEEDS_KEY, CompletionChoice, EmbeddingChoice, ProviderDraft
+from domain.models.service import NEEDS_ADDRESS, CompletionChoice, EmbeddingChoice, ProviderDraft
 from domain.ports import ConnectionReport
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region

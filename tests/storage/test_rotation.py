@@ -74,7 +74,7 @@ async def _is_whole(runtime: Runtime, filled: Filled) -> None:
     assert view.conversation.name == QUESTION
     assert [m.message.question for m in view.messages] == [f"{QUESTION} {n}" for n in range(3)]
     provider = await runtime.services.models.provider(filled.owner, filled.provider)
-    assert await runtime.services.models.secret_of(provider) == SECRET
+    assert (await runtime.services.credentials.access(provider)).secret == SECRET
     tenant_id = filled.owner.tenant_id
     assert b"".join([part async for part in runtime.contents.read(tenant_id, filled.content)]) == CONTENT
     assert (await runtime.services.audit.verify(tenant_id)).faults == []
@@ -239,14 +239,14 @@ async def test_fernet_values_are_read_and_turned_over(place: Place) -> None:
     without = await _opened(place, MASTER_KEY)
     provider = await without.services.models.provider(filled.owner, filled.provider)
     with pytest.raises(KeyMissing, match="FERNET_KEYS"):
-        await without.services.models.secret_of(provider)
+        await without.services.credentials.access(provider)
     said: list[str] = []
     assert not await without.rotation.run(data=False, say=said.append)
     assert "1 values in model_providers.secret cannot be read" in said[-1]
     assert value in await _values(without, tenant_id)
     await _rotate(runtime, data=False)
     provider = await without.services.models.provider(filled.owner, filled.provider)
-    assert await without.services.models.secret_of(provider) == SECRET
+    assert (await without.services.credentials.access(provider)).secret == SECRET
     for each in (runtime, without):
         await each.close()
 
