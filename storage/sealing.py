@@ -6,7 +6,6 @@ again, or turned over by `python main.py keys rotate`, they take the present for
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ from sqlalchemy import Dialect, Text, TypeDecorator
 
 from domain.kernel.errors import N_, KeyMissing
 
-KEY_BYTES, NONCE_BYTES = 32, 12
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 SEALED, FIRST_FORM, FERNET = "s2:", "s1:", "enc:fernet:v1:"
 VAULT: Final = "secret"
 """The purpose of keys and passwords, which are sealed above storage (see `domain.ports.Vault`)."""
@@ -56,7 +55,7 @@ class TenantKeys:
     def open(self, value: str, purpose: str) -> str:
         """The text again. `InvalidTag` when it was altered or is not this tenant's, `KeyMissing` when its key is lost."""
         if value.startswith(SEALED):
-            _, tag, body = value.split(":", 2)
+            tag, _, body = value.removeprefix(SEALED).partition(":")
             return self._decrypted(self.cipher(tag), body, self._bound(purpose))
         if value.startswith(FERNET):
             return self._from_fernet(value.removeprefix(FERNET))
@@ -73,15 +72,17 @@ class TenantKeys:
     def _decrypted(cipher: AESGCM, body: str, bound: bytes) -> str:
         try:
             raw = base64.urlsafe_b64decode(body)
-        except binascii.Error:
+        except ValueError:
             raise InvalidTag from None
+        if len(raw) < NONCE_BYTES + TAG_BYTES:
+            raise InvalidTag
         return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound).decode()
 
     def _from_first_form(self, body: str) -> str:
         for cipher in self.ciphers.values():
             try:
                 return self._decrypted(cipher, body, self.tenant_id.bytes)
-            except (InvalidTag, ValueError):
+            except InvalidTag:
                 continue
         raise InvalidTag
 

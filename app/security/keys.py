@@ -20,7 +20,7 @@ from sqlalchemy import select
 from domain.kernel.errors import NotFound
 from domain.tenants.entities import Tenant, TenantKey
 from storage.database import Database
-from storage.sealing import KEY_BYTES, NONCE_BYTES, VAULT, TenantKeys
+from storage.sealing import KEY_BYTES, NONCE_BYTES, SEALED, VAULT, TenantKeys
 from storage.tables.tenants import tenant_keys
 
 log = logging.getLogger(__name__)
@@ -245,5 +245,5 @@ class KeyRing:
 
     async def unseal(self, tenant_id: UUID, sealed: str) -> str:
         """The secret again; raises `InvalidTag` when it was altered, `KeyMissing` when its key is not here."""
-        tag = sealed.split(":", 2)[1] if sealed.startswith("s2:") else None
+        tag = sealed.removeprefix(SEALED).partition(":")[0] if sealed.startswith(SEALED) else None
         return (await self.of(tenant_id, tag)).open(sealed, VAULT)

@@ -75,6 +75,33 @@ async def test_a_secret_is_sealed_for_one_tenant(database: Database) -> None:
         await ring.unseal(ours, sealed[:middle] + ("A" if sealed[middle] != "A" else "B") + sealed[middle + 1 :])
 
 
+async def test_secrets_of_the_first_form_are_read(database: Database) -> None:
+    tenant_id = await _tenant(database)
+    ring = KeyRing(database, MasterKeys(MASTER_KEY))
+    keys = await ring.of(tenant_id)
+    nonce = bytes(12)
+    body = nonce + keys.cipher(keys.sealing).encrypt(nonce, b"sk-hemlig", tenant_id.bytes)
+    assert await ring.unseal(tenant_id, "s1:" + base64.urlsafe_b64encode(body).decode()) == "sk-hemlig"
+    with pytest.raises(InvalidTag):
+        await ring.unseal(tenant_id, "s1:" + base64.urlsafe_b64encode(body[:-1] + b"x").decode())
+
+
+@pytest.mark.parametrize("value", ["s2:", "s2:ab", "s2:00000000:", "s1:", "enc:fernet:v1:", "sk-plain"])
+async def test_what_was_never_sealed_is_refused_with_a_known_error(database: Database, value: str) -> None:
+    tenant_id = await _tenant(database)
+    with pytest.raises((InvalidTag, KeyMissing)):
+        await KeyRing(database, MasterKeys(MASTER_KEY)).unseal(tenant_id, value)
+
+
+async def test_a_text_opens_for_its_own_column_only(database: Database) -> None:
+    tenant_id = await _tenant(database)
+    keys = await KeyRing(database, MasterKeys(MASTER_KEY)).of(tenant_id)
+    sealed = keys.seal("Vem?", "messages.question")
+    assert keys.open(sealed, "messages.question") == "Vem?"
+    with pytest.raises(InvalidTag):
+        keys.open(sealed, "messages.answer")
+
+
 async def test_two_processes_that_make_a_key_at_once_agree(database: Database) -> None:
     # Often, because what one commits first may have been begun last.
     for _ in range(12):
