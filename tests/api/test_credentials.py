@@ -1,11 +1,13 @@
 """Keys of organisations at AI providers: entering them, who may, and with which key a provider is really called."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from app.ai import chat
 from app.bootstrap import Runtime, build
 from app.config import Settings
 from app.server import create_api
@@ -208,6 +210,21 @@ async def test_another_address_of_a_provider_demands_its_key_again(api: Api, pro
     assert (await client.put(f"{path}{added['id']}/", json=moved)).status_code == 422
     again = {**moved, "credentials": {"api_key": OTHER}}
     assert (await client.put(f"{path}{added['id']}/", json=again)).json()["masked_api_key"].endswith("0077")
+
+
+async def test_a_silent_provider_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(chat, "TEST_SECONDS", 0.3)
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    body = {"name": "Tyst", "provider_type": "openai_compatible", "config": {"endpoint": address}}
+    tested = (await (await api.client()).post("/api/v1/admin/model-providers/test/", json=body)).json()
+    assert not tested["success"]
+    assert "0.3" in tested["steps"][-1]["message"]
+    server.close()
 
 
 async def test_nothing_of_a_conversation_can_be_read_in_the_database(place: Place, provider: Provider) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import Text, select, type_coerce, update
 
 from app.auth import tokens
 from app.bootstrap import Runtime, build
+from app.key_commands import keys as keys_command
 from app.security.keys import KeyRing, MasterKeyError, MasterKeys, tag_of
 from domain.conversations.entities import Conversation, Message
 from domain.identity.entities import SignIn
@@ -112,6 +114,8 @@ async def test_another_master_key_takes_over_and_the_old_one_can_go(place: Place
     first = await _opened(place, MASTER_KEY)
     filled = await _fill(first)
     before = await _prefix(first, filled.owner.tenant_id)
+    # The audit log begins at a checkpoint, which is signed as well.
+    assert await first.services.audit.retain(filled.owner.tenant_id, moment=now() + timedelta(days=1000))
     both = await _opened(place, OTHER, MASTER_KEY)
     await _is_whole(both, filled)
     await _rotate(both, data=False)
@@ -128,6 +132,28 @@ async def test_another_master_key_takes_over_and_the_old_one_can_go(place: Place
         await forgotten.ring.of(filled.owner.tenant_id)
     for runtime in (first, both, alone, forgotten):
         await runtime.close()
+
+
+async def test_the_command_lists_and_rotates(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    runtime = await _opened(place, MASTER_KEY)
+    filled = await _fill(runtime)
+    tag = (await _prefix(runtime, filled.owner.tenant_id))[3:-1]
+    settings = place.settings(encryption_key=f"{OTHER.hex()},{MASTER_KEY.hex()}")
+    newest, old = MasterKeys(OTHER, MASTER_KEY).ids
+    assert await keys_command(settings, "list", data=False) == 0
+    listed = capsys.readouterr().out
+    assert f"master key {newest}: newest, 0 data keys under it" in listed
+    assert f"master key {old}: needed, 1 data keys under it" in listed
+    assert await keys_command(settings, "rotate", data=False) == 0
+    assert "Done." in capsys.readouterr().out
+    assert await keys_command(settings, "list", data=False) == 0
+    listed = capsys.readouterr().out
+    assert f"master key {old}: no longer needed, 0 data keys under it" in listed
+    assert f"sundsvalls-kommun: data key {tag} of" in listed
+    assert MASTER_KEY.hex() not in listed
+    assert await keys_command(place.settings(encryption_key=MASTER_KEY.hex()), "rotate", data=False) == 1
+    assert "is missing" in capsys.readouterr().err
+    await runtime.close()
 
 
 async def test_keys_in_the_file_are_renewed_there(sqlite_place: Place) -> None:
