@@ -49,6 +49,7 @@ from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
+from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 from storage import migrate
@@ -218,6 +219,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         links=LinkService(uow, directory, passwords, policy, mailer),
         users=users,
         user_import=UserImport(uow, directory, users),
+        user_bulk=UserBulk(users),
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
@@ -293,7 +295,8 @@ def federation_rules(settings: Settings) -> FederationRules:
     return FederationRules(
         per_tenant=settings.federation_per_tenant_enabled,
         shared=shared,
-        public_origin=settings.public_origin,
+        public_origin=(settings.public_origin or "").removesuffix(settings.path_prefix) or None,
+        path_prefix=settings.path_prefix,
         list_tenants=settings.federation_list_tenants,
         state_seconds=settings.oidc_state_ttl_seconds,
         grace_seconds=settings.oidc_redirect_grace_period_seconds,

@@ -37,6 +37,7 @@ from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
+from app.security.prefix import UnderPrefix
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
@@ -124,7 +125,10 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         return callers.csrf_of(request)
 
     pages_app.add_middleware(PageHeaders)
-    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf)
+    pages.register(
+        runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
+        prefix=runtime.settings.path_prefix,
+    )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),
@@ -142,6 +146,8 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     api = create_api(runtime)
     if pages:
         add_pages(api, runtime)
+    if settings.path_prefix:
+        api.add_middleware(UnderPrefix, prefix=settings.path_prefix)
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),

@@ -21,6 +21,7 @@ from domain.roles.service import RoleService
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
+from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 
@@ -38,6 +39,7 @@ class Services:
     links: LinkService
     users: UserService
     user_import: UserImport
+    user_bulk: UserBulk
     roles: RoleService
     user_groups: UserGroupService
     spaces: SpaceService

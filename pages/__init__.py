@@ -21,13 +21,15 @@ def register(
     resolve_actor: "Callable[[Request], Awaitable[Actor | None]]",
     live: "Live",
     csrf_token: "Callable[[Request], str]",
+    prefix: str = "",
 ) -> None:
     """Put all pages on NiceGUI's application; call it before `ui.run_with`.
 
     `resolve_actor` says who sends a request (None: nobody), and is asked again before every change; `live` gives the
-    news of a topic; `csrf_token` is what uploads send back in `X-CSRF-Token`.
+    news of a topic; `csrf_token` is what uploads send back in `X-CSRF-Token`; `prefix` is the path under
+    which a proxy shows the product.
     """
     from pages.site import register_pages
     from pages.visit import Site
 
-    register_pages(Site(services, resolve_actor, live, csrf_token))
+    register_pages(Site(services, resolve_actor, live, csrf_token, prefix))

@@ -63,10 +63,10 @@ def register_pages(site: Site) -> None:
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
     ui.add_head_html(
-        '<link rel="icon" href="/static/favicon.svg">'
+        f'<link rel="icon" href="{site.prefix}/static/favicon.svg">'
         '<link rel="preload" as="font" type="font/woff2" crossorigin'
-        ' href="/static/fonts/inter-latin-wght-normal.woff2">'
-        f'<link rel="stylesheet" href="/static/theme.css?v={version}">',
+        f' href="{site.prefix}/static/fonts/inter-latin-wght-normal.woff2">'
+        f'<link rel="stylesheet" href="{site.prefix}/static/theme.css?v={version}">',
         shared=True,
     )
     ui.button.default_props("no-caps unelevated")
@@ -82,7 +82,7 @@ def register_pages(site: Site) -> None:
         except Failure as failure:
             if await site.services.setup.needed():
                 return RedirectResponse("/set-up", 303)
-            target = quote(request.url.path, safe="/")
+            target = quote("/" + path, safe="/")
             reason = f"&reason={reason_of(failure)}" if failure.status == 403 else ""
             return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
         return None

@@ -283,6 +283,13 @@ async def title(session_id: UUID, actor: Caller, use: Use) -> Any:
     return await shown(use, actor, await use.conversations.get(actor, session_id))
 
 
+async def _message(use: Services, actor: Actor, session_id: UUID, message_id: UUID) -> None:
+    """Raise `NotFound` unless this is a message of that conversation of the actor's."""
+    view = await use.conversations.message(actor, message_id)
+    if view.message.conversation_id != session_id:
+        raise NotFound
+
+
 @router.get("/{session_id}/messages/{message_id}/stream/", response_class=StreamingResponse)
 async def follow(
     session_id: UUID,
@@ -294,9 +301,7 @@ async def follow(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> StreamingResponse:
     """Follow an answer from any position, on any device; `Last-Event-ID` resumes where the stream broke."""
-    view = await running.services.conversations.message(actor, message_id)
-    if view.message.conversation_id != session_id:
-        raise NotFound
+    await _message(running.services, actor, session_id, message_id)
     stream = AnswerStream(running, actor, session_id, message_id, version)
     start = offset if last_event_id is None else max(0, last_event_id)
     return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
@@ -305,6 +310,7 @@ async def follow(
 @router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)
 async def stop(session_id: UUID, message_id: UUID, actor: Caller, use: Use) -> None:
     """Stop an answer; what has arrived is kept."""
+    await _message(use, actor, session_id, message_id)
     await use.conversations.stop(actor, message_id)
 
 
@@ -319,6 +325,7 @@ async def source_page(
     width: Annotated[int, Query(ge=200, le=2000)] = 1000,
 ) -> Response:
     """The page of a cited PDF as a picture, in the version that was cited, with the passage highlighted."""
+    await _message(running.services, actor, session_id, message_id)
     source = await running.services.conversations.source(actor, message_id, number)
     picture = await draw_source(running, actor, source, page, width)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

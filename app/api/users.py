@@ -12,6 +12,7 @@ from app.auth.caller import origin_of
 from app.bootstrap import Runtime
 from domain.identity.links import IssuedLink
 from domain.kernel.errors import N_, Invalid
+from domain.users.bulk import BulkDeed
 from domain.users.entities import PredefinedRole, UserState
 from domain.users.repository import SortKey, UserQuery
 from domain.users.service import NewUser, UserView
@@ -218,6 +219,21 @@ async def import_people(request: Request, actor: Caller, running: Running, dry_r
         for line in report.lines
     ]  # fmt: skip
     return {"dry_run": report.dry_run, "good": report.good, "mailed": report.mailed, "lines": lines}
+
+
+@admin.post("/users/bulk", response_model=wire.BulkReport)
+async def bulk(body: wire.BulkRequest, actor: Caller, use: Use) -> Any:
+    """Do the same to many colleagues: each for itself, with a sentence for those who stay as they are."""
+    report = await use.user_bulk.run(actor, body.ids, BulkDeed(body.action), body.role)
+    refused = [
+        {
+            "id": each.user_id,
+            "email": each.email,
+            "message": translate(each.failure.message, actor.language, **each.failure.params),
+        }
+        for each in report.refused
+    ]
+    return {"done": report.done, "refused": refused}
 
 
 @admin.get("/users/{username}/", response_model=wire.UserAdminView)

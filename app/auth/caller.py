@@ -49,7 +49,8 @@ def same_origin(connection: HTTPConnection, public_origin: str | None) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return connection.headers.get("sec-fetch-site") in (None, "same-origin", "none")
-    if public_origin and origin == public_origin.rstrip("/"):
+    public = urlsplit(public_origin or "")
+    if public_origin and origin == f"{public.scheme}://{public.netloc}":
         return True
     return urlsplit(origin).netloc == connection.headers.get("host")
 

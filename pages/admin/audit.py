@@ -210,7 +210,7 @@ class Log:
                 ui.label(" · ".join(part for part in parts if part)).classes("sub")
             chip(_(EXPORT_STATES[state]), "ok" if state == JobState.DONE else "")
             if state == JobState.DONE and view.export.content:
-                target = f"/api/v1/audit/logs/export/{view.job.id}/download"
+                target = f"{self.visit.site.prefix}/api/v1/audit/logs/export/{view.job.id}/download"
                 quiet_button(_("Download"), icon="download").props(f'dense href="{target}" download')
             elif state in (JobState.QUEUED, JobState.RUNNING):
                 quiet_button(_("Cancel"), act(stop)).props("dense")
