@@ -5,7 +5,20 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, Text, Uuid, insert, text, type_coerce
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    insert,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -61,6 +74,11 @@ def stored(table: Table, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def raw(table: Table) -> list[Any]:
+    """The columns as they stand in the database."""
+    return [type_coerce(c, Text) if isinstance(c.type, SealedText) else c for c in table.columns]
+
+
 async def fill(database: Database, owner_url: str | None, tenant_id: UUID) -> Rows:
     """A row in every tenant's table; by the superuser on Postgres, in the system scope on SQLite."""
     rows: Rows = {}
@@ -94,14 +112,14 @@ async def snapshot(
         async with database.system_session() as session:
             connection = await session.connection()
             for table in tables:
-                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                rows = await connection.execute(select(*raw(table)).where(table.c.tenant_id == tenant_id))
                 found[table.name] = sorted(str(tuple(row)) for row in rows)
         return found
     engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             for table in tables:
-                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                rows = await connection.execute(select(*raw(table)).where(table.c.tenant_id == tenant_id))
                 found[table.name] = sorted(str(tuple(row)) for row in rows)
     finally:
         await engine.dispose()

@@ -20,6 +20,7 @@ PLACES: dict[str, str] = {
     "embedding-models": "embedding_model", "roles": "role", "user-groups": "user_group", "users": "user",
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "admin": "user",
+    "credentials": "credential",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
