@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OctKey
 
 from domain.identity.entities import SignIn
@@ -29,6 +29,8 @@ class TokenRules:
     issuer: str
     audience: str
     lifetime: int
+    former: tuple[bytes, ...] = ()
+    """What earlier master keys gave: tokens signed with it are still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def issue(rules: TokenRules, sign_in: SignIn) -> str:
 def read(rules: TokenRules, token: str) -> TokenClaims:
     """The claims of a token; `Unauthenticated` when it is not ours, altered or too old."""
     try:
-        claims = _signed_claims(rules.key, token)
+        claims = _claims(rules, token)
         registry = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": rules.issuer},
             aud={"essential": True, "value": rules.audience},
@@ -69,6 +71,15 @@ def read(rules: TokenRules, token: str) -> TokenClaims:
         return TokenClaims(UUID(claims["tenant_id"]), UUID(claims["sub"]), UUID(claims["sid"]))
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         raise Unauthenticated from None
+
+
+def _claims(rules: TokenRules, token: str) -> dict[str, Any]:
+    for key in rules.former:
+        try:
+            return _signed_claims(key, token)
+        except BadSignatureError:
+            continue
+    return _signed_claims(rules.key, token)
 
 
 @lru_cache(maxsize=4096)

@@ -69,12 +69,13 @@ CATALOGUE: Mapping[str, Kind] = {
             "api_key_generated": N_("API key created"),
             "tenant_settings_updated": N_("Settings of the organisation changed"),
             "credentials_updated": N_("Key of an AI provider changed"),
+            "keys_rotated": N_("Encryption keys renewed"),
             "federation_updated": N_("Sign-in through an identity provider changed"),
             "module_added": N_("Module added"),
             "module_added_to_tenant": N_("Module given to the organisation"),
         },
         core="user_created user_deleted user_updated role_created role_modified role_deleted permission_changed "
-        "api_key_generated credentials_updated federation_updated tenant_settings_updated",
+        "api_key_generated credentials_updated keys_rotated federation_updated tenant_settings_updated",
     ),
     **_kinds(
         Category.USER,
