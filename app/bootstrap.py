@@ -25,6 +25,8 @@ from app.security.passwords import PasswordHasher
 from app.security.rate_limits import RateLimits, Rates
 from app.security.rotation import Rotation
 from domain.allowed_origins.service import AllowedOriginService
+from domain.api_keys.identity import KeyIdentityService
+from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
@@ -45,6 +47,7 @@ from domain.knowledge import ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
+from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.service import SetupService
@@ -147,6 +150,7 @@ class Runtime:
     async def close(self) -> None:
         """Let go of everything."""
         await self.services.conversations.runs.shutdown()
+        await self.services.key_identity.settle()
         await self.bus.close()
         await self.guard.close()
         await self.database.close()
@@ -220,6 +224,9 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         users=users,
         user_import=UserImport(uow, directory, users),
         user_bulk=UserBulk(users),
+        api_keys=ApiKeyService(uow),
+        key_identity=KeyIdentityService(uow, directory),
+        service_accounts=ServiceAccountService(uow),
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),

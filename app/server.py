@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from app import __version__
 from app.api import (
+    api_keys,
     assistants,
     audit,
     conversations,
@@ -24,6 +25,7 @@ from app.api import (
     models,
     roles,
     security,
+    service_accounts,
     session,
     spaces,
     user_groups,
@@ -43,7 +45,8 @@ from domain.kernel.errors import Failure
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
-`Authorization: Bearer`. Every error has `message` (for people), `code`, and `request_id`."""
+`Authorization: Bearer`, or send an API key as `X-API-Key`.
+Every error has `message` (for people), `code`, and `request_id`."""
 BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
@@ -52,6 +55,7 @@ ROUTERS = (
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     credentials.admin, credentials.operator,
+    api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
     security.origins, security.alerts, security.operator,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
@@ -69,7 +73,8 @@ def create_api(runtime: Runtime) -> FastAPI:
         runtime.former_token_keys,
     )
     api.state.runtime, api.state.token_rules = runtime, rules
-    api.state.callers = Callers(runtime.services.identity, rules)
+    use = runtime.services
+    api.state.callers = Callers(use.identity, use.key_identity, rules, settings.api_key_header_name)
     errors.install(api)
     for router in ROUTERS:
         api.include_router(router)

@@ -160,6 +160,7 @@ class Shell:
                 ui.label(actor.email).classes("muted small")
             ui.separator()
             ui.menu_item(_("Account"), on_click=lambda: ui.navigate.to("/account"))
+            ui.menu_item(_("API keys"), on_click=lambda: ui.navigate.to("/account/api-keys"))
             for code, name in LANGUAGES.items():
                 if code != self.visit.language:
                     ui.menu_item(name, on_click=functools.partial(self.set_language, code))

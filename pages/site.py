@@ -11,6 +11,7 @@ from domain.identity.links import PATHS
 from domain.kernel.errors import N_, Failure
 from pages import (
     account,
+    api_keys,
     assistants,
     chat,
     conversations,
@@ -23,6 +24,7 @@ from pages import (
     start,
     welcome,
 )
+from pages.admin import api_keys as admin_api_keys
 from pages.admin import audit, models, roles, security, sign_in, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
@@ -44,14 +46,17 @@ ROUTES: dict[str, shell.Builder] = {
     "/collections/{collection_id}": knowledge.documents,
     "/documents/{document_id}": documents.document,
     "/account": account.account,
+    "/account/api-keys": api_keys.mine,
     "/admin/models": models.models,
     "/admin/users": users.users,
     "/admin/roles": roles.roles,
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
+    "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
+    "/assistants/{assistant_id}/api-keys": api_keys.of_assistant,
     "/assistants/{assistant_id}/history": history.of_assistant,
     "/spaces/{space_id}/history": history.of_space,
 }

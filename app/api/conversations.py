@@ -11,9 +11,10 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import present, wire
-from app.api.base import Caller, Running, Use
+from app.api.base import AccessEnd, Caller, Ending, Running, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
+from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.service import Asked, ConversationView, Question
@@ -68,8 +69,10 @@ class AnswerStream:
         message_id: UUID,
         version: int,
         asked: Asked | None = None,
+        ending: Ending | None = None,
     ) -> None:
         self._use, self._actor, self._asked = runtime.services, actor, asked
+        self._ending, self._cut = ending, False
         self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
         self._sources: Sequence[MessageSource] = ()
         self._cited: list[int] = []
@@ -79,23 +82,34 @@ class AnswerStream:
         return {"session_id": self._conversation_id}
 
     async def events(self, offset: int = 0) -> AsyncIterator[bytes]:
-        """The first chunk, the text as it grows, and the end. Silence is filled with comments."""
+        """The first chunk, the text as it grows, and the end. Silence is filled with comments.
+
+        It breaks off when the right to it ends; the answer itself goes on.
+        """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(256)
         producer = asyncio.create_task(self._produce(queue, offset))
+        guard = asyncio.create_task(self._guard(producer))
         try:
-            while True:
+            while not self._cut:
                 try:
                     async with asyncio.timeout(PING_SECONDS):
                         item = await queue.get()
                 except TimeoutError:
                     yield b": ping\r\n\r\n"
                     continue
-                if item is None:
+                if item is None or self._cut:
                     return
                 yield item
         finally:
             producer.cancel()
-            await asyncio.gather(producer, return_exceptions=True)
+            guard.cancel()
+            await asyncio.gather(producer, guard, return_exceptions=True)
+
+    async def _guard(self, producer: "asyncio.Task[None]") -> None:
+        if self._ending is not None:
+            await self._ending()
+            self._cut = True
+            producer.cancel()
 
     async def _produce(self, queue: "asyncio.Queue[bytes | None]", offset: int) -> None:
         conversations = self._use.conversations
@@ -179,14 +193,14 @@ class AnswerStream:
 
 
 async def answer(
-    running: Runtime, actor: Actor, question: Question, *, stream: bool, version: int
+    running: Runtime, actor: Actor, question: Question, ending: Ending, *, stream: bool, version: int
 ) -> StreamingResponse | dict[str, Any]:
     """Ask, and answer as a stream or at once."""
     asked = await running.services.conversations.ask(actor, question)
     if stream:
-        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked).events()
-        return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
-    return await _whole(running.services, actor, asked, version)
+        made = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked, ending)
+        return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return await unless_ended(_whole(running.services, actor, asked, version), ending)
 
 
 def _error_code(message: Message) -> int:
@@ -230,13 +244,15 @@ async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str
 
 
 @router.post("/", response_model=wire.AskResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def ask(body: wire.ConversationRequest, actor: Caller, running: Running, version: int = 1) -> Any:
+async def ask(
+    body: wire.ConversationRequest, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
+) -> Any:
     """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events."""
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
     assistant_id = None if body.session_id else body.assistant_id
     question = Question(body.question, body.session_id, assistant_id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 @router.get("/", response_model=wire.CursorPageOfSessionMetadataPublic)
@@ -296,13 +312,14 @@ async def follow(
     message_id: UUID,
     actor: Caller,
     running: Running,
+    ending: AccessEnd,
     version: int = 2,
     last_event_id: Annotated[int | None, Header()] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> StreamingResponse:
     """Follow an answer from any position, on any device; `Last-Event-ID` resumes where the stream broke."""
     await _message(running.services, actor, session_id, message_id)
-    stream = AnswerStream(running, actor, session_id, message_id, version)
+    stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
     start = offset if last_event_id is None else max(0, last_event_id)
     return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
 
@@ -344,19 +361,27 @@ async def draw_source(running: Runtime, actor: Actor, source: MessageSource, pag
 
 
 @legacy.post("/{id}/sessions/", response_model=wire.AskResponse)
-async def ask_assistant(id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1) -> Any:
+async def ask_assistant(
+    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
+) -> Any:
     """Begin a conversation. Prefer POST /conversations/."""
     question = Question(body.question, None, id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 @legacy.post("/{id}/sessions/{session_id}/", response_model=wire.AskResponse)
 async def ask_further(
-    id: UUID, session_id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1
+    id: UUID,
+    session_id: UUID,
+    body: wire.AskAssistant,
+    actor: Caller,
+    running: Running,
+    ending: AccessEnd,
+    version: int = 1,
 ) -> Any:
     """Go on with a conversation. Prefer POST /conversations/."""
     question = Question(body.question, session_id, id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 async def _of_assistant(use: Services, actor: Actor, assistant_id: UUID, session_id: UUID) -> ConversationView:

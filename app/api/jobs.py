@@ -10,8 +10,10 @@ from fastapi import APIRouter, WebSocket
 
 from app.api import present, wire
 from app.api.base import Caller, Use
+from app.auth import scopes
 from app.auth.caller import Callers, origin_of
 from app.bootstrap import Runtime
+from app.realtime.access import until_ended
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
@@ -19,7 +21,6 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 socket = APIRouter(prefix="/api/v1")
 PROTOCOL = "intric"
 TOKEN_PREFIX = "auth_"  # noqa: S105  (the word before the token, not one)
-RECHECK_SECONDS = 5.0
 
 
 @router.get("/", response_model=wire.PageOfJobPublic)
@@ -54,7 +55,9 @@ async def events(websocket: WebSocket) -> None:
     offered = [part.strip() for part in websocket.headers.get("sec-websocket-protocol", "").split(",")]
     token = next((part[len(TOKEN_PREFIX) :] for part in offered if part.startswith(TOKEN_PREFIX)), "")
     try:
-        actor = await callers.by_jwt(token, origin_of(websocket))
+        actor = await callers.by_credential(token, origin_of(websocket))
+        if actor.key is not None:
+            scopes.check(actor.key, websocket)
     except Failure:
         await websocket.close(1008)
         return
@@ -63,7 +66,9 @@ async def events(websocket: WebSocket) -> None:
     tasks = [
         asyncio.create_task(_forward(websocket, runtime, actor, channels)),
         asyncio.create_task(_receive(websocket, channels)),
-        asyncio.create_task(_recheck(callers, token, websocket)),
+        asyncio.create_task(
+            until_ended(runtime.bus, actor, lambda: callers.by_credential(token, origin_of(websocket))), name="socket"
+        ),
     ]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -93,11 +98,3 @@ async def _receive(websocket: WebSocket, channels: set[str]) -> None:
             channels.add(str(channel)[:50])
         elif kind == "unsubscribe":
             channels.discard(str(channel)[:50])
-
-
-async def _recheck(callers: Callers, token: str, websocket: WebSocket) -> None:
-    """A socket lives no longer than the right to it."""
-    with contextlib.suppress(Failure):
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            await callers.by_jwt(token, origin_of(websocket))

@@ -164,8 +164,13 @@ async def listing(
 
 
 @admin.post("/users/", response_model=wire.UserCreatedAdminView, status_code=201)
-async def create(body: wire.UserAddAdmin, request: Request, actor: Caller, running: Running) -> Any:
-    """Add a colleague; without a password the answer holds an invitation."""
+async def create(
+    body: wire.UserAddAdmin, request: Request, actor: Caller, running: Running, with_api_key: bool = False
+) -> Any:
+    """Add a colleague; without a password the answer holds an invitation.
+
+    A key in a colleague's name is made only for `with_api_key`: whoever reads the answer could act as them.
+    """
     new = NewUser(
         body.email,
         body.username,
@@ -176,7 +181,11 @@ async def create(body: wire.UserAddAdmin, request: Request, actor: Caller, runni
         [g.id for g in body.user_groups],
     )
     made = await running.services.users.create(actor, new)
-    return with_link(request, running, made.view, made.link)
+    shown = with_link(request, running, made.view, made.link)
+    if with_api_key:
+        issued = await running.services.api_keys.create_for_new_user(actor, made.view.user.id)
+        shown["api_key"] = present.legacy_key(issued)
+    return shown
 
 
 @admin.get("/users/inactive", response_model=list[wire.UserStateListItem])

@@ -236,9 +236,11 @@ def _day(text: str | None, at: time) -> datetime | None:
 def show(entry: AuditEntry) -> None:
     """Everything an entry holds, in a dialog."""
     made, card = dialog(action_name(entry.action), wide=True)
+    key = metadata(entry)["actor"]["api_key"]
     facts = {
         _("When"): moment(entry.created_at),
         _("Who"): entry.actor_name,
+        _("API key"): f"{key['name']} {key['id']}" if key else "",
         _("What"): entry.description,
         _("Outcome"): _(OUTCOMES[entry.outcome]) if entry.outcome in OUTCOMES else entry.outcome,
         _("Reason of the refusal"): entry.error or "",

@@ -68,6 +68,8 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
         "provider": client.post("/api/v1/admin/model-providers/", json=provider).json()["id"],
         "prompt": client.get(f"/api/v1/assistants/{assistant}/").json()["prompt"]["id"],
         "history": client.get(f"/api/v1/assistants/{assistant}/history/").json()["items"][0]["id"],
+        "api_key": client.post("/api/v1/api-keys/", json={"name": "Nyckel"}).json()["id"],
+        "service_account": client.post("/api/v1/admin/service-accounts/", json={"name": "Robot"}).json()["id"],
         "job": client.get("/api/v1/jobs/").json()["items"][0]["id"],
         "completion_model": client.get("/api/v1/completion-models/").json()["items"][0]["id"],
         "embedding_model": client.get("/api/v1/embedding-models/").json()["items"][0]["id"],

@@ -27,7 +27,7 @@ EVERYBODYS = frozenset({"completion_model", "embedding_model", "user", "user_gro
 FILTERS = {
     # A filter that matches nothing is answered with an empty list.
     "GET /api/v1/audit/logs", "GET /api/v1/audit/logs/export", "POST /api/v1/audit/logs/export/async",
-    "GET /api/v1/audit/logs/user/{user_id}", "GET /api/v1/admin/users/",
+    "GET /api/v1/audit/logs/user/{user_id}", "GET /api/v1/admin/users/", "GET /api/v1/api-keys/",
 }  # fmt: skip
 LOOKED_PAST = {
     # Many at once: each is refused for itself, with a sentence.
@@ -58,7 +58,7 @@ async def justify(client: httpx.AsyncClient) -> None:
 
 
 async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str, str]:
-    """What anybody can make: a space, a collection, a document, an assistant, a conversation, a file."""
+    """What anybody can make: a space, a collection, a document, an assistant, a conversation, a file, a key."""
     space = await make_space(client)
     collection = await make_collection(client, space)
     job = (await upload(client, collection, "a.txt", f"{secret}. {space}".encode())).json()["id"]
@@ -70,9 +70,11 @@ async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str,
     file = (await client.post("/api/v1/files/", files={"upload_file": ("b.txt", secret.encode())})).json()["id"]
     prompt = (await client.get(f"/api/v1/assistants/{assistant}/")).json()["prompt"]["id"]
     entry = (await client.get(f"/api/v1/assistants/{assistant}/history/")).json()["items"][0]["id"]
+    key = (await client.post("/api/v1/api-keys/", json={"name": "Nyckel"})).json()["id"]
     return {
         "space": space, "collection": collection, "job": job, "document": document, "assistant": assistant, "number": "1",
         "conversation": answer["session_id"], "message": answer["id"], "file": file, "prompt": prompt, "history": entry,
+        "api_key": key,
     }  # fmt: skip
 
 
@@ -88,6 +90,7 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
         ("role", "/api/v1/roles/", {"name": "Roll", "permissions": ["assistants"]}),
         ("user_group", "/api/v1/user-groups/", {"name": "Grupp"}),
         ("provider", "/api/v1/admin/model-providers/", provider),
+        ("service_account", "/api/v1/admin/service-accounts/", {"name": "Robot"}),
         ("origin", "/api/v1/allowed-origins/", {"url": f"https://{tag}.example.se"}),
     ):
         answer = await client.post(path, json=body)

@@ -206,7 +206,7 @@ QUESTIONED = ("tenants", "users", "spaces", "assistants", "conversations", "mess
 
 def _as_it_was(connection: Connection) -> None:
     """The schema before texts were encrypted, with an answer whose trace repeats the question."""
-    command.upgrade(migrate._config(connection), "0005")
+    command.upgrade(migrate._config(connection), "0006")
     rows: Rows = {}
     for name in QUESTIONED:
         table = metadata.tables[name]

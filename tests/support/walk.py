@@ -21,6 +21,7 @@ PLACES: dict[str, str] = {
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "admin": "user",
     "credentials": "credential",
+    "api-keys": "api_key", "service-accounts": "service_account",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -30,7 +31,7 @@ NAMES: dict[str, str] = {
     "groups[].id": "collection", "attachments[].id": "file", "files[].id": "file", "file_ids[]": "file",
     "session_id": "conversation", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
-    "tenant_id": "tenant", "ids[]": "user",
+    "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
@@ -146,7 +147,7 @@ def _ids(document: Mapping[str, Any], schema: Any, where: str) -> Iterator[str]:
 def sample(document: Mapping[str, Any], schema: Any, name: str = "") -> Any:
     """The least that a schema accepts, in words that mean something where the name is known."""
     schema = _resolved(document, schema)
-    if name in SAMPLES:
+    if name in SAMPLES and SAMPLES[name] in schema.get("enum", [SAMPLES[name]]):
         return SAMPLES[name]
     for key in ("anyOf", "oneOf", "allOf"):
         for each in schema.get(key, ()):
