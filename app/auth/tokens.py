@@ -1,6 +1,7 @@
 """Signed tokens: JWT for API clients, signed addresses for file downloads, CSRF tokens for browsers."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -74,12 +75,13 @@ def read(rules: TokenRules, token: str) -> TokenClaims:
 
 
 def _claims(rules: TokenRules, token: str) -> dict[str, Any]:
-    for key in rules.former:
-        try:
-            return _signed_claims(key, token)
-        except BadSignatureError:
-            continue
-    return _signed_claims(rules.key, token)
+    try:
+        return _signed_claims(rules.key, token)
+    except BadSignatureError:
+        for key in rules.former:
+            with contextlib.suppress(BadSignatureError):
+                return _signed_claims(key, token)
+        raise
 
 
 @lru_cache(maxsize=4096)

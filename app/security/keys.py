@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import hmac
 import logging
@@ -82,13 +83,16 @@ class MasterKeys:
         if self.path is None:
             raise MasterKeyError("the keys are given by ENCRYPTION_KEY: put a new one before the others there")
         beside = self.path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(_new_line() + self.path.read_text())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
+        with self.path.with_suffix(".lock").open("w") as lock:
+            # One command at a time: a key that another one has just put there, and used, must stay.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            beside.unlink(missing_ok=True)
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(_new_line() + self.path.read_text())
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.path)
         return self.again()
 
     def wrap(self, tenant_id: UUID, key: bytes) -> tuple[bytes, str]:

@@ -23,7 +23,8 @@ from domain.transaction import Transaction, UnitOfWork
 from storage.blobs import BlobStore
 
 SETTLE_SECONDS = 2 * REFRESH_SECONDS
-BATCH = 100
+BATCH = 25
+"""Values to a transaction: few, since a text may be large."""
 Say = Callable[[str], None]
 
 

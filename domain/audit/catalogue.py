@@ -69,13 +69,12 @@ CATALOGUE: Mapping[str, Kind] = {
             "api_key_generated": N_("API key created"),
             "tenant_settings_updated": N_("Settings of the organisation changed"),
             "credentials_updated": N_("Key of an AI provider changed"),
-            "keys_rotated": N_("Encryption keys renewed"),
             "federation_updated": N_("Sign-in through an identity provider changed"),
             "module_added": N_("Module added"),
             "module_added_to_tenant": N_("Module given to the organisation"),
         },
         core="user_created user_deleted user_updated role_created role_modified role_deleted permission_changed "
-        "api_key_generated credentials_updated keys_rotated federation_updated tenant_settings_updated",
+        "api_key_generated credentials_updated federation_updated tenant_settings_updated",
     ),
     **_kinds(
         Category.USER,
@@ -202,11 +201,12 @@ CATALOGUE: Mapping[str, Kind] = {
             "service_account_created": N_("Service account created"),
             "service_account_updated": N_("Service account changed"),
             "service_account_deleted": N_("Service account deleted"),
+            "keys_rotated": N_("Encryption keys renewed"),
         },
-        core="sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated user_deactivated "
-        "user_reactivated user_restored users_imported user_group_created user_group_updated user_group_deleted "
-        "invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked federation_tested "
-        "sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
+        core="keys_rotated sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated "
+        "user_deactivated user_reactivated user_restored users_imported user_group_created user_group_updated "
+        "user_group_deleted invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked "
+        "federation_tested sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
         "tenant_created api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
         "service_account_updated service_account_deleted",
     ),

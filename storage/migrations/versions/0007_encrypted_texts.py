@@ -18,6 +18,13 @@ def upgrade() -> None:
                existing_type=sa.VARCHAR(length=255),
                type_=sa.Text(),
                existing_nullable=False)
+    # The trace repeated the question, which is now encrypted in its own column.
+    if op.get_bind().dialect.name == 'sqlite':
+        op.execute("update messages set trace = json_remove(trace, '$.query') where trace like '%query%'")
+    else:
+        # Forced row-level security hides the rows from the owner; it is forced again after every upgrade.
+        op.execute("alter table messages no force row level security")
+        op.execute("update messages set trace = trace - 'query' where trace ? 'query'")
 
     # ### end Alembic commands ###
 
