@@ -44,6 +44,7 @@ from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.services import Services
 from domain.spaces.service import SpaceService
+from domain.tenants.administration import TenantService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -180,6 +181,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     watch = OidcWatch(directory)
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
+        tenants=TenantService(uow, directory, users),
         identity=identity,
         sign_in_alerts=SignInAlertService(uow),
         allowed_origins=AllowedOriginService(uow, origins_everywhere(settings)),

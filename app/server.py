@@ -25,6 +25,7 @@ from app.api import (
     security,
     session,
     spaces,
+    sysadmin,
     user_groups,
     users,
 )
@@ -49,7 +50,7 @@ ROUTERS = (
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
-    security.origins, security.alerts, security.operator,
+    security.origins, security.alerts, security.operator, sysadmin.tenants, sysadmin.people,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 

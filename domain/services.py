@@ -18,6 +18,7 @@ from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.spaces.service import SpaceService
+from domain.tenants.administration import TenantService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -29,6 +30,7 @@ class Services:
     """The running services of one process."""
 
     setup: SetupService
+    tenants: TenantService
     identity: IdentityService
     sign_in_alerts: SignInAlertService
     allowed_origins: AllowedOriginService

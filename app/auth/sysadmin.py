@@ -2,38 +2,35 @@
 
 import hmac
 from typing import Annotated
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from fastapi import Depends, Request
 
 from app.auth.caller import origin_of
 from app.bootstrap import Runtime
-from domain.kernel.actor import Actor, Permission
+from domain.kernel.actor import Actor
 from domain.kernel.errors import Unauthenticated
-
-OPERATOR = uuid5(NAMESPACE_OID, "samrad:operator")
-"""Who the audit log names for what was done with the operator's key."""
+from domain.tenants import operator
 
 
-def check_operator(request: Request) -> None:
-    """Raise `Unauthenticated` unless the request carries the operator's key; without a key set, nobody is let in."""
+def is_key(sent: str, key: str | None) -> bool:
+    """Whether the right key was sent; without a key set, none is right."""
+    return key is not None and hmac.compare_digest(sent.encode(), key.encode())
+
+
+async def check_operator(request: Request) -> operator.Operator:
+    """The operator, when the request carries the key; raises `Unauthenticated`."""
     runtime: Runtime = request.app.state.runtime
-    key = runtime.settings.super_api_key
     sent = request.headers.get(runtime.settings.api_key_header_name, "")
-    if not key or not hmac.compare_digest(sent.encode(), key.encode()):
+    if not is_key(sent, runtime.settings.super_api_key):
+        await runtime.limits.refused(request.client.host if request.client else None)
         raise Unauthenticated
+    return operator.Operator(origin_of(request))
 
 
 def operator_in(tenant_id: UUID, request: Request) -> Actor:
     """The operator acting in an organisation."""
-    return Actor(
-        tenant_id=tenant_id,
-        user_id=OPERATOR,
-        permissions=frozenset({Permission.ADMIN}),
-        kind="system",
-        language="en",
-        origin=origin_of(request),
-    )
+    return operator.Operator(origin_of(request)).within(tenant_id)
 
 
-Operator = Annotated[None, Depends(check_operator)]
+Operator = Annotated[operator.Operator, Depends(check_operator)]

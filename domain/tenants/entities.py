@@ -15,6 +15,7 @@ class TenantState(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    DELETING = "deleting"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,6 +32,12 @@ class Tenant(Owned):
     security_enabled: bool = False
     privacy_policy: str | None = None
     domain: str | None = None
+    external_id: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.display_name or self.name
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,3 +47,19 @@ class TenantKey(Owned):
     wrapped: bytes
     master_key_id: str
     retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQuery:
+    """Which organisations to list: those whose name, domain or slug holds `search`, and whose domain is `domain`."""
+
+    search: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUse:
+    """What an organisation uses: bytes of documents, and accounts that are not deleted."""
+
+    bytes: int = 0
+    people: int = 0

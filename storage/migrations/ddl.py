@@ -11,7 +11,7 @@ from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
-DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", "allowed_origins", INDEX_TABLE)
+DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE)
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
@@ -337,6 +337,38 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   union all
   select min(id::text)::uuid from tenants
   where lower(domain) = word and not exists (select 1 from tenants where slug = word) having count(*) = 1
+$$;
+create or replace function app.tenant_named(word text) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants where lower(name) = lower(word)
+$$;
+create or replace function app.slugs(beginning text) returns setof text
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select slug from tenants where starts_with(slug, beginning)
+$$;
+create or replace function app.tenants_like(pattern text, only_domain text) returns setof tenants
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select t.* from tenants t
+  where (lower(t.name) like pattern or lower(t.display_name) like pattern or lower(t.domain) like pattern
+    or t.slug like pattern) and (only_domain = '' or lower(t.domain) = only_domain)
+$$;
+create or replace function app.tenant_use(ids uuid[]) returns table (tenant_id uuid, bytes bigint, people bigint)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select t.id,
+    (select coalesce(sum(v.size), 0)::bigint from document_versions v where v.tenant_id = t.id),
+    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null)
+  from unnest(ids) as t(id)
+$$;
+create or replace function app.user_tenant(wanted uuid) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select u.tenant_id from users u where u.id = wanted
+$$;
+create or replace function app.users_after(last_tenant uuid, last_id uuid, most integer)
+returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select u.tenant_id, u.id from users u
+  where u.deleted_at is null and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
+  order by u.tenant_id, u.id limit most
 $$;
 create or replace function app.origin_known(origin text) returns boolean
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

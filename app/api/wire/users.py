@@ -177,18 +177,3 @@ class ImportReport(Wire):
     good: int
     mailed: int
     lines: list[ImportLine]
-
-
-TenantState = Literal["active", "suspended"]
-
-
-class TenantPublic(Wire):
-    name: str
-    display_name: str | None = None
-    quota_limit: int = 0
-    domain: str | None = None
-    zitadel_org_id: str | None = None
-    provisioning: bool = False
-    state: TenantState | None = None
-    security_enabled: bool = False
-    privacy_policy: str | None = None
