@@ -203,7 +203,10 @@ class SqlDirectory:
             await session.commit()
 
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
-        """Queued jobs that may run now: the first of each tenant, then the second of each, and so on."""
+        """Queued jobs that may run now: the first of each tenant, then the second of each, and so on.
+
+        Those of organisations that are not active wait.
+        """
         async with self._database.system_session() as session:
             if self._postgres:
                 statement = text("select tenant_id, id from app.due_jobs(:lane, :most)").bindparams(
@@ -214,7 +217,9 @@ class SqlDirectory:
             waiting = (
                 select(jobs.c.tenant_id, jobs.c.id, turn)
                 .select_from(Job)
+                .join(Tenant, tenants.c.id == jobs.c.tenant_id)
                 .where(
+                    tenants.c.state == TenantState.ACTIVE,
                     jobs.c.state == JobState.QUEUED,
                     jobs.c.lane == lane,
                     (jobs.c.run_after.is_(None)) | (jobs.c.run_after <= now()),

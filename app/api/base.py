@@ -1,18 +1,22 @@
 """What all routes share: the running services and the calling actor."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from app.auth.caller import Callers, same_origin
 from app.bootstrap import Runtime
+from app.realtime.access import until_refused
 from app.security.rate_limits import RateLimits
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Unauthenticated
+from domain.kernel.errors import Failure, Unauthenticated
 from domain.ports import Deed
 from domain.services import Services
 
+Refused = Callable[[], Coroutine[Any, Any, Failure]]
+"""Waits until a right has ended, and says how."""
 # Shown in the OpenAPI document; the credential itself is read by `Callers`.
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/users/login/token/")
 
@@ -47,5 +51,19 @@ async def calling_actor(request: Request, _: Annotated[object, Security(_bearer)
 
 
 Caller = Annotated[Actor, Depends(calling_actor)]
+
+
+async def until_caller_refused(request: Request, actor: Caller) -> Refused:
+    """For answers that stay open: waits until the caller's credential no longer works."""
+    callers: Callers = request.app.state.callers
+    bus = request.app.state.runtime.bus
+
+    async def wait() -> Failure:
+        return await until_refused(bus, actor, lambda: callers.actor(request))
+
+    return wait
+
+
+UntilRefused = Annotated[Refused, Depends(until_caller_refused)]
 Use = Annotated[Services, Depends(services_of)]
 Running = Annotated[Runtime, Depends(runtime_of)]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import present, wire
-from app.api.base import Caller, Running, Use
+from app.api.base import Caller, Refused, Running, UntilRefused, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
 from domain.conversations.answering import cited_numbers
@@ -67,9 +67,10 @@ class AnswerStream:
         conversation_id: UUID,
         message_id: UUID,
         version: int,
+        refused: Refused,
         asked: Asked | None = None,
     ) -> None:
-        self._use, self._actor, self._asked = runtime.services, actor, asked
+        self._use, self._actor, self._asked, self._refused = runtime.services, actor, asked, refused
         self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
         self._sources: Sequence[MessageSource] = ()
         self._cited: list[int] = []
@@ -82,6 +83,7 @@ class AnswerStream:
         """The first chunk, the text as it grows, and the end. Silence is filled with comments."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(256)
         producer = asyncio.create_task(self._produce(queue, offset))
+        guard = asyncio.create_task(self._end_when_refused(queue, producer))
         try:
             while True:
                 try:
@@ -95,7 +97,16 @@ class AnswerStream:
                 yield item
         finally:
             producer.cancel()
-            await asyncio.gather(producer, return_exceptions=True)
+            guard.cancel()
+            await asyncio.gather(producer, guard, return_exceptions=True)
+
+    async def _end_when_refused(self, queue: "asyncio.Queue[bytes | None]", producer: "asyncio.Task[None]") -> None:
+        """Once the right to the answer is gone, nothing more is sent, not even what waits to be."""
+        await self._refused()
+        producer.cancel()
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(None)
 
     async def _produce(self, queue: "asyncio.Queue[bytes | None]", offset: int) -> None:
         conversations = self._use.conversations
@@ -177,19 +188,37 @@ class AnswerStream:
 
 
 async def answer(
-    running: Runtime, actor: Actor, question: Question, *, stream: bool, version: int
+    running: Runtime, actor: Actor, question: Question, refused: Refused, *, stream: bool, version: int
 ) -> StreamingResponse | dict[str, Any]:
     """Ask, and answer as a stream or at once."""
     asked = await running.services.conversations.ask(actor, question)
     if stream:
-        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked).events()
+        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, refused, asked).events()
         return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
+    await _finished(running.services, actor, asked, refused)
     return await _whole(running.services, actor, asked, version)
 
 
+async def _finished(use: Services, actor: Actor, asked: Asked, refused: Refused) -> None:
+    """Wait for the end of the answer; raises the refusal when the right to it ends before."""
+
+    async def read() -> None:
+        async for _ in use.conversations.follow(actor, asked.message.id):
+            continue
+
+    reader, guard = asyncio.create_task(read()), asyncio.create_task(refused())
+    try:
+        await asyncio.wait((reader, guard), return_when=asyncio.FIRST_COMPLETED)
+        if guard.done():
+            raise guard.result()
+        await reader
+    finally:
+        reader.cancel()
+        guard.cancel()
+        await asyncio.gather(reader, guard, return_exceptions=True)
+
+
 async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:
-    async for _ in use.conversations.follow(actor, asked.message.id):
-        continue
     view = await use.conversations.message(actor, asked.message.id)
     message = view.message
     if message.state == AnswerState.FAILED and not message.answer:
@@ -222,13 +251,15 @@ async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str
 
 
 @router.post("/", response_model=wire.AskResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def ask(body: wire.ConversationRequest, actor: Caller, running: Running, version: int = 1) -> Any:
+async def ask(
+    body: wire.ConversationRequest, actor: Caller, running: Running, refused: UntilRefused, version: int = 1
+) -> Any:
     """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events."""
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
     assistant_id = None if body.session_id else body.assistant_id
     question = Question(body.question, body.session_id, assistant_id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, refused, stream=body.stream, version=version)
 
 
 @router.get("/", response_model=wire.CursorPageOfSessionMetadataPublic)
@@ -281,6 +312,7 @@ async def follow(
     message_id: UUID,
     actor: Caller,
     running: Running,
+    refused: UntilRefused,
     version: int = 2,
     last_event_id: Annotated[int | None, Header()] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
@@ -289,7 +321,7 @@ async def follow(
     view = await running.services.conversations.message(actor, message_id)
     if view.message.conversation_id != session_id:
         raise NotFound
-    stream = AnswerStream(running, actor, session_id, message_id, version)
+    stream = AnswerStream(running, actor, session_id, message_id, version, refused)
     start = offset if last_event_id is None else max(0, last_event_id)
     return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
 
@@ -329,19 +361,27 @@ async def draw_source(running: Runtime, actor: Actor, source: MessageSource, pag
 
 
 @legacy.post("/{id}/sessions/", response_model=wire.AskResponse)
-async def ask_assistant(id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1) -> Any:
+async def ask_assistant(
+    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, refused: UntilRefused, version: int = 1
+) -> Any:
     """Begin a conversation. Prefer POST /conversations/."""
     question = Question(body.question, None, id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, refused, stream=body.stream, version=version)
 
 
 @legacy.post("/{id}/sessions/{session_id}/", response_model=wire.AskResponse)
 async def ask_further(
-    id: UUID, session_id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, version: int = 1
+    id: UUID,
+    session_id: UUID,
+    body: wire.AskAssistant,
+    actor: Caller,
+    running: Running,
+    refused: UntilRefused,
+    version: int = 1,
 ) -> Any:
     """Go on with a conversation. Prefer POST /conversations/."""
     question = Question(body.question, session_id, id, [f.id for f in body.files])
-    return await answer(running, actor, question, stream=body.stream, version=version)
+    return await answer(running, actor, question, refused, stream=body.stream, version=version)
 
 
 async def _of_assistant(use: Services, actor: Actor, assistant_id: UUID, session_id: UUID) -> ConversationView:

@@ -12,6 +12,7 @@ from app.api import present, wire
 from app.api.base import Caller, Use
 from app.auth.caller import Callers, origin_of
 from app.bootstrap import Runtime
+from app.realtime.access import until_refused
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
@@ -19,7 +20,6 @@ router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 socket = APIRouter(prefix="/api/v1")
 PROTOCOL = "intric"
 TOKEN_PREFIX = "auth_"  # noqa: S105  (the word before the token, not one)
-RECHECK_SECONDS = 5.0
 
 
 @router.get("/", response_model=wire.PageOfJobPublic)
@@ -60,10 +60,14 @@ async def events(websocket: WebSocket) -> None:
         return
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     channels: set[str] = set()
+
+    async def check() -> Actor:
+        return await callers.by_jwt(token, origin_of(websocket))
+
     tasks = [
         asyncio.create_task(_forward(websocket, runtime, actor, channels)),
         asyncio.create_task(_receive(websocket, channels)),
-        asyncio.create_task(_recheck(callers, token, websocket)),
+        asyncio.create_task(until_refused(runtime.bus, actor, check)),
     ]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -93,11 +97,3 @@ async def _receive(websocket: WebSocket, channels: set[str]) -> None:
             channels.add(str(channel)[:50])
         elif kind == "unsubscribe":
             channels.discard(str(channel)[:50])
-
-
-async def _recheck(callers: Callers, token: str, websocket: WebSocket) -> None:
-    """A socket lives no longer than the right to it."""
-    with contextlib.suppress(Failure):
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            await callers.by_jwt(token, origin_of(websocket))

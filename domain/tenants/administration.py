@@ -135,7 +135,7 @@ class TenantService:
                 change = Change("tenant_settings_updated", "tenant", tenant_id, tenant.name, old=before, new=after)
                 tx.record(operator.within(tenant_id), change)
             if changes.get("state") is not None:
-                _move(tx, operator, tenant, one_of(changes["state"], STATES, "state"))
+                await _move(tx, operator, tenant, one_of(changes["state"], STATES, "state"))
         return await self.get(operator, tenant_id)
 
     async def suspend(self, operator: Operator, tenant_id: UUID) -> TenantView:
@@ -164,7 +164,7 @@ async def changeable(tx: Transaction, tenant_id: UUID) -> Tenant:
     return tenant
 
 
-def _move(tx: Transaction, operator: Operator, tenant: Tenant, state: str) -> None:
+async def _move(tx: Transaction, operator: Operator, tenant: Tenant, state: str) -> None:
     """Set the state and tell every process, so that what is open ends."""
     if tenant.state == state:
         return
@@ -173,6 +173,7 @@ def _move(tx: Transaction, operator: Operator, tenant: Tenant, state: str) -> No
     change = Change(action, "tenant", tenant.id, tenant.name, old={"state": old}, new={"state": state})
     tx.record(operator.within(tenant.id), change)
     tx.signal(Signal(f"tenant:{tenant.id}", state))
+    await tx.conversations.stop_all()
 
 
 def _clean(name: str, value: Any) -> Any:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.kernel.entity import Owned
+from domain.kernel.errors import TenantSuspended
 
 DEFAULT_QUOTA = 10 * 1024**3
 """Bytes of knowledge that a new organisation may store."""
@@ -38,6 +39,11 @@ class Tenant(Owned):
     def title(self) -> str:
         """What people call it."""
         return self.display_name or self.name
+
+    def require_active(self) -> None:
+        """Raise `TenantSuspended` unless its people may work."""
+        if self.state != TenantState.ACTIVE:
+            raise TenantSuspended
 
 
 @dataclass(eq=False, kw_only=True)

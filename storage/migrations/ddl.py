@@ -386,7 +386,8 @@ create or replace function app.due_jobs(wanted text, most integer) returns table
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select w.tenant_id, w.id from (
     select j.tenant_id, j.id, row_number() over (partition by j.tenant_id order by j.id) as turn
-    from jobs j where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
+    from jobs j join tenants t on t.id = j.tenant_id and t.state = 'active'
+    where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
   ) w order by w.turn, w.id limit most
 $$;
 create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)
