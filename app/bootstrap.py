@@ -45,6 +45,7 @@ from domain.roles.service import RoleService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
+from domain.tenants.deletion import CertificateSigner, DeletionService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -52,6 +53,7 @@ from domain.users.service import UserService
 from storage import migrate
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.deletion import SqlEraser
 from storage.directory import SqlDirectory
 from storage.search.analysis import analyse
 from storage.search.postgres import PostgresSearchIndex
@@ -182,6 +184,13 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
         tenants=TenantService(uow, directory, users),
+        deletion=DeletionService(
+            uow,
+            directory,
+            SqlEraser(database, index, signer),
+            contents,
+            CertificateSigner(derived(master, "deletion-certificates")),
+        ),
         identity=identity,
         sign_in_alerts=SignInAlertService(uow),
         allowed_origins=AllowedOriginService(uow, origins_everywhere(settings)),
@@ -275,6 +284,16 @@ async def sweep_runs(runtime: Runtime) -> None:
         except Exception as error:
             log.warning("interrupted answers are not closed: %s", error)
         await asyncio.sleep(5)
+
+
+async def delete_tenants(runtime: Runtime) -> None:
+    """Go on, for ever, with deleting the organisations that the operator has marked."""
+    while True:
+        try:
+            await runtime.services.deletion.carry_on()
+        except Exception as error:
+            log.warning("an organisation is not deleted: %s", error)
+        await asyncio.sleep(1)
 
 
 async def retain_audit(runtime: Runtime) -> None:

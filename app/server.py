@@ -32,7 +32,7 @@ from app.api import (
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, forget_deleted, retain_audit, sweep_runs
+from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -138,6 +138,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
+        asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
     ]
     try:

@@ -102,6 +102,9 @@ class Contents(Protocol):
     async def delete(self, tenant_id: UUID, name: str) -> None:
         """Remove the content; nothing happens when it is gone already."""
 
+    async def erase(self, tenant_id: UUID) -> int:
+        """Remove everything of an organisation; how many contents there were."""
+
 
 class Parser(Protocol):
     """Reads files in a sandboxed process."""
@@ -265,6 +268,9 @@ class Directory(Protocol):
 
     async def find_tenant(self, word: str) -> UUID | None:
         """The organisation with this slug or e-mail domain; None when there is none, or more than one."""
+
+    async def deleting(self) -> Sequence[UUID]:
+        """The organisations whose deletion has begun."""
 
     async def tenant_named(self, name: str) -> UUID | None:
         """The organisation with this name, whatever its case."""

@@ -19,6 +19,7 @@ from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
+from domain.tenants.deletion import DeletionService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -31,6 +32,7 @@ class Services:
 
     setup: SetupService
     tenants: TenantService
+    deletion: DeletionService
     identity: IdentityService
     sign_in_alerts: SignInAlertService
     allowed_origins: AllowedOriginService

@@ -89,6 +89,14 @@ class SqlDirectory:
             wanted = select(allowed_origins.c.id).select_from(AllowedOrigin).where(allowed_origins.c.url == origin)
             return await session.scalar(wanted.limit(1)) is not None
 
+    async def deleting(self) -> Sequence[UUID]:
+        """The organisations whose deletion has begun."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                return (await session.scalars(text("select id from app.deleting() as id"))).all()
+            wanted = tenants.c.state == TenantState.DELETING
+            return (await session.scalars(select(tenants.c.id).select_from(Tenant).where(wanted))).all()
+
     async def tenant_named(self, name: str) -> UUID | None:
         """The organisation with this name, whatever its case."""
         async with self._database.system_session() as session:

@@ -14,6 +14,7 @@ from domain.kernel.errors import N_, NotFound
 from domain.kernel.paging import MAX_LIMIT
 from domain.ports import Located
 from domain.tenants.administration import NewTenant, TenantView
+from domain.tenants.deletion import DeletionCertificate
 from domain.tenants.entities import DEFAULT_QUOTA, Tenant, TenantQuery
 from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole
 from domain.users.service import NewUser, UserView
@@ -88,6 +89,33 @@ async def update_tenant(id: UUID, body: wire.TenantUpdatePublic, running: Runnin
     if "zitadel_org_id" in changes:
         changes["external_id"] = changes.pop("zitadel_org_id")
     return tenant(await running.services.tenants.update(operator, id, changes))
+
+
+@tenants.get("/{id}/deletion-preview/", response_model=wire.DeletionPreview)
+async def deletion_preview(id: UUID, running: Running, operator: Operator) -> Any:
+    """What a deletion would take."""
+    found = await running.services.deletion.preview(operator, id)
+    return {**present.tenant(found.tenant), "counts": found.counts}
+
+
+@tenants.delete("/{id}/", response_model=wire.TenantWithMaskedCredentials)
+async def delete_tenant(id: UUID, running: Running, operator: Operator) -> Any:
+    """Delete an organisation for good: access ends at once, the data go in the background, a certificate stays."""
+    return present.tenant(await running.services.deletion.begin(operator, id))
+
+
+@people.get("/deletion-certificates/", response_model=wire.PageOfDeletionCertificate)
+async def certificates(running: Running, operator: Operator, limit: Limit = 50, cursor: str | None = None) -> Any:
+    """What was deleted, and what is being deleted, newest first."""
+    service = running.services.deletion
+    page = await service.certificates(operator, limit=limit, cursor=cursor)
+    items = [certificate(each, service.signer.holds(each)) for each in page.items]
+    return present.page(items, total_count=page.total or 0, next_cursor=page.next_cursor)
+
+
+def certificate(found: DeletionCertificate, valid: bool) -> dict[str, Any]:
+    """A certificate with its signature, and whether that holds."""
+    return {**found.content(), "signature": found.signature, "valid": valid}
 
 
 @people.get("/predefined-roles/", response_model=list[wire.PredefinedRoleInDB])

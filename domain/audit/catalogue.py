@@ -195,6 +195,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "allowed_origin_removed": N_("Web site no longer allowed to call the API"),
             "tenant_created": N_("Organisation created"),
             "tenant_suspended": N_("Organisation suspended"),
+            "tenant_deletion_begun": N_("Deletion of the organisation begun"),
             "tenant_reactivated": N_("Organisation reactivated"),
             "api_key_revoked": N_("API key revoked"),
             "service_account_created": N_("Service account created"),
@@ -205,7 +206,8 @@ CATALOGUE: Mapping[str, Kind] = {
         "user_reactivated user_restored users_imported user_group_created user_group_updated user_group_deleted "
         "invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked federation_tested "
         "sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
-        "tenant_created tenant_suspended tenant_reactivated api_key_revoked service_account_created service_account_updated "
+        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun "
+        "api_key_revoked service_account_created service_account_updated "
         "service_account_deleted",
     ),
     **_kinds(

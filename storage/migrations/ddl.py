@@ -338,6 +338,10 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   select min(id::text)::uuid from tenants
   where lower(domain) = word and not exists (select 1 from tenants where slug = word) having count(*) = 1
 $$;
+create or replace function app.deleting() returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants where state = 'deleting' order by id
+$$;
 create or replace function app.tenant_named(word text) returns setof uuid
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select id from tenants where lower(name) = lower(word)

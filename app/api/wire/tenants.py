@@ -75,6 +75,35 @@ class PageOfTenantWithMaskedCredentials(Wire):
     next_cursor: str | None = None
 
 
+class DeletionPreview(TenantInDB):
+    """`counts`: people, spaces, documents, conversations, files, bytes."""
+
+    counts: dict[str, int]
+
+
+class DeletionCertificate(Wire):
+    """`counts` are deleted rows of each table and stored files; without `ended_at` the deletion is going on."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    slug: str
+    begun_at: datetime
+    ended_at: datetime | None = None
+    counts: dict[str, int]
+    audit_sequence: int
+    audit_hash: str
+    signature: str
+    valid: bool
+
+
+class PageOfDeletionCertificate(Wire):
+    items: list[DeletionCertificate]
+    count: int
+    total_count: int = 0
+    next_cursor: str | None = None
+
+
 class UserInDB(Wire):
     """A person as the operator sees them: no hash, no key."""
 
