@@ -31,6 +31,7 @@ from app.api import (
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
+from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
@@ -39,6 +40,7 @@ from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
+from domain.tenants.operator import Operator
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
@@ -116,14 +118,21 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     def csrf(request: Request) -> str:
         return callers.csrf_of(request)
 
+    async def admit_operator(key: str, request: Request) -> Operator:
+        return await admit(runtime, key, request)
+
+    operated = runtime.settings.super_api_key is not None
     pages_app.add_middleware(PageHeaders)
-    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf)
+    pages.register(
+        runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
+        admit_operator=admit_operator if operated else None,
+    )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),
     )  # fmt: skip
     core.sio.eio.cors_allowed_origins = None
-    api.add_middleware(Gate, resolve=resolve)
+    api.add_middleware(Gate, resolve=resolve, operated=operated)
 
 
 @asynccontextmanager

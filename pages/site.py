@@ -21,6 +21,7 @@ from pages import (
     shell,
     spaces,
     start,
+    sysadmin,
     welcome,
 )
 from pages.admin import audit, models, roles, security, sign_in, user_groups, users
@@ -58,7 +59,7 @@ ROUTES: dict[str, shell.Builder] = {
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
-def register_pages(site: Site) -> None:
+def register_pages(site: Site, admit_operator: sysadmin.Admit | None = None) -> None:
     """Register the pages, the static files and the look on NiceGUI."""
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
@@ -73,6 +74,8 @@ def register_pages(site: Site) -> None:
     ui.menu_item.default_props("role=menuitem")
     _teach_swedish()
     _register_public(site)
+    if admit_operator is not None:
+        sysadmin.register(site, admit_operator)
 
     async def page(request: Request, path: str = "") -> Response | None:
         if path.startswith(NOT_PAGES):

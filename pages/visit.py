@@ -89,6 +89,8 @@ class Visit:
     frame: "Frame | None" = None
     space_id: UUID | None = None
     assistant_id: UUID | None = None
+    door: str = "/sign-in"
+    """Where to go when the visit is over."""
 
     @property
     def shell(self) -> Frame:
@@ -172,11 +174,15 @@ _visits: WeakKeyDictionary[Client, Visit] = WeakKeyDictionary()
 
 def open_visit(site: Site, request: Request, actor: Actor) -> Visit:
     """The visit of the client that is being built."""
-    client = context.client
-    made = Visit(site, client, request, actor, actor.language)
-    _visits[client] = made
-    client.on_delete(made.close)
+    made = Visit(site, context.client, request, actor, actor.language)
+    enter(made)
     return made
+
+
+def enter(made: Visit) -> None:
+    """Make a visit known as that of its client."""
+    _visits[made.client] = made
+    made.client.on_delete(made.close)
 
 
 def visit() -> Visit:
@@ -196,7 +202,7 @@ def toast(text: str, kind: str = "positive") -> None:
 
 def leave(failure: Failure) -> None:
     """The visit is over: leave for the sign-in page, which says why, and follow nothing any more."""
-    context.client.open(f"/sign-in?reason={reason_of(failure)}")
+    context.client.open(f"{visit().door}?reason={reason_of(failure)}")
     visit().close()
 
 

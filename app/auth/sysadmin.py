@@ -1,16 +1,22 @@
 """The operator's key: what guards /api/v1/sysadmin. It opens nothing else, and no user's credential opens this."""
 
 import hmac
+import logging
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from app.auth.caller import origin_of
 from app.bootstrap import Runtime
+from app.security.rate_limits import network_of
+from domain.identity.service import ACCOUNT_THRESHOLD, THROTTLE_BLOCK, THROTTLE_WINDOW, hash_token
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Unauthenticated
+from domain.kernel.errors import N_, TooManyRequests, Unauthenticated
 from domain.tenants import operator
+
+log = logging.getLogger(__name__)
 
 
 def is_key(sent: str, key: str | None) -> bool:
@@ -26,6 +32,23 @@ async def check_operator(request: Request) -> operator.Operator:
         await runtime.limits.refused(request.client.host if request.client else None)
         raise Unauthenticated
     return operator.Operator(origin_of(request))
+
+
+async def admit(runtime: Runtime, sent: str, connection: HTTPConnection) -> operator.Operator:
+    """The operator, when a person has typed the key; who guesses is held back as at sign-in, by network address."""
+    origin = origin_of(connection)
+    name = hash_token(f"operator:{network_of(origin.ip or '')}")
+    _, wait = await runtime.directory.login_attempts(name)
+    if wait > 0:
+        raise TooManyRequests(retry_after=int(wait) + 1)
+    if not is_key(sent, runtime.settings.super_api_key):
+        log.warning("a wrong operator's key was refused, from %s", origin.ip)
+        await runtime.directory.login_failed(
+            name, window_seconds=THROTTLE_WINDOW, threshold=ACCOUNT_THRESHOLD, block_seconds=THROTTLE_BLOCK
+        )
+        raise Unauthenticated(N_("The key is wrong."))
+    await runtime.directory.login_succeeded(name)
+    return operator.Operator(origin)
 
 
 def operator_in(tenant_id: UUID, request: Request) -> Actor:
