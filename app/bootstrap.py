@@ -46,6 +46,8 @@ from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
 from domain.tenants.deletion import CertificateSigner, DeletionService
+from domain.tenants.modules import ModuleService
+from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -55,6 +57,7 @@ from storage.blobs import BlobStore
 from storage.database import Database
 from storage.deletion import SqlEraser
 from storage.directory import SqlDirectory
+from storage.repositories.tenants import SqlModuleCatalogue
 from storage.search.analysis import analyse
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
@@ -184,6 +187,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
         tenants=TenantService(uow, directory, users),
+        organisation=OrganisationService(uow),
+        modules=ModuleService(uow, SqlModuleCatalogue(database)),
         deletion=DeletionService(
             uow,
             directory,

@@ -21,10 +21,12 @@ from app.api import (
     jobs,
     knowledge,
     models,
+    modules,
     roles,
     security,
     session,
     spaces,
+    storage,
     sysadmin,
     user_groups,
     users,
@@ -52,7 +54,8 @@ ROUTERS = (
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
-    security.origins, security.alerts, security.operator, sysadmin.tenants, sysadmin.people,
+    security.origins, security.alerts, security.operator,
+    sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 

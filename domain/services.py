@@ -20,6 +20,8 @@ from domain.roles.service import RoleService
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
 from domain.tenants.deletion import DeletionService
+from domain.tenants.modules import ModuleService
+from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.importing import UserImport
@@ -33,6 +35,8 @@ class Services:
     setup: SetupService
     tenants: TenantService
     deletion: DeletionService
+    organisation: OrganisationService
+    modules: ModuleService
     identity: IdentityService
     sign_in_alerts: SignInAlertService
     allowed_origins: AllowedOriginService

@@ -24,7 +24,7 @@ from pages import (
     sysadmin,
     welcome,
 )
-from pages.admin import audit, models, roles, security, sign_in, user_groups, users
+from pages.admin import audit, models, roles, security, sign_in, storage, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -51,6 +51,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
+    "/admin/storage": storage.storage,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
     "/assistants/{assistant_id}/history": history.of_assistant,

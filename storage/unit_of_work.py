@@ -34,6 +34,7 @@ from storage.repositories.knowledge import KnowledgeRepository
 from storage.repositories.models import ModelRepository
 from storage.repositories.roles import RoleRepository
 from storage.repositories.spaces import SpaceRepository
+from storage.repositories.tenants import TenantRepository
 from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.search import SearchIndex
@@ -64,6 +65,7 @@ class SqlTransaction:
         self.users = UserRepository(session, tenant_id)
         self.roles = RoleRepository(session)
         self.user_groups = UserGroupRepository(session, tenant_id)
+        self.tenants = TenantRepository(session)
         self.sign_ins = SignInRepository(session)
         self.federation = FederationRepository(session)
         self.allowed_origins = AllowedOriginRepository(session)

@@ -1,4 +1,7 @@
-"""The operator's key: what guards /api/v1/sysadmin. It opens nothing else, and no user's credential opens this."""
+"""The operator's keys: one guards /api/v1/sysadmin, the other /api/v1/modules. Neither opens anything else.
+
+No user's credential opens what they guard.
+"""
 
 import hmac
 import logging
@@ -26,9 +29,18 @@ def is_key(sent: str, key: str | None) -> bool:
 
 async def check_operator(request: Request) -> operator.Operator:
     """The operator, when the request carries the key; raises `Unauthenticated`."""
+    return await _proven(request, request.app.state.runtime.settings.super_api_key)
+
+
+async def check_module_operator(request: Request) -> operator.Operator:
+    """The operator, when the request carries the key of modules, which is another one."""
+    return await _proven(request, request.app.state.runtime.settings.super_duper_api_key)
+
+
+async def _proven(request: Request, key: str | None) -> operator.Operator:
     runtime: Runtime = request.app.state.runtime
     sent = request.headers.get(runtime.settings.api_key_header_name, "")
-    if not is_key(sent, runtime.settings.super_api_key):
+    if not is_key(sent, key):
         await runtime.limits.refused(request.client.host if request.client else None)
         raise Unauthenticated
     return operator.Operator(origin_of(request))
@@ -57,3 +69,4 @@ def operator_in(tenant_id: UUID, request: Request) -> Actor:
 
 
 Operator = Annotated[operator.Operator, Depends(check_operator)]
+ModuleOperator = Annotated[operator.Operator, Depends(check_module_operator)]

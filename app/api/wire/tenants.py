@@ -51,6 +51,21 @@ class TenantUpdatePublic(Wire):
     security_enabled: bool | None = None
 
 
+class ModuleBase(Wire):
+    name: str
+
+
+class ModuleInDB(ModuleBase):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+
+
+class PageOfModuleInDB(Wire):
+    items: list[ModuleInDB]
+    count: int
+
+
 class TenantInDB(TenantPublic):
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -58,6 +73,7 @@ class TenantInDB(TenantPublic):
     slug: str | None = None
     quota_limit: int
     language: str = "sv"
+    modules: list[ModuleInDB] | None = None
 
 
 class TenantWithMaskedCredentials(TenantInDB):
@@ -101,6 +117,38 @@ class PageOfDeletionCertificate(Wire):
     items: list[DeletionCertificate]
     count: int
     total_count: int = 0
+    next_cursor: str | None = None
+
+
+class StorageModel(Wire):
+    """In bytes."""
+
+    total_used: int
+    personal_used: int
+    shared_used: int
+    limit: int
+
+
+class StorageSpaceMemberModel(Wire):
+    created_at: datetime
+    updated_at: datetime
+    id: UUID
+    email: str
+    role: str
+
+
+class StorageSpaceInfoModel(Wire):
+    created_at: datetime
+    update_at: datetime
+    id: UUID
+    name: str
+    size: int
+    members: list[StorageSpaceMemberModel]
+
+
+class StorageInfoModel(Wire):
+    items: list[StorageSpaceInfoModel]
+    count: int
     next_cursor: str | None = None
 
 
