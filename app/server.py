@@ -121,14 +121,20 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     def csrf(request: Request) -> str:
         return callers.csrf_of(request)
 
-    async def admit_operator(key: str, request: Request) -> Operator:
-        return await admit(runtime, key, request)
+    settings = runtime.settings
 
-    operated = runtime.settings.super_api_key is not None
+    async def admit_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_api_key, request)
+
+    async def admit_module_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_duper_api_key, request, what="modules")
+
+    operated = settings.super_api_key is not None
     pages_app.add_middleware(PageHeaders)
     pages.register(
         runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
         admit_operator=admit_operator if operated else None,
+        admit_module_operator=admit_module_operator if settings.super_duper_api_key else None,
     )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,

@@ -60,7 +60,9 @@ ROUTES: dict[str, shell.Builder] = {
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
-def register_pages(site: Site, admit_operator: sysadmin.Admit | None = None) -> None:
+def register_pages(
+    site: Site, admit_operator: sysadmin.Admit | None = None, admit_module_operator: sysadmin.Admit | None = None
+) -> None:
     """Register the pages, the static files and the look on NiceGUI."""
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
@@ -76,7 +78,7 @@ def register_pages(site: Site, admit_operator: sysadmin.Admit | None = None) -> 
     _teach_swedish()
     _register_public(site)
     if admit_operator is not None:
-        sysadmin.register(site, admit_operator)
+        sysadmin.register(site, admit_operator, admit_module_operator)
 
     async def page(request: Request, path: str = "") -> Response | None:
         if path.startswith(NOT_PAGES):

@@ -61,7 +61,10 @@ COUNTED = {
     "conversations": N_("Conversations"),
     "files": N_("Files"),
 }
+
+
 Admit = Callable[[str, Request], Awaitable[Operator]]
+"""Checks a key that was typed; holds back who guesses."""
 
 
 @dataclass(eq=False)
@@ -69,15 +72,26 @@ class OperatorVisit(Visit):
     """The operator's open page. Without the key, and when its time is over, it can do nothing."""
 
     _operator: Operator | None = None
+    _module_operator: Operator | None = None
     _until: float = 0.0
+    admit_modules: Admit | None = None
 
     @property
     def operator(self) -> Operator:
         """Who has shown the key; raises `Unauthenticated`."""
         if self._operator is None or monotonic() > self._until:
-            self._operator = None
+            self._operator = self._module_operator = None
             raise Unauthenticated
         return self._operator
+
+    @property
+    def module_operator(self) -> Operator | None:
+        """Who has shown the second key too, which alone gives modules."""
+        return self._module_operator if self.operator else None
+
+    def let_in_to_modules(self, operator: Operator) -> None:
+        """The second key was right."""
+        self._module_operator = operator
 
     def let_in(self, operator: Operator) -> None:
         """The key was right."""
@@ -89,7 +103,7 @@ class OperatorVisit(Visit):
 
     def close(self) -> None:
         """The tab is gone, and the operator with it."""
-        self._operator = None
+        self._operator = self._module_operator = None
         super().close()
 
 
@@ -100,12 +114,13 @@ def here() -> OperatorVisit:
     return found
 
 
-def register(site: Site, admit: Admit) -> None:
-    """Put the page at its address. `admit` checks a key and holds back who guesses."""
+def register(site: Site, admit: Admit, admit_modules: Admit | None) -> None:
+    """Put the page at its address. Each key has its own check; without the second one nobody gives modules here."""
 
     async def page(request: Request) -> None:
         nobody = Operator().within(UUID(int=0))
         made = OperatorVisit(site, context.client, request, nobody, language_of(request), door=PATH)
+        made.admit_modules = admit_modules
         enter(made)
         shown = made.client.page = copy.copy(made.client.page)
         shown.language = QUASAR[made.language]  # type: ignore[assignment]
@@ -217,11 +232,16 @@ class Organisations:
             await self._services.tenants.reactivate(here().operator, tenant.id)
             await self._refresh()
 
+        async def modules() -> None:
+            await self._modules(tenant)
+
         async def delete() -> None:
             await self._delete(tenant)
 
         with icon_button("more_horiz", _("Options for {name}", name=tenant.title)), ui.menu().props("auto-close"):
             ui.menu_item(_("Settings"), on_click=act(settings))
+            if here().admit_modules is not None:
+                ui.menu_item(_("Modules"), on_click=act(modules))
             if tenant.state == TenantState.ACTIVE:
                 ui.menu_item(_("Suspend"), on_click=act(suspend))
             else:
@@ -284,6 +304,63 @@ class Organisations:
                 quiet_button(_("Cancel"), made.close)
                 button(_("Save"), submit)
         made.open()
+
+    async def _modules(self, tenant: Tenant) -> None:
+        """Switch modules, once the second key was shown."""
+        made, card = dialog(_("Modules of {name}", name=tenant.title), wide=True)
+
+        async def unlock() -> None:
+            async def work() -> None:
+                admit = here().admit_modules
+                if admit is None:
+                    raise Unauthenticated
+                try:
+                    here().let_in_to_modules(await admit(str(entry.value or ""), here().request))
+                except Unauthenticated as failure:
+                    # Only this key was wrong: the page goes on.
+                    raise Invalid(failure.message) from None
+                finally:
+                    entry.set_value("")
+                body.clear()
+                with body:
+                    await self._switches(tenant, made)
+
+            await inline(work, problem)
+
+        with card, box("stack full-width") as body:
+            if here().module_operator is not None:
+                await self._switches(tenant, made)
+            else:
+                paragraph(_("Modules have a key of their own, SUPER_DUPER_API_KEY."), "muted")
+                entry = field(_("The key of modules")).props("type=password autocomplete=off autofocus")
+                problem = box("full-width")
+                with box("actions-row"):
+                    quiet_button(_("Cancel"), made.close)
+                    button(_("Continue"), unlock)
+        made.open()
+
+    async def _switches(self, tenant: Tenant, made: ui.dialog) -> None:
+        operator = here().module_operator
+        if operator is None:
+            raise Unauthenticated
+        known = await self._services.modules.all(operator)
+        held = set(await self._services.modules.held(operator, tenant.id))
+
+        async def save() -> None:
+            async def work() -> None:
+                chosen = [module.id for module in known if boxes[module.id].value]
+                await self._services.modules.give(operator, tenant.id, chosen)
+                made.close()
+
+            await inline(work, problem)
+
+        boxes = {module.id: ui.checkbox(module.name, value=module.id in held) for module in known}
+        if not known:
+            paragraph(_("The installation has no modules."), "muted")
+        problem = box("full-width")
+        with box("actions-row"):
+            quiet_button(_("Cancel"), made.close)
+            button(_("Save"), save)
 
     async def _delete(self, tenant: Tenant) -> None:
         """Show what goes, and want the name typed."""

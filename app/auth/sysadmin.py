@@ -46,14 +46,19 @@ async def _proven(request: Request, key: str | None) -> operator.Operator:
     return operator.Operator(origin_of(request))
 
 
-async def admit(runtime: Runtime, sent: str, connection: HTTPConnection) -> operator.Operator:
-    """The operator, when a person has typed the key; who guesses is held back as at sign-in, by network address."""
+async def admit(
+    runtime: Runtime, sent: str, key: str | None, connection: HTTPConnection, *, what: str = "operator"
+) -> operator.Operator:
+    """The operator, when a person has typed `key`. Who guesses is held back as at sign-in, by network address.
+
+    Each key, told apart by `what`, has its own count: the right one of one key begins no new count for the other.
+    """
     origin = origin_of(connection)
-    name = hash_token(f"operator:{network_of(origin.ip or '')}")
+    name = hash_token(f"{what}:{network_of(origin.ip or '')}")
     _, wait = await runtime.directory.login_attempts(name)
     if wait > 0:
         raise TooManyRequests(retry_after=int(wait) + 1)
-    if not is_key(sent, runtime.settings.super_api_key):
+    if not is_key(sent, key):
         log.warning("a wrong operator's key was refused, from %s", origin.ip)
         await runtime.directory.login_failed(
             name, window_seconds=THROTTLE_WINDOW, threshold=ACCOUNT_THRESHOLD, block_seconds=THROTTLE_BLOCK

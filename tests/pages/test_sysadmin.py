@@ -11,12 +11,16 @@ from tests.pages.test_pages import grave, open_page
 from tests.support.server import Installation, installed
 
 WRONG = "not-the-operators-key"
+MODULE_KEY = "module-key-of-the-tests"
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A program with one organisation, whose operator has a key."""
-    with installed(tmp_path_factory.mktemp("operator") / "data", WORKERS="0", SUPER_API_KEY=OPERATOR_KEY) as made:
+    with installed(
+        tmp_path_factory.mktemp("operator") / "data", WORKERS="0", SUPER_API_KEY=OPERATOR_KEY,
+        SUPER_DUPER_API_KEY=MODULE_KEY,
+    ) as made:  # fmt: skip
         yield made
 
 
@@ -77,6 +81,26 @@ def test_the_key_is_asked_for_again_and_is_nowhere_in_the_browser(page: Page, in
     page.reload()
     expect(page.get_by_label("The operator's key")).to_be_visible()
     expect(page.get_by_text("Sundviks kommun")).to_have_count(0)
+
+
+def test_modules_want_their_own_key(page: Page, installation: Installation) -> None:
+    with httpx.Client(base_url=installation.url, headers={"x-api-key": MODULE_KEY}, trust_env=False) as client:
+        assert client.post("/api/v1/modules/", json={"name": "Statistics"}).status_code == 200
+    enter(page, installation)
+    options(page, "Sundviks kommun", "Modules")
+    dialog = page.get_by_role("dialog")
+    for key in (OPERATOR_KEY, MODULE_KEY):
+        expect(dialog.get_by_role("checkbox")).to_have_count(0)
+        dialog.get_by_label("The key of modules").fill(key)
+        dialog.get_by_role("button", name="Continue").click()
+        if key == OPERATOR_KEY:
+            expect(dialog.get_by_role("alert").get_by_text("The key is wrong.")).to_be_visible()
+    dialog.get_by_role("checkbox", name="Statistics").click()
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    options(page, "Sundviks kommun", "Modules")
+    expect(dialog.get_by_role("checkbox", name="Statistics")).to_be_checked()
 
 
 def test_who_guesses_is_held_back(page: Page, installation: Installation) -> None:
