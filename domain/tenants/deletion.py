@@ -3,6 +3,7 @@
 The work can be broken off anywhere and goes on where it was: what is still there is what is left to do.
 """
 
+import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -155,6 +156,12 @@ class DeletionService:
         for tenant_id in await self._directory.deleting():
             ended += await self._delete(tenant_id)
         return ended
+
+    async def finish(self, tenant_id: UUID) -> None:
+        """Delete one organisation here and now, waiting for workers to let go of its jobs."""
+        while tenant_id in await self._directory.deleting():
+            if not await self._delete(tenant_id):
+                await asyncio.sleep(1)
 
     async def _delete(self, tenant_id: UUID) -> bool:
         """Delete one organisation; False while a worker still writes for it."""
