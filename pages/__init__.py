@@ -24,15 +24,16 @@ def register(
     csrf_token: "Callable[[Request], str]",
     admit_operator: "Admit | None" = None,
     admit_module_operator: "Admit | None" = None,
+    prefix: str = "",
 ) -> None:
     """Put all pages on NiceGUI's application; call it before `ui.run_with`.
 
     `resolve_actor` says who sends a request (None: nobody), and is asked again before every change; `live` gives the
-    news of a topic; `csrf_token` is what uploads send back in `X-CSRF-Token`;
-    `admit_operator` checks the operator's key, without it there is no page for the operator;
-    `admit_module_operator` the second one, without which that page leaves modules alone.
+    news of a topic; `csrf_token` is what uploads send back in `X-CSRF-Token`; `prefix` is the path under
+    which a proxy shows the product; `admit_operator` checks the operator's key, without it there is no page for the
+    operator; `admit_module_operator` the second one, without which that page leaves modules alone.
     """
     from pages.site import register_pages
     from pages.visit import Site
 
-    register_pages(Site(services, resolve_actor, live, csrf_token), admit_operator, admit_module_operator)
+    register_pages(Site(services, resolve_actor, live, csrf_token, prefix), admit_operator, admit_module_operator)

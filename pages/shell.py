@@ -130,7 +130,7 @@ class Shell:
         actor = self.visit.actor
         icon_button("menu", _("Show or hide the navigation"), lambda: self.left.toggle())
         with ui.link(target="/").classes("brand", remove="nicegui-link"):
-            ui.element("img").props('src="/static/favicon.svg" alt=""')
+            ui.element("img").props(f'src="{self.visit.site.prefix}/static/favicon.svg" alt=""')
             ui.label("Samråd")
         ui.label(self.visit.tenant_name).classes("chip hide-sm")
         box("grow")
@@ -160,6 +160,7 @@ class Shell:
                 ui.label(actor.email).classes("muted small")
             ui.separator()
             ui.menu_item(_("Account"), on_click=lambda: ui.navigate.to("/account"))
+            ui.menu_item(_("API keys"), on_click=lambda: ui.navigate.to("/account/api-keys"))
             for code, name in LANGUAGES.items():
                 if code != self.visit.language:
                     ui.menu_item(name, on_click=functools.partial(self.set_language, code))
@@ -175,9 +176,9 @@ class Shell:
     def _sign_out(self) -> None:
         headers = json.dumps({"X-CSRF-Token": self.visit.csrf_token})
         ui.run_javascript(
-            f"fetch('/auth/sign-out', {{method: 'POST', headers: {headers}}})"
+            f"fetch('{self.visit.site.prefix}/auth/sign-out', {{method: 'POST', headers: {headers}}})"
             ".then(answer => answer.status === 200 ? answer.json() : {}).catch(() => ({}))"
-            ".then(({url}) => window.location.assign(url || '/sign-in?reason=out'))"
+            f".then(({{url}}) => window.location.assign(url || '{self.visit.site.prefix}/sign-in?reason=out'))"
         )
 
     async def set_language(self, code: str) -> None:
@@ -207,7 +208,7 @@ class Shell:
         name = json.dumps(QUASAR[self.visit.language])
         ui.run_javascript(
             f"document.documentElement.lang = {name};"
-            f"import('/_nicegui/{__version__}/static/lang/' + {name} + '.umd.prod.js')"
+            f"import('{self.visit.site.prefix}/_nicegui/{__version__}/static/lang/' + {name} + '.umd.prod.js')"
             f".then(() => Quasar.lang.set(Quasar.lang[{name}.replace('-', '')]))"
         )
 

@@ -127,7 +127,7 @@ def register(site: Site, admit: Admit, admit_modules: Admit | None) -> None:
         ui.colors(primary="#3b4fd8", positive="#11734a", negative="#b3261e", warning="#8a5200")
         ui.dark_mode(None)
         with ui.header(), box("brand"):
-            ui.element("img").props('src="/static/favicon.svg" alt=""')
+            ui.element("img").props(f'src="{site.prefix}/static/favicon.svg" alt=""')
             ui.label("Samråd")
             chip(_("Operator"))
         with box("full-width") as main:

@@ -54,6 +54,8 @@ class Site:
     resolve_actor: Callable[[Request], Awaitable[Actor | None]]
     live: Live
     csrf_token: Callable[[Request], str]
+    prefix: str = ""
+    """The path under which a proxy shows the product; empty at the root of its host."""
 
 
 class Frame(Protocol):
@@ -111,7 +113,7 @@ class Visit:
     @property
     def origin(self) -> str:
         """The address of this site, as the browser has it."""
-        return f"{self.request.url.scheme}://{self.request.url.netloc}"
+        return f"{self.request.url.scheme}://{self.request.url.netloc}{self.site.prefix}"
 
     @property
     def actor(self) -> Actor:

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, quote
 
 from nicegui import Client
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth.caller import cookie_name, is_secure
+from app.security.prefix import path_in
 from domain.identity.links import PATHS
 from domain.kernel.actor import Actor
 
@@ -55,20 +56,20 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide, then hand on."""
-        if scope["type"] not in ("http", "websocket") or self._is_open(scope["path"]):
+        if scope["type"] not in ("http", "websocket") or self._is_open(path_in(scope)):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        if self._operated and scope["path"] == OPERATOR_PAGE and scope["type"] == "http":
+        if self._operated and path_in(scope) == OPERATOR_PAGE and scope["type"] == "http":
             await self._operator_page(scope, receive, send)
             return
-        if self._operated and scope["path"].startswith(SOCKET) and _of_operator(connection):
+        if self._operated and path_in(scope).startswith(SOCKET) and _of_operator(connection):
             await self._app(scope, receive, send)
             return
         actor = await self._resolve(connection)
         if actor is None:
             await self._refuse(scope, receive, send, 401)
-        elif scope["path"].startswith(SOCKET) and not self._own_page(connection):
+        elif path_in(scope).startswith(SOCKET) and not self._own_page(connection):
             await self._refuse(scope, receive, send, 403)
         else:
             await self._app(scope, receive, send)
@@ -114,12 +115,12 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 4000 + status})
             return
-        path = scope["path"]
+        path = path_in(scope)
         if path.startswith((SOCKET, FRAMEWORK)):
             await JSONResponse({"message": "Not signed in."}, status)(scope, receive, send)
             return
-        target = quote(Request(scope).url.path, safe="/")
-        await RedirectResponse(f"/sign-in?next={target}", 303)(scope, receive, send)
+        target = f"/sign-in?next={quote(path, safe='/')}"
+        await RedirectResponse(target, 303)(scope, receive, send)
 
 
 def _client_of(connection: HTTPConnection) -> Client | None:
@@ -135,7 +136,7 @@ def _operator_cookie(connection: HTTPConnection) -> str:
 def _of_operator(connection: HTTPConnection) -> bool:
     """Whether the socket is for an operator's page, and comes from the browser that loaded it."""
     client = _client_of(connection)
-    if client is None or client._request is None or client.request.scope["path"] != OPERATOR_PAGE:
+    if client is None or client._request is None or path_in(client.request.scope) != OPERATOR_PAGE:
         return False
     name = _operator_cookie(connection)
     sent, loaded = connection.cookies.get(name, ""), client.request.cookies.get(name, "")

@@ -11,7 +11,9 @@ from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
-DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE)
+DIRECTORY_TABLES = (
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE,
+)  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
@@ -384,7 +386,13 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
 $$;
 create or replace function app.login(address text) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-  select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null
+  select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null and u.kind = 'person'
+$$;
+create or replace function app.api_key(digest text) returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select k.tenant_id, k.id from api_keys k where k.hash = digest
+  union all
+  select k.tenant_id, k.id from api_keys k where k.previous_hash = digest
 $$;
 create or replace function app.due_jobs(wanted text, most integer) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
