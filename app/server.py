@@ -33,6 +33,7 @@ from app.api import (
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
+from app.auth.sysadmin import Door
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
@@ -119,8 +120,10 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     def csrf(request: Request) -> str:
         return callers.csrf_of(request)
 
+    door = Door(runtime.settings.super_api_key, runtime.directory)
+    enter = door.enter if runtime.settings.super_api_key else None
     pages_app.add_middleware(PageHeaders)
-    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf)
+    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf, enter=enter)
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),

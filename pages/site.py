@@ -21,6 +21,7 @@ from pages import (
     shell,
     spaces,
     start,
+    sysadmin,
     welcome,
 )
 from pages.admin import audit, models, roles, security, sign_in, storage, user_groups, users
@@ -88,6 +89,11 @@ def register_pages(site: Site) -> None:
             return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
         return None
 
+    async def operators(request: Request) -> None:
+        await sysadmin.sysadmin(site, request, public.language_of(request))
+
+    if site.enter is not None:
+        ui.page(sysadmin.PATH)(operators)
     ui.page("/")(page)
     ui.page("/{path:path}")(page)
 

@@ -18,6 +18,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound, TenantSuspended, Unauthenticated, UserInactive
 from domain.kernel.ids import new_id
 from domain.services import Services
+from domain.tenants.operator import Operator
 from pages.i18n import _, translate
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class Site:
     resolve_actor: Callable[[Request], Awaitable[Actor | None]]
     live: Live
     csrf_token: Callable[[Request], str]
+    enter: Callable[[str, Request], Awaitable[Operator]] | None = None
+    """Lets the operator in by the key; None where there is none."""
 
 
 class Frame(Protocol):
@@ -86,6 +89,7 @@ class Visit:
     tab_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     on_leave: list[Callable[[], None]] = field(default_factory=list)
     ended: Failure | None = None
+    way_out: str = "/sign-in"
     frame: "Frame | None" = None
     space_id: UUID | None = None
     assistant_id: UUID | None = None
@@ -172,11 +176,15 @@ _visits: WeakKeyDictionary[Client, Visit] = WeakKeyDictionary()
 
 def open_visit(site: Site, request: Request, actor: Actor) -> Visit:
     """The visit of the client that is being built."""
-    client = context.client
-    made = Visit(site, client, request, actor, actor.language)
-    _visits[client] = made
-    client.on_delete(made.close)
+    made = Visit(site, context.client, request, actor, actor.language)
+    enter_visit(made)
     return made
+
+
+def enter_visit(made: Visit) -> None:
+    """Keep the visit as long as its client."""
+    _visits[made.client] = made
+    made.client.on_delete(made.close)
 
 
 def visit() -> Visit:
@@ -196,8 +204,9 @@ def toast(text: str, kind: str = "positive") -> None:
 
 def leave(failure: Failure) -> None:
     """The visit is over: leave for the sign-in page, which says why, and follow nothing any more."""
-    context.client.open(f"/sign-in?reason={reason_of(failure)}")
-    visit().close()
+    here = visit()
+    context.client.open(f"{here.way_out}?reason={reason_of(failure)}")
+    here.close()
 
 
 def reason_of(failure: Failure) -> str:

@@ -15,9 +15,12 @@ from app.auth.caller import cookie_name
 from domain.identity.links import PATHS
 from domain.kernel.actor import Actor
 
+OPERATORS_PAGE = "/sysadmin"
+"""Knows no user: what is behind it asks for the operator's key."""
 OPEN = (
     "/sign-in",
     "/set-up",
+    OPERATORS_PAGE,
     *PATHS.values(),
     "/static/",
     "/favicon.ico",
@@ -51,9 +54,9 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         actor = await self._resolve(connection)
-        if actor is None:
+        if actor is None and not self._operators_socket(connection):
             await self._refuse(scope, receive, send, 401)
-        elif scope["path"].startswith(SOCKET) and not self._own_page(connection):
+        elif actor is not None and scope["path"].startswith(SOCKET) and not self._own_page(connection):
             await self._refuse(scope, receive, send, 403)
         else:
             await self._app(scope, receive, send)
@@ -65,10 +68,19 @@ class Gate:
         return path.startswith(OPEN)
 
     @staticmethod
-    def _own_page(connection: HTTPConnection) -> bool:
-        """Whether the page that this socket is for was loaded with the very same cookie."""
+    def _client(connection: HTTPConnection) -> Client | None:
+        """The page that this socket is for."""
         query = parse_qs(connection.scope.get("query_string", b"").decode())
-        client = Client.instances.get(query.get("client_id", [""])[0])
+        return Client.instances.get(query.get("client_id", [""])[0])
+
+    def _operators_socket(self, connection: HTTPConnection) -> bool:
+        """Whether this is the socket of the operator's page."""
+        client = self._client(connection) if connection.scope["path"].startswith(SOCKET) else None
+        return client is not None and client.page.path == OPERATORS_PAGE
+
+    def _own_page(self, connection: HTTPConnection) -> bool:
+        """Whether the page that this socket is for was loaded with the very same cookie."""
+        client = self._client(connection)
         if client is None or client._request is None:
             return True
         name = cookie_name(connection)
