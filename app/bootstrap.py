@@ -24,6 +24,8 @@ from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
 from app.security.rate_limits import RateLimits, Rates
 from domain.allowed_origins.service import AllowedOriginService
+from domain.api_keys.identity import KeyIdentityService
+from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
@@ -42,6 +44,7 @@ from domain.knowledge import ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
+from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
@@ -50,6 +53,7 @@ from domain.tenants.modules import ModuleService
 from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
+from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 from storage import migrate
@@ -127,6 +131,7 @@ class Runtime:
     async def close(self) -> None:
         """Let go of everything."""
         await self.services.conversations.runs.shutdown()
+        await self.services.key_identity.settle()
         await self.bus.close()
         await self.guard.close()
         await self.database.close()
@@ -204,6 +209,10 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         links=LinkService(uow, directory, passwords, policy, mailer),
         users=users,
         user_import=UserImport(uow, directory, users),
+        user_bulk=UserBulk(users),
+        api_keys=ApiKeyService(uow),
+        key_identity=KeyIdentityService(uow, directory),
+        service_accounts=ServiceAccountService(uow),
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
@@ -262,7 +271,8 @@ def federation_rules(settings: Settings) -> FederationRules:
     return FederationRules(
         per_tenant=settings.federation_per_tenant_enabled,
         shared=shared,
-        public_origin=settings.public_origin,
+        public_origin=(settings.public_origin or "").removesuffix(settings.path_prefix) or None,
+        path_prefix=settings.path_prefix,
         list_tenants=settings.federation_list_tenants,
         state_seconds=settings.oidc_state_ttl_seconds,
         grace_seconds=settings.oidc_redirect_grace_period_seconds,

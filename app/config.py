@@ -5,6 +5,7 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
@@ -34,7 +35,8 @@ class Settings(BaseSettings):
         None, description="Redis or Valkey for jobs and events (redis://…). Without it, a private one is started."
     )
     public_origin: str | None = Field(
-        None, description="Address under which people reach the product, for instance https://ai.example.se."
+        None,
+        description="Address under which people reach the product: https://ai.example.se, or with a path behind a proxy.",
     )
     encryption_key: str | None = Field(
         None, description="Master key, 32 bytes in base64 or hexadecimal. Without it, one is kept in the data folder."
@@ -147,6 +149,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value.replace("postgres://", "postgresql://", 1) if value else value
 
+    @field_validator("public_origin")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        parts = urlsplit((value or "").rstrip("/"))
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be an address like https://ai.example.se or https://www.example.se/ai")
+        return parts.geturl() if value else None
+
     @field_validator("outbound_allow")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -183,6 +193,11 @@ class Settings(BaseSettings):
     def single_node(self) -> bool:
         """Whether everything runs on this machine alone."""
         return self.database_url is None
+
+    @property
+    def path_prefix(self) -> str:
+        """The path under which a proxy shows the product (`/ai`); empty at the root of its host."""
+        return urlsplit(self.public_origin or "").path
 
     @property
     def models_path(self) -> Path:

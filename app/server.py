@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from app import __version__
 from app.api import (
+    api_keys,
     assistants,
     audit,
     conversations,
@@ -24,6 +25,7 @@ from app.api import (
     modules,
     roles,
     security,
+    service_accounts,
     session,
     spaces,
     storage,
@@ -40,12 +42,14 @@ from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
+from app.security.prefix import UnderPrefix
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
-`Authorization: Bearer`. Every error has `message` (for people), `code`, and `request_id`."""
+`Authorization: Bearer`, or send an API key as `X-API-Key`.
+Every error has `message` (for people), `code`, and `request_id`."""
 BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
@@ -53,6 +57,7 @@ ROUTERS = (
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
+    api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
     security.origins, security.alerts, security.operator,
     sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
@@ -65,7 +70,8 @@ def create_api(runtime: Runtime) -> FastAPI:
     settings = runtime.settings
     rules = TokenRules(runtime.token_key, settings.jwt_issuer, settings.jwt_audience, settings.jwt_expiry_time)
     api.state.runtime, api.state.token_rules = runtime, rules
-    api.state.callers = Callers(runtime.services.identity, rules)
+    use = runtime.services
+    api.state.callers = Callers(use.identity, use.key_identity, rules, settings.api_key_header_name)
     errors.install(api)
     for router in ROUTERS:
         api.include_router(router)
@@ -123,7 +129,10 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     door = Door(runtime.settings.super_api_key, runtime.directory)
     enter = door.enter if runtime.settings.super_api_key else None
     pages_app.add_middleware(PageHeaders)
-    pages.register(runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf, enter=enter)
+    pages.register(
+        runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
+        prefix=runtime.settings.path_prefix, enter=enter,
+    )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),
@@ -141,6 +150,8 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     api = create_api(runtime)
     if pages:
         add_pages(api, runtime)
+    if settings.path_prefix:
+        api.add_middleware(UnderPrefix, prefix=settings.path_prefix)
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),

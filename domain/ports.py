@@ -266,6 +266,9 @@ class Directory(Protocol):
     async def login(self, email: str) -> LoginMatch | None:
         """The living account with this address."""
 
+    async def api_key(self, digest: str) -> Located | None:
+        """The API key with this SHA-256, as it is or as it was before it was renewed."""
+
     async def find_tenant(self, word: str) -> UUID | None:
         """The organisation with this slug or e-mail domain; None when there is none, or more than one."""
 

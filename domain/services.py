@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from domain.allowed_origins.service import AllowedOriginService
+from domain.api_keys.identity import KeyIdentityService
+from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
@@ -17,6 +19,7 @@ from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
+from domain.service_accounts.service import ServiceAccountService
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
 from domain.tenants.deletion import DeletionService
@@ -24,6 +27,7 @@ from domain.tenants.modules import ModuleService
 from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
+from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 
@@ -45,6 +49,10 @@ class Services:
     links: LinkService
     users: UserService
     user_import: UserImport
+    user_bulk: UserBulk
+    api_keys: ApiKeyService
+    key_identity: KeyIdentityService
+    service_accounts: ServiceAccountService
     roles: RoleService
     user_groups: UserGroupService
     spaces: SpaceService

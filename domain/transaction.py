@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from domain.allowed_origins.repository import AllowedOriginRepository
+from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
@@ -33,6 +34,10 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserRepository:
         """The repository of users."""
+
+    @property
+    def api_keys(self) -> ApiKeyRepository:
+        """The repository of API keys."""
 
     @property
     def roles(self) -> RoleRepository:

@@ -63,6 +63,10 @@ async def account() -> None:
                 theme = ui.select({key: _(text) for key, text in THEMES.items()}, value=user.theme)
                 theme.props("outlined dense options-dense").props["aria-label"] = _("Look")
                 theme.on_value_change(act(set_theme))
+            with setting(_("API keys"), _("Programs that act in your name.")):
+                quiet_button(_("Manage API keys"), lambda: ui.navigate.to("/account/api-keys"), icon="key").style(
+                    "align-self:flex-start"
+                )
         _password()
         await _sessions()
 

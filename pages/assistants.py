@@ -174,6 +174,8 @@ class Editor:
                 quiet_button(
                     _("History"), lambda: ui.navigate.to(f"/assistants/{assistant.id}/history"), icon="history"
                 )
+                keys = f"/assistants/{assistant.id}/api-keys"
+                quiet_button(_("API keys"), lambda: ui.navigate.to(keys), icon="key")
                 quiet_button(_("Try it"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat")
                 if Action.PUBLISH in view.permissions:
                     self._publishing()

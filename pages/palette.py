@@ -20,11 +20,13 @@ PAGES = (
     ("add_comment", N_("New chat"), "/chat", False),
     ("history", N_("All conversations"), "/conversations", False),
     ("manage_accounts", N_("Account"), "/account", False),
+    ("vpn_key", N_("My API keys"), "/account/api-keys", False),
     ("hub", N_("AI models"), "/admin/models", True),
     ("people", N_("Users"), "/admin/users", True),
     ("badge", N_("Roles"), "/admin/roles", True),
     ("groups", N_("User groups"), "/admin/user-groups", True),
     ("login", N_("Sign-in"), "/admin/sign-in", True),
+    ("key", N_("API keys and service accounts"), "/admin/api-keys", True),
     ("policy", N_("Audit log"), "/admin/audit", True),
 )
 ARROW_KEYS = """(e) => {

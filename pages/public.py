@@ -29,13 +29,13 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 PAGE = Template("""<!doctype html>
-<html lang="$language" class="auto"><head><meta charset="utf-8">
+<html lang="$language" class="auto" data-base="$base"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title · Samråd</title><link rel="icon" href="/static/favicon.svg">
-<link rel="stylesheet" href="/static/theme.css?v=$version">
-<script src="/static/public.js?v=$version" defer></script></head>
+<title>$title · Samråd</title><link rel="icon" href="$base/static/favicon.svg">
+<link rel="stylesheet" href="$base/static/theme.css?v=$version">
+<script src="$base/static/public.js?v=$version" defer></script></head>
 <body><main class="public"><div class="card $wide">
-<div class="line"><span class="brand"><img src="/static/favicon.svg" alt="">Samråd</span></div>
+<div class="line"><span class="brand"><img src="$base/static/favicon.svg" alt="">Samråd</span></div>
 <div><h1>$title</h1><p class="lead">$lead</p></div>
 <div class="note $tone" id="message" role="alert" $hidden>$message</div>
 $form
@@ -44,7 +44,7 @@ SIGN_IN = Template("""<form id="sign-in" data-next="$next" data-failed="$failed"
 <label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
 <label>$password<input name="password" type="password" autocomplete="current-password" required></label>
 <button class="main" data-busy="$busy">$action</button>
-<p class="small"><a href="/reset-password">$forgotten</a></p></form>""")
+<p class="small"><a href="$base/reset-password">$forgotten</a></p></form>""")
 PROVIDER = Template("""<p class="or"><span>$divider</span></p>
 <form id="provider" data-next="$next" data-failed="$failed">$choice
 <button class="main quiet" data-busy="$busy">$action</button></form>""")
@@ -63,7 +63,7 @@ PROFILE = Template("""<label>$name<input name="username" autocomplete="name" val
 FORGOTTEN = Template("""<form id="forgotten" data-failed="$failed" data-sent="$sent">
 <label>$email<input name="email" type="email" autocomplete="username" required autofocus></label>
 <button class="main" data-busy="$busy">$action</button></form>""")
-BACK = Template('<p><a href="/sign-in">$again</a></p>')
+BACK = Template('<p><a href="$base/sign-in">$again</a></p>')
 UNREACHABLE = N_("The server cannot be reached. Check the connection and try again.")
 PASSWORD_HELP = N_("At least {least} characters. A sentence is easy to remember.")
 SET_UP = Template("""<form id="set-up" data-failed="$failed">
@@ -80,6 +80,11 @@ def language_of(request: Request) -> str:
     """The language chosen here before, else the browser's."""
     chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE, "")
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def base_of(request: Request) -> str:
+    """The path under which a proxy shows the product; empty at the root of its host."""
+    return escape(str(request.scope.get("root_path", "")))
 
 
 def safe_next(target: str) -> str:
@@ -100,6 +105,7 @@ def _html(
         links.append(f'<a href="?{escape(query)}" lang="{code}"{current}>{escape(name)}</a>')
     content = PAGE.substitute(
         language=language,
+        base=base_of(request),
         version=int((STATIC / "theme.css").stat().st_mtime),
         title=escape(title),
         lead=escape(lead),
@@ -134,7 +140,7 @@ async def sign_in_page(services: Services, request: Request) -> Response:
         "failed": N_("The server cannot be reached. Check the connection and try again."),
     }
     target = escape(safe_next(request.query_params.get("next", "/")))
-    form = SIGN_IN.substitute(_words(language, words), next=target)
+    form = SIGN_IN.substitute(_words(language, words), next=target, base=base_of(request))
     offer = await services.provider_sign_in.offer()
     if offer is not None:
         form += _provider_form(offer, language, target)
@@ -235,16 +241,21 @@ def _forgotten_page(services: Services, request: Request) -> Response:
             "sent": N_("If the address belongs to an account, a link is on its way."),
         }
         note, form = None, FORGOTTEN.substitute(_words(language, words))
-    form += BACK.substitute(_words(language, {"again": N_("Back to the sign-in page")}))
+    form += _back(request)
     lead = translate(N_("You get a link by mail with which you choose a new one."), language) if note is None else ""
     return _html(request, form, title=translate(N_("Forgotten password"), language), lead=lead, note=note, wide=False)
+
+
+def _back(request: Request) -> str:
+    words = {"again": N_("Back to the sign-in page")}
+    return BACK.substitute(_words(language_of(request), words), base=base_of(request))
 
 
 def _refused_link(request: Request, failure: Failure) -> Response:
     language = language_of(request)
     response = _html(
         request,
-        BACK.substitute(_words(language, {"again": N_("Back to the sign-in page")})),
+        _back(request),
         title=translate(N_("The link does not work"), language),
         lead=translate(N_("Links work once, and only for a while."), language),
         note=("bad", translate(failure.message, language, **failure.params)),
@@ -324,8 +335,9 @@ def sign_in_failed(request: Request, failure: Failure, reference: str) -> Respon
     language = language_of(request)
     text = translate(failure.message, language, **failure.params)
     words = {"again": N_("Back to the sign-in page")}
-    form = Template('<p class="muted small">$told</p><a class="main" href="/sign-in">$again</a>').substitute(
+    form = Template('<p class="muted small">$told</p><a class="main" href="$base/sign-in">$again</a>').substitute(
         _words(language, words),
+        base=base_of(request),
         told=escape(translate(N_("Reference for your administrator: {id}"), language, id=reference)),
     )
     response = _html(

@@ -107,7 +107,7 @@ def paint() -> None:
 def brand() -> None:
     """The name of the product, which leads to the start."""
     with ui.link(target="/").classes("brand", remove="nicegui-link"):
-        ui.element("img").props('src="/static/favicon.svg" alt=""')
+        ui.element("img").props(f'src="{visit().site.prefix}/static/favicon.svg" alt=""')
         ui.label("Samråd")
 
 
@@ -170,6 +170,7 @@ class Shell:
                 ui.label(actor.email).classes("muted small")
             ui.separator()
             ui.menu_item(_("Account"), on_click=lambda: ui.navigate.to("/account"))
+            ui.menu_item(_("API keys"), on_click=lambda: ui.navigate.to("/account/api-keys"))
             for code, name in LANGUAGES.items():
                 if code != self.visit.language:
                     ui.menu_item(name, on_click=functools.partial(self.set_language, code))
@@ -185,9 +186,9 @@ class Shell:
     def _sign_out(self) -> None:
         headers = json.dumps({"X-CSRF-Token": self.visit.csrf_token})
         ui.run_javascript(
-            f"fetch('/auth/sign-out', {{method: 'POST', headers: {headers}}})"
+            f"fetch('{self.visit.site.prefix}/auth/sign-out', {{method: 'POST', headers: {headers}}})"
             ".then(answer => answer.status === 200 ? answer.json() : {}).catch(() => ({}))"
-            ".then(({url}) => window.location.assign(url || '/sign-in?reason=out'))"
+            f".then(({{url}}) => window.location.assign(url || '{self.visit.site.prefix}/sign-in?reason=out'))"
         )
 
     async def set_language(self, code: str) -> None:
@@ -217,7 +218,7 @@ class Shell:
         name = json.dumps(QUASAR[self.visit.language])
         ui.run_javascript(
             f"document.documentElement.lang = {name};"
-            f"import('/_nicegui/{__version__}/static/lang/' + {name} + '.umd.prod.js')"
+            f"import('{self.visit.site.prefix}/_nicegui/{__version__}/static/lang/' + {name} + '.umd.prod.js')"
             f".then(() => Quasar.lang.set(Quasar.lang[{name}.replace('-', '')]))"
         )
 

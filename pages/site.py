@@ -11,6 +11,7 @@ from domain.identity.links import PATHS
 from domain.kernel.errors import N_, Failure
 from pages import (
     account,
+    api_keys,
     assistants,
     chat,
     conversations,
@@ -24,6 +25,7 @@ from pages import (
     sysadmin,
     welcome,
 )
+from pages.admin import api_keys as admin_api_keys
 from pages.admin import audit, models, roles, security, sign_in, storage, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
@@ -45,15 +47,18 @@ ROUTES: dict[str, shell.Builder] = {
     "/collections/{collection_id}": knowledge.documents,
     "/documents/{document_id}": documents.document,
     "/account": account.account,
+    "/account/api-keys": api_keys.mine,
     "/admin/models": models.models,
     "/admin/users": users.users,
     "/admin/roles": roles.roles,
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
+    "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/storage": storage.storage,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
+    "/assistants/{assistant_id}/api-keys": api_keys.of_assistant,
     "/assistants/{assistant_id}/history": history.of_assistant,
     "/spaces/{space_id}/history": history.of_space,
 }
@@ -65,10 +70,10 @@ def register_pages(site: Site) -> None:
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
     ui.add_head_html(
-        '<link rel="icon" href="/static/favicon.svg">'
+        f'<link rel="icon" href="{site.prefix}/static/favicon.svg">'
         '<link rel="preload" as="font" type="font/woff2" crossorigin'
-        ' href="/static/fonts/inter-latin-wght-normal.woff2">'
-        f'<link rel="stylesheet" href="/static/theme.css?v={version}">',
+        f' href="{site.prefix}/static/fonts/inter-latin-wght-normal.woff2">'
+        f'<link rel="stylesheet" href="{site.prefix}/static/theme.css?v={version}">',
         shared=True,
     )
     ui.button.default_props("no-caps unelevated")
@@ -84,7 +89,7 @@ def register_pages(site: Site) -> None:
         except Failure as failure:
             if await site.services.setup.needed():
                 return RedirectResponse("/set-up", 303)
-            target = quote(request.url.path, safe="/")
+            target = quote("/" + path, safe="/")
             reason = f"&reason={reason_of(failure)}" if failure.status == 403 else ""
             return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
         return None

@@ -55,6 +55,8 @@ class Site:
     resolve_actor: Callable[[Request], Awaitable[Actor | None]]
     live: Live
     csrf_token: Callable[[Request], str]
+    prefix: str = ""
+    """The path under which a proxy shows the product; empty at the root of its host."""
     enter: Callable[[str, Request], Awaitable[Operator]] | None = None
     """Lets the operator in by the key; None where there is none."""
 
@@ -113,7 +115,7 @@ class Visit:
     @property
     def origin(self) -> str:
         """The address of this site, as the browser has it."""
-        return f"{self.request.url.scheme}://{self.request.url.netloc}"
+        return f"{self.request.url.scheme}://{self.request.url.netloc}{self.site.prefix}"
 
     @property
     def actor(self) -> Actor:

@@ -13,6 +13,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from domain.allowed_origins.entities import AllowedOrigin
+from domain.api_keys.entities import ApiKey
 from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
@@ -20,10 +21,11 @@ from domain.kernel.paging import Page
 from domain.knowledge.entities import DocumentVersion
 from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
-from domain.users.entities import User
+from domain.users.entities import User, UserKind
 from storage.database import Database
 from storage.repositories.paging import decode, encode, escape_like, identifier
 from storage.tables.allowed_origins import allowed_origins
+from storage.tables.api_keys import api_keys
 from storage.tables.conversations import messages
 from storage.tables.identity import login_throttles, switches
 from storage.tables.jobs import jobs
@@ -60,10 +62,23 @@ class SqlDirectory:
                 statement = text("select tenant_id, id from app.login(:email)").bindparams(email=email.strip())
                 row = (await session.execute(statement)).first()
             else:
-                living = (users.c.email == email.strip().lower(), users.c.deleted_at.is_(None))
+                person = users.c.kind == UserKind.PERSON
+                living = (users.c.email == email.strip().lower(), users.c.deleted_at.is_(None), person)
                 query = select(users.c.tenant_id, users.c.id).select_from(User).where(*living)
                 row = (await session.execute(query)).first()
         return LoginMatch(row[0], row[1]) if row else None
+
+    async def api_key(self, digest: str) -> Located | None:
+        """The key with this SHA-256, as it is or as it was before it was renewed."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select tenant_id, id from app.api_key(:digest)").bindparams(digest=digest)
+                row = (await session.execute(statement)).first()
+            else:
+                known = or_(api_keys.c.hash == digest, api_keys.c.previous_hash == digest)
+                query = select(api_keys.c.tenant_id, api_keys.c.id).select_from(ApiKey).where(known)
+                row = (await session.execute(query)).first()
+        return Located(row[0], row[1]) if row else None
 
     async def find_tenant(self, word: str) -> UUID | None:
         """The organisation with this slug, else the only one with this e-mail domain."""
@@ -153,7 +168,7 @@ class SqlDirectory:
                 return {row[0]: TenantUse(row[1], row[2]) for row in await session.execute(statement)}
             size, versions = func.sum(document_versions.c.size), document_versions.c.tenant_id
             sums = select(versions, size).select_from(DocumentVersion).where(versions.in_(ids)).group_by(versions)
-            living = (users.c.tenant_id.in_(ids), users.c.deleted_at.is_(None))
+            living = (users.c.tenant_id.in_(ids), users.c.deleted_at.is_(None), users.c.kind == UserKind.PERSON)
             heads = select(users.c.tenant_id, func.count()).select_from(User).where(*living).group_by(users.c.tenant_id)
             stored: dict[UUID, int] = dict((await session.execute(sums)).all())
             people: dict[UUID, int] = dict((await session.execute(heads)).all())
@@ -176,7 +191,8 @@ class SqlDirectory:
                 values = {"tenant": last.tenant_id if last else None, "last": last.id if last else None, "most": limit}
                 rows = await session.execute(text(call), values)
             else:
-                query = select(users.c.tenant_id, users.c.id).select_from(User).where(users.c.deleted_at.is_(None))
+                living = (users.c.deleted_at.is_(None), users.c.kind == UserKind.PERSON)
+                query = select(users.c.tenant_id, users.c.id).select_from(User).where(*living)
                 if last is not None:
                     further = and_(users.c.tenant_id == last.tenant_id, users.c.id > last.id)
                     query = query.where(or_(users.c.tenant_id > last.tenant_id, further))

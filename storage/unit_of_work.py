@@ -23,6 +23,7 @@ from domain.transaction import Transaction
 from storage.database import Database
 from storage.guard import standing
 from storage.repositories.allowed_origins import AllowedOriginRepository
+from storage.repositories.api_keys import ApiKeyRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
@@ -63,6 +64,7 @@ class SqlTransaction:
         self.jobs_to_enqueue: list[Job] = []
         self.contents_to_forget: list[str] = []
         self.users = UserRepository(session, tenant_id)
+        self.api_keys = ApiKeyRepository(session)
         self.roles = RoleRepository(session)
         self.user_groups = UserGroupRepository(session, tenant_id)
         self.tenants = TenantRepository(session)

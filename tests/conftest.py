@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,27 @@ PASSWORD = "correct horse battery staple"
 OPERATOR_KEY = "operator-key-of-the-tests"
 BOTH = ("sqlite", "postgres")
 UNLIMITED = tuple(f"rate_limit_{what}" for what in ("requests", "uploads", "questions", "strangers", "refusals"))
+
+
+Counted = Callable[..., None]
+
+
+@pytest.fixture
+def counted(request: pytest.FixtureRequest) -> Counted:
+    """Says in the summary how much a test has tried: `counted(cases=160)`."""
+
+    def note(**numbers: int) -> None:
+        request.node.user_properties.extend(numbers.items())
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have counted."""
+    for report in terminalreporter.stats.get("passed", []):
+        if report.when == "call" and report.user_properties:
+            numbers = ", ".join(f"{number} {what}" for what, number in report.user_properties)
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {numbers}")
 
 
 @dataclass(frozen=True, slots=True)

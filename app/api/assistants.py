@@ -59,6 +59,8 @@ async def get(id: UUID, actor: Caller, use: Use) -> Any:
 @router.post("/{id}/", response_model=wire.AssistantPublic)
 async def update(id: UUID, body: wire.PartialAssistantUpdatePublic, actor: Caller, use: Use) -> Any:
     """Change an assistant. What is not named stays."""
+    if body.space_id is not None and (await use.assistants.get(actor, id)).access.space.id != body.space_id:
+        raise NotFound(N_("The assistant is in another space. Changing it does not move it."), field="space_id")
     given = body.model_fields_set
     values: dict[str, Any] = {name: getattr(body, name) for name in PLAIN if name in given}
     if values.get("name", "") is None:

@@ -1,24 +1,25 @@
 """What all routes share: the running services and the calling actor."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.auth.caller import Callers, same_origin
 from app.bootstrap import Runtime
-from app.realtime.access import until_refused
+from app.realtime.access import until_ended
 from app.security.rate_limits import RateLimits
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Failure, Unauthenticated
+from domain.kernel.errors import Unauthenticated
 from domain.ports import Deed
 from domain.services import Services
 
-Refused = Callable[[], Coroutine[Any, Any, Failure]]
-"""Waits until a right has ended, and says how."""
+Ending = Callable[[], Awaitable[None]]
 # Shown in the OpenAPI document; the credential itself is read by `Callers`.
-_bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/users/login/token/")
+_bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/users/login/token/, or an API key")
+_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key; `api-key` is understood too")
 
 
 # Coroutines, although they wait for nothing: plain functions would be sent to a thread.
@@ -33,7 +34,11 @@ async def services_of(request: Request) -> Services:
     return (await runtime_of(request)).services
 
 
-async def calling_actor(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Actor:
+async def calling_actor(
+    request: Request,
+    _: Annotated[object, Security(_bearer)] = None,
+    __: Annotated[object, Security(_key)] = None,
+) -> Actor:
     """Who is calling; 401 when nobody is."""
     callers: Callers = request.app.state.callers
     limits: RateLimits = request.app.state.runtime.limits
@@ -50,20 +55,22 @@ async def calling_actor(request: Request, _: Annotated[object, Security(_bearer)
     return actor
 
 
-Caller = Annotated[Actor, Depends(calling_actor)]
-
-
-async def until_caller_refused(request: Request, actor: Caller) -> Refused:
-    """For answers that stay open: waits until the caller's credential no longer works."""
+async def end_of_access(request: Request, actor: Annotated[Actor, Depends(calling_actor)]) -> Ending:
+    """What to wait for beside a long answer: it returns when the caller's right to it has ended."""
     callers: Callers = request.app.state.callers
-    bus = request.app.state.runtime.bus
-
-    async def wait() -> Failure:
-        return await until_refused(bus, actor, lambda: callers.actor(request))
-
-    return wait
+    runtime: Runtime = request.app.state.runtime
+    return partial(until_ended, runtime.bus, actor, partial(callers.resolve, request))
 
 
-UntilRefused = Annotated[Refused, Depends(until_caller_refused)]
+async def on_own_page(request: Request, actor: Annotated[Actor, Depends(calling_actor)]) -> Actor:
+    """For a GET that changes something: a browser's must come from our own pages, like every other change."""
+    callers: Callers = request.app.state.callers
+    callers.require_own_page(request, actor)
+    return actor
+
+
+Caller = Annotated[Actor, Depends(calling_actor)]
+CallerOnOwnPage = Annotated[Actor, Depends(on_own_page)]
+AccessEnd = Annotated[Ending, Depends(end_of_access)]
 Use = Annotated[Services, Depends(services_of)]
 Running = Annotated[Runtime, Depends(runtime_of)]

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import present, wire
-from app.api.base import Caller, Refused, Running, UntilRefused, Use
+from app.api.base import AccessEnd, Caller, Ending, Running, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
+from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, MessageSource
 from domain.conversations.service import Asked, ConversationView, Question
@@ -67,10 +68,11 @@ class AnswerStream:
         conversation_id: UUID,
         message_id: UUID,
         version: int,
-        refused: Refused,
         asked: Asked | None = None,
+        ending: Ending | None = None,
     ) -> None:
-        self._use, self._actor, self._asked, self._refused = runtime.services, actor, asked, refused
+        self._use, self._actor, self._asked = runtime.services, actor, asked
+        self._ending, self._cut = ending, False
         self._conversation_id, self._message_id, self._version = conversation_id, message_id, version
         self._sources: Sequence[MessageSource] = ()
         self._cited: list[int] = []
@@ -80,19 +82,22 @@ class AnswerStream:
         return {"session_id": self._conversation_id}
 
     async def events(self, offset: int = 0) -> AsyncIterator[bytes]:
-        """The first chunk, the text as it grows, and the end. Silence is filled with comments."""
+        """The first chunk, the text as it grows, and the end. Silence is filled with comments.
+
+        It breaks off when the right to it ends; the answer itself goes on.
+        """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(256)
         producer = asyncio.create_task(self._produce(queue, offset))
-        guard = asyncio.create_task(self._end_when_refused(queue, producer))
+        guard = asyncio.create_task(self._guard(producer))
         try:
-            while True:
+            while not self._cut:
                 try:
                     async with asyncio.timeout(PING_SECONDS):
                         item = await queue.get()
                 except TimeoutError:
                     yield b": ping\r\n\r\n"
                     continue
-                if item is None:
+                if item is None or self._cut:
                     return
                 yield item
         finally:
@@ -100,13 +105,11 @@ class AnswerStream:
             guard.cancel()
             await asyncio.gather(producer, guard, return_exceptions=True)
 
-    async def _end_when_refused(self, queue: "asyncio.Queue[bytes | None]", producer: "asyncio.Task[None]") -> None:
-        """Once the right to the answer is gone, nothing more is sent, not even what waits to be."""
-        await self._refused()
-        producer.cancel()
-        while not queue.empty():
-            queue.get_nowait()
-        queue.put_nowait(None)
+    async def _guard(self, producer: "asyncio.Task[None]") -> None:
+        if self._ending is not None:
+            await self._ending()
+            self._cut = True
+            producer.cancel()
 
     async def _produce(self, queue: "asyncio.Queue[bytes | None]", offset: int) -> None:
         conversations = self._use.conversations
@@ -188,37 +191,19 @@ class AnswerStream:
 
 
 async def answer(
-    running: Runtime, actor: Actor, question: Question, refused: Refused, *, stream: bool, version: int
+    running: Runtime, actor: Actor, question: Question, ending: Ending, *, stream: bool, version: int
 ) -> StreamingResponse | dict[str, Any]:
     """Ask, and answer as a stream or at once."""
     asked = await running.services.conversations.ask(actor, question)
     if stream:
-        events = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, refused, asked).events()
-        return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
-    await _finished(running.services, actor, asked, refused)
-    return await _whole(running.services, actor, asked, version)
-
-
-async def _finished(use: Services, actor: Actor, asked: Asked, refused: Refused) -> None:
-    """Wait for the end of the answer; raises the refusal when the right to it ends before."""
-
-    async def read() -> None:
-        async for _ in use.conversations.follow(actor, asked.message.id):
-            continue
-
-    reader, guard = asyncio.create_task(read()), asyncio.create_task(refused())
-    try:
-        await asyncio.wait((reader, guard), return_when=asyncio.FIRST_COMPLETED)
-        if guard.done():
-            raise guard.result()
-        await reader
-    finally:
-        reader.cancel()
-        guard.cancel()
-        await asyncio.gather(reader, guard, return_exceptions=True)
+        made = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked, ending)
+        return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return await unless_ended(_whole(running.services, actor, asked, version), ending)
 
 
 async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:
+    async for _ in use.conversations.follow(actor, asked.message.id):
+        continue
     view = await use.conversations.message(actor, asked.message.id)
     message = view.message
     if message.state == AnswerState.FAILED and not message.answer:
@@ -252,14 +237,14 @@ async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str
 
 @router.post("/", response_model=wire.AskResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def ask(
-    body: wire.ConversationRequest, actor: Caller, running: Running, refused: UntilRefused, version: int = 1
+    body: wire.ConversationRequest, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
 ) -> Any:
     """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events."""
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
     assistant_id = None if body.session_id else body.assistant_id
     question = Question(body.question, body.session_id, assistant_id, [f.id for f in body.files])
-    return await answer(running, actor, question, refused, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 @router.get("/", response_model=wire.CursorPageOfSessionMetadataPublic)
@@ -306,22 +291,27 @@ async def title(session_id: UUID, actor: Caller, use: Use) -> Any:
     return await shown(use, actor, await use.conversations.get(actor, session_id))
 
 
+async def _message(use: Services, actor: Actor, session_id: UUID, message_id: UUID) -> None:
+    """Raise `NotFound` unless this is a message of that conversation of the actor's."""
+    view = await use.conversations.message(actor, message_id)
+    if view.message.conversation_id != session_id:
+        raise NotFound
+
+
 @router.get("/{session_id}/messages/{message_id}/stream/", response_class=StreamingResponse)
 async def follow(
     session_id: UUID,
     message_id: UUID,
     actor: Caller,
     running: Running,
-    refused: UntilRefused,
+    ending: AccessEnd,
     version: int = 2,
     last_event_id: Annotated[int | None, Header()] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> StreamingResponse:
     """Follow an answer from any position, on any device; `Last-Event-ID` resumes where the stream broke."""
-    view = await running.services.conversations.message(actor, message_id)
-    if view.message.conversation_id != session_id:
-        raise NotFound
-    stream = AnswerStream(running, actor, session_id, message_id, version, refused)
+    await _message(running.services, actor, session_id, message_id)
+    stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
     start = offset if last_event_id is None else max(0, last_event_id)
     return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
 
@@ -329,6 +319,7 @@ async def follow(
 @router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)
 async def stop(session_id: UUID, message_id: UUID, actor: Caller, use: Use) -> None:
     """Stop an answer; what has arrived is kept."""
+    await _message(use, actor, session_id, message_id)
     await use.conversations.stop(actor, message_id)
 
 
@@ -343,6 +334,7 @@ async def source_page(
     width: Annotated[int, Query(ge=200, le=2000)] = 1000,
 ) -> Response:
     """The page of a cited PDF as a picture, in the version that was cited, with the passage highlighted."""
+    await _message(running.services, actor, session_id, message_id)
     source = await running.services.conversations.source(actor, message_id, number)
     picture = await draw_source(running, actor, source, page, width)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
@@ -362,11 +354,11 @@ async def draw_source(running: Runtime, actor: Actor, source: MessageSource, pag
 
 @legacy.post("/{id}/sessions/", response_model=wire.AskResponse)
 async def ask_assistant(
-    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, refused: UntilRefused, version: int = 1
+    id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
 ) -> Any:
     """Begin a conversation. Prefer POST /conversations/."""
     question = Question(body.question, None, id, [f.id for f in body.files])
-    return await answer(running, actor, question, refused, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 @legacy.post("/{id}/sessions/{session_id}/", response_model=wire.AskResponse)
@@ -376,12 +368,12 @@ async def ask_further(
     body: wire.AskAssistant,
     actor: Caller,
     running: Running,
-    refused: UntilRefused,
+    ending: AccessEnd,
     version: int = 1,
 ) -> Any:
     """Go on with a conversation. Prefer POST /conversations/."""
     question = Question(body.question, session_id, id, [f.id for f in body.files])
-    return await answer(running, actor, question, refused, stream=body.stream, version=version)
+    return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
 async def _of_assistant(use: Services, actor: Actor, assistant_id: UUID, session_id: UUID) -> ConversationView:

@@ -10,9 +10,10 @@ from fastapi import APIRouter, WebSocket
 
 from app.api import present, wire
 from app.api.base import Caller, Use
+from app.auth import scopes
 from app.auth.caller import Callers, origin_of
 from app.bootstrap import Runtime
-from app.realtime.access import until_refused
+from app.realtime.access import until_ended
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 
@@ -54,20 +55,20 @@ async def events(websocket: WebSocket) -> None:
     offered = [part.strip() for part in websocket.headers.get("sec-websocket-protocol", "").split(",")]
     token = next((part[len(TOKEN_PREFIX) :] for part in offered if part.startswith(TOKEN_PREFIX)), "")
     try:
-        actor = await callers.by_jwt(token, origin_of(websocket))
+        actor = await callers.by_credential(token, origin_of(websocket))
+        if actor.key is not None:
+            scopes.check(actor.key, websocket)
     except Failure:
         await websocket.close(1008)
         return
     await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     channels: set[str] = set()
-
-    async def check() -> Actor:
-        return await callers.by_jwt(token, origin_of(websocket))
-
     tasks = [
         asyncio.create_task(_forward(websocket, runtime, actor, channels)),
         asyncio.create_task(_receive(websocket, channels)),
-        asyncio.create_task(until_refused(runtime.bus, actor, check)),
+        asyncio.create_task(
+            until_ended(runtime.bus, actor, lambda: callers.by_credential(token, origin_of(websocket))), name="socket"
+        ),
     ]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

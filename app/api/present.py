@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.api_keys.service import IssuedKey, KeyView
 from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
 from domain.conversations.entities import AnswerState, Conversation, MessageSource
@@ -16,6 +17,7 @@ from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.models.service import CompletionChoice, EmbeddingChoice
 from domain.roles.entities import HeldRole
+from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
 from domain.spaces.service import GroupView, MemberView, SpaceAccess, SpaceView
 from domain.tenants.entities import Tenant
@@ -61,7 +63,7 @@ def user_public(view: UserView) -> dict[str, Any]:
         **user_sparse(view.user),
         "quota_used": view.used,
         "quota_limit": view.user.quota_limit,
-        "truncated_api_key": None,
+        "truncated_api_key": view.key_tail,
         **memberships(view),
     }
 
@@ -433,3 +435,46 @@ def conversation(
     """A conversation with its messages."""
     shown = [message(m, answer, models) for m, answer in zip(view.messages, answers, strict=True)]
     return {**conversation_head(view.conversation), "messages": shown, "feedback": feedback(view.conversation)}
+
+
+def api_key(view: KeyView) -> dict[str, Any]:
+    """An API key without its secret."""
+    key, user = view.key, view.row.user
+    fields = (
+        "name", "kind", "start", "last_four", "scopes", "networks", "requests_per_minute", "expires_at", "revoked_at",
+        "last_used_at", "assistant_id",
+    )  # fmt: skip
+    return {
+        **moments(key),
+        **{name: getattr(key, name) for name in fields},
+        "state": view.state,
+        "previous_until": key.previous_until if key.renewing(view.moment) else None,
+        "owner_id": user.id,
+        "owner_name": user.display_name,
+        "assistant_name": view.row.assistant_name,
+        "manageable": view.manageable,
+    }
+
+
+def issued_key(issued: IssuedKey) -> dict[str, Any]:
+    """An API key with its secret, this once."""
+    return {**api_key(issued.view), **legacy_key(issued)}
+
+
+def legacy_key(issued: IssuedKey) -> dict[str, Any]:
+    """The secret and its end, as older clients know them."""
+    return {"key": issued.secret, "truncated_key": issued.secret[-4:]}
+
+
+def service_account(view: ServiceAccountView) -> dict[str, Any]:
+    """A service account."""
+    user = view.user
+    return {
+        **moments(user),
+        "name": user.display_name,
+        "description": user.description,
+        "email": user.email,
+        "state": user.state,
+        "roles": [role(each) for each in view.roles],
+        "keys": view.keys,
+    }

@@ -14,6 +14,7 @@ from app.bootstrap import Runtime
 from domain.identity.links import IssuedLink
 from domain.kernel.errors import N_, Invalid
 from domain.roles.entities import HeldRole
+from domain.users.bulk import BulkDeed
 from domain.users.entities import PredefinedRole, UserState
 from domain.users.repository import SortKey, UserQuery
 from domain.users.service import NewUser, UserView
@@ -167,8 +168,13 @@ async def listing(
 
 
 @admin.post("/users/", response_model=wire.UserCreatedAdminView, status_code=201)
-async def create(body: wire.UserAddAdmin, request: Request, actor: Caller, running: Running) -> Any:
-    """Add a colleague; without a password the answer holds an invitation."""
+async def create(
+    body: wire.UserAddAdmin, request: Request, actor: Caller, running: Running, with_api_key: bool = False
+) -> Any:
+    """Add a colleague; without a password the answer holds an invitation.
+
+    A key in a colleague's name is made only for `with_api_key`: whoever reads the answer could act as them.
+    """
     new = NewUser(
         body.email,
         body.username,
@@ -179,7 +185,11 @@ async def create(body: wire.UserAddAdmin, request: Request, actor: Caller, runni
         [g.id for g in body.user_groups],
     )
     made = await running.services.users.create(actor, new)
-    return with_link(request, running, made.view, made.link)
+    shown = with_link(request, running, made.view, made.link)
+    if with_api_key:
+        issued = await running.services.api_keys.create_for_new_user(actor, made.view.user.id)
+        shown["api_key"] = present.legacy_key(issued)
+    return shown
 
 
 @admin.get("/users/inactive", response_model=list[wire.UserStateListItem])
@@ -222,6 +232,21 @@ async def import_people(request: Request, actor: Caller, running: Running, dry_r
         for line in report.lines
     ]  # fmt: skip
     return {"dry_run": report.dry_run, "good": report.good, "mailed": report.mailed, "lines": lines}
+
+
+@admin.post("/users/bulk", response_model=wire.BulkReport)
+async def bulk(body: wire.BulkRequest, actor: Caller, use: Use) -> Any:
+    """Do the same to many colleagues: each for itself, with a sentence for those who stay as they are."""
+    report = await use.user_bulk.run(actor, body.ids, BulkDeed(body.action), body.role)
+    refused = [
+        {
+            "id": each.user_id,
+            "email": each.email,
+            "message": translate(each.failure.message, actor.language, **each.failure.params),
+        }
+        for each in report.refused
+    ]
+    return {"done": report.done, "refused": refused}
 
 
 @admin.get("/users/{username}/", response_model=wire.UserAdminView)

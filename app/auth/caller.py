@@ -7,7 +7,9 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from app.auth import scopes
 from app.auth.tokens import TokenRules, csrf_token, read
+from domain.api_keys.identity import KeyIdentityService
 from domain.identity.service import IdentityService
 from domain.kernel.actor import Actor, Origin
 from domain.kernel.errors import N_, Forbidden, Unauthenticated
@@ -15,7 +17,10 @@ from domain.kernel.errors import N_, Forbidden, Unauthenticated
 COOKIE = "__Host-samrad"
 PLAIN_COOKIE = "samrad"
 """Where the product is reached over plain HTTP on a network, browsers refuse the other one."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = scopes.SAFE_METHODS
+KEY_HEADER = "api-key"
+"""Accepted besides the header that the settings name."""
+KEY_PREFIXES = ("inp_", "ina_")
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 CSRF_FAILED = N_("The page is out of date. Load it again and repeat what you did.")
 
@@ -49,31 +54,61 @@ def same_origin(connection: HTTPConnection, public_origin: str | None) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return connection.headers.get("sec-fetch-site") in (None, "same-origin", "none")
-    if public_origin and origin == public_origin.rstrip("/"):
+    public = urlsplit(public_origin or "")
+    if public_origin and origin == f"{public.scheme}://{public.netloc}":
         return True
     return urlsplit(origin).netloc == connection.headers.get("host")
 
 
-class Callers:
-    """Resolves callers to actors."""
+def _bearer_of(connection: HTTPConnection) -> str | None:
+    authorization = connection.headers.get("authorization", "")
+    return authorization[7:].strip() if authorization.lower().startswith("bearer ") else None
 
-    def __init__(self, identity: IdentityService, rules: TokenRules) -> None:
-        self._identity, self._rules = identity, rules
+
+class Callers:
+    """Resolves callers to actors. A bearer token counts before an API key, and a key before a browser's cookie."""
+
+    def __init__(
+        self, identity: IdentityService, keys: KeyIdentityService, rules: TokenRules, key_header: str = KEY_HEADER
+    ) -> None:
+        self._identity, self._keys, self._rules = identity, keys, rules
+        self._key_headers = (key_header, KEY_HEADER)
 
     async def actor(self, connection: HTTPConnection) -> Actor:
-        """The actor of a request; raises `Unauthenticated`, or `Forbidden` for a forged one."""
-        authorization = connection.headers.get("authorization", "")
-        if authorization.lower().startswith("bearer "):
-            return await self.by_jwt(authorization[7:].strip(), origin_of(connection))
+        """The actor of a request; raises `Unauthenticated`, or `Forbidden` for a forged one or a key's missing scope."""
+        actor = await self.resolve(connection)
+        connection.state.actor = actor
+        if actor.key is not None:
+            scopes.check(actor.key, connection)
+        elif connection.scope.get("method", "GET") not in SAFE_METHODS:
+            self.require_own_page(connection, actor)
+        return actor
+
+    async def resolve(self, connection: HTTPConnection) -> Actor:
+        """Whose credential a request carries, as of now."""
+        bearer, key = _bearer_of(connection), self._key_of(connection)
+        if bearer is not None:
+            return await self.by_credential(bearer, origin_of(connection))
+        if key:
+            return await self._keys.by_key(key, origin_of(connection))
         token = connection.cookies.get(cookie_name(connection))
         if not token:
             raise Unauthenticated
-        actor = await self._identity.by_token(token, origin_of(connection))
-        connection.state.actor = actor
-        method = connection.scope.get("method", "GET")
-        if method not in SAFE_METHODS:
+        return await self._identity.by_token(token, origin_of(connection))
+
+    def _key_of(self, connection: HTTPConnection) -> str:
+        return next(filter(None, (connection.headers.get(name) for name in self._key_headers)), "").strip()
+
+    async def by_credential(self, credential: str, origin: Origin) -> Actor:
+        """The actor of an API token or an API key."""
+        if credential.startswith(KEY_PREFIXES):
+            return await self._keys.by_key(credential, origin)
+        return await self.by_jwt(credential, origin)
+
+    def require_own_page(self, connection: HTTPConnection, actor: Actor) -> None:
+        """Raise `Forbidden` when a browser's cookie came without the token that only our own pages have."""
+        if _bearer_of(connection) is None and not self._key_of(connection):
             self._check_csrf(connection, actor.session_id)
-        return actor
 
     async def page_actor(self, connection: HTTPConnection) -> Actor | None:
         """The actor whose browser loads a page or holds its socket; None when nobody is signed in."""

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, quote
 
 from nicegui import Client
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth.caller import cookie_name
+from app.security.prefix import path_in
 from domain.identity.links import PATHS
 from domain.kernel.actor import Actor
 
@@ -49,14 +50,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide, then hand on."""
-        if scope["type"] not in ("http", "websocket") or self._is_open(scope["path"]):
+        if scope["type"] not in ("http", "websocket") or self._is_open(path_in(scope)):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
         actor = await self._resolve(connection)
         if actor is None and not self._operators_socket(connection):
             await self._refuse(scope, receive, send, 401)
-        elif actor is not None and scope["path"].startswith(SOCKET) and not self._own_page(connection):
+        elif actor is not None and path_in(scope).startswith(SOCKET) and not self._own_page(connection):
             await self._refuse(scope, receive, send, 403)
         else:
             await self._app(scope, receive, send)
@@ -75,7 +76,7 @@ class Gate:
 
     def _operators_socket(self, connection: HTTPConnection) -> bool:
         """Whether this is the socket of the operator's page."""
-        client = self._client(connection) if connection.scope["path"].startswith(SOCKET) else None
+        client = self._client(connection) if path_in(connection.scope).startswith(SOCKET) else None
         return client is not None and client.page.path == OPERATORS_PAGE
 
     def _own_page(self, connection: HTTPConnection) -> bool:
@@ -92,9 +93,9 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 4000 + status})
             return
-        path = scope["path"]
+        path = path_in(scope)
         if path.startswith((SOCKET, FRAMEWORK)):
             await JSONResponse({"message": "Not signed in."}, status)(scope, receive, send)
             return
-        target = quote(Request(scope).url.path, safe="/")
-        await RedirectResponse(f"/sign-in?next={target}", 303)(scope, receive, send)
+        target = f"/sign-in?next={quote(path, safe='/')}"
+        await RedirectResponse(target, 303)(scope, receive, send)

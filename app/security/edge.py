@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.errors import failure_response, language_of
 from app.auth.caller import COOKIE, LOCAL, PLAIN_COOKIE
 from app.config import Settings
+from app.security.prefix import path_in
 from app.security.rate_limits import RateLimits
 from domain.kernel.errors import N_, BadRequest, Failure, TooManyRequests
 from pages.i18n import translate
@@ -54,7 +55,7 @@ class Strangers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on what is not too much."""
-        if scope["type"] == "http" and not scope["path"].startswith(UNCOUNTED) and not self._has_credential(scope):
+        if scope["type"] == "http" and not path_in(scope).startswith(UNCOUNTED) and not self._has_credential(scope):
             client = scope.get("client")
             try:
                 await self._limits.stranger(client[0] if client else None)

@@ -61,6 +61,8 @@ class RateLimits:
     async def room(self, deed: Deed, actor: Actor) -> Room | None:
         """The same, telling what is left; None without a limit."""
         limit = self._rates.of(deed)
+        if deed is Deed.REQUEST and actor.key is not None and actor.key.requests_per_minute:
+            await self._hit(actor.key.requests_per_minute, deed, f"key:{actor.key.id}")
         if self._rates.tenant_factor:
             await self._hit(limit * self._rates.tenant_factor, deed, f"tenant:{actor.tenant_id}")
         return await self._hit(limit, deed, f"user:{actor.user_id}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from domain.api_keys.removal import end_keys
 from domain.assistants.entities import Assistant, Prompt
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import before as told_before
@@ -13,7 +14,7 @@ from domain.audit.repository import AuditFilter
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound, Unauthenticated
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
@@ -99,6 +100,8 @@ def permissions_of(actor: Actor, access: SpaceAccess, assistant: Assistant) -> l
 
 async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) -> tuple[Assistant, SpaceAccess]:
     """The assistant, when the actor may read and use it; `NotFound` otherwise."""
+    if actor.key is not None and actor.key.assistant_id not in (None, assistant_id):
+        raise Unauthenticated(N_("This API key is for another assistant."))
     assistant = await tx.get(Assistant, assistant_id)
     if assistant is None:
         raise NotFound(N_("The assistant was not found."))
@@ -313,7 +316,7 @@ class AssistantService:
         unique = list(dict.fromkeys(ids))
         kept = {f.id for f in await tx.assistants.files(assistant.id)}
         files = await tx.files.many(unique)
-        if len(files) != len(unique) or any(f.user_id != actor.user_id and f.id not in kept for f in files):
+        if len(files) != len(unique) or not all(f.is_of(actor) or f.id in kept for f in files):
             raise Forbidden(N_("Attach your own files only."), field="attachments")
         if any(f.text is None for f in files):
             raise BadRequest(N_("Only files with text can be part of an instruction."), field="attachments")
@@ -342,6 +345,7 @@ class AssistantService:
                 raise Forbidden(N_("The space's own assistant cannot be deleted."))
             access.require(actor, Resource.ASSISTANT, Action.DELETE)
             old = await self._state(tx, assistant)
+            await end_keys(tx, await tx.api_keys.of_assistant(assistant_id))
             await tx.remove(assistant)
             tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name, old=old))
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))

@@ -198,6 +198,9 @@ CATALOGUE: Mapping[str, Kind] = {
             "tenant_deletion_begun": N_("Deletion of the organisation begun"),
             "tenant_reactivated": N_("Organisation reactivated"),
             "api_key_revoked": N_("API key revoked"),
+            "api_key_rotated": N_("API key renewed"),
+            "api_key_updated": N_("API key changed"),
+            "api_key_refused": N_("API key refused"),
             "service_account_created": N_("Service account created"),
             "service_account_updated": N_("Service account changed"),
             "service_account_deleted": N_("Service account deleted"),
@@ -206,9 +209,8 @@ CATALOGUE: Mapping[str, Kind] = {
         "user_reactivated user_restored users_imported user_group_created user_group_updated user_group_deleted "
         "invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked federation_tested "
         "sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
-        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun "
-        "api_key_revoked service_account_created service_account_updated "
-        "service_account_deleted",
+        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun api_key_revoked api_key_rotated "
+        "api_key_updated api_key_refused service_account_created service_account_updated service_account_deleted",
     ),
     **_kinds(
         Category.AI,

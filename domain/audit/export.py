@@ -25,8 +25,9 @@ def metadata(entry: AuditEntry) -> dict[str, Any]:
         "actor": {
             "id": str(entry.actor_id) if entry.actor_id else None,
             "name": entry.actor_name,
-            "email": entry.actor_name if "@" in entry.actor_name else None,
+            "email": entry.actor_name.split(" · ")[0] if "@" in entry.actor_name else None,
             "type": entry.actor_kind,
+            "api_key": entry.changes.get("api_key"),
         },
         "target": {"id": str(entry.entity_id) if entry.entity_id else None, "name": entry.description},
         "changes": changes,

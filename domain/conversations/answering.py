@@ -75,7 +75,8 @@ class Answering:
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
-        run = Run(plan.message.id, plan.actor.tenant_id, plan.actor.user_id, text=plan.message.answer)
+        actor = plan.actor
+        run = Run(plan.message.id, actor.tenant_id, actor.user_id, actor.apart, plan.message.answer)
         self.runs.add(run)
         self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
 

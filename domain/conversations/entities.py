@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
 
 
@@ -21,14 +22,22 @@ class AnswerState(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class Conversation(Owned):
-    """A conversation of one user with one assistant, private to that user."""
+    """A conversation of one user with one assistant, private to that user.
+
+    With `api_key_id` it belongs to a key of the assistant, and the user behind the key does not see it.
+    """
 
     user_id: UUID
     assistant_id: UUID
     name: str
+    api_key_id: UUID | None = None
     feedback_value: int | None = None
     feedback_text: str | None = None
     last_message_at: datetime | None = None
+
+    def is_of(self, actor: Actor) -> bool:
+        """Whether the conversation is the actor's own."""
+        return self.user_id == actor.user_id and self.api_key_id == actor.apart
 
 
 @dataclass(eq=False, kw_only=True)

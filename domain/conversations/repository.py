@@ -17,9 +17,16 @@ class ConversationRepository(Protocol):
         """Ask every answer that is being written to stop."""
 
     async def page(
-        self, user_id: UUID, *, assistant_id: UUID | None, search: str, limit: int, cursor: str | None
+        self,
+        user_id: UUID,
+        api_key_id: UUID | None,
+        *,
+        assistant_id: UUID | None,
+        search: str,
+        limit: int,
+        cursor: str | None,
     ) -> Page[Conversation]:
-        """The user's conversations, newest first."""
+        """The conversations of a user, or of a key of an assistant; newest first."""
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages (older than `before`), oldest first."""

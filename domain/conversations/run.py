@@ -34,6 +34,7 @@ class Run:
     message_id: UUID
     tenant_id: UUID
     user_id: UUID
+    api_key_id: UUID | None = None
     text: str = ""
     state: str = AnswerState.RUNNING
     sources: list[MessageSource] = field(default_factory=list)

@@ -131,6 +131,7 @@ class ConversationService:
             assistant_id=assistant.id,
             name=_title(text or " ".join(f.name for f in files)),
             last_message_at=now(),
+            api_key_id=actor.apart,
         )
         await tx.add(conversation)
         return conversation, assistant
@@ -257,7 +258,7 @@ class ConversationService:
     def _own_run(self, actor: Actor, message_id: UUID) -> Run | None:
         """The run in this process, when it is the actor's: it was allowed when it began."""
         run = self.runs.get(message_id)
-        return run if run is not None and run.user_id == actor.user_id else None
+        return run if run is not None and (run.user_id, run.api_key_id) == (actor.user_id, actor.apart) else None
 
     async def stop(self, actor: Actor, message_id: UUID) -> None:
         """Stop an answer; what has arrived is kept."""
@@ -285,7 +286,12 @@ class ConversationService:
             if assistant_id is not None:
                 await readable_assistant(tx, actor, assistant_id)
             return await tx.conversations.page(
-                actor.user_id, assistant_id=assistant_id, search=search.strip(), limit=clamp(limit), cursor=cursor
+                actor.user_id,
+                actor.apart,
+                assistant_id=assistant_id,
+                search=search.strip(),
+                limit=clamp(limit),
+                cursor=cursor,
             )
 
     async def get(
@@ -366,7 +372,7 @@ class ConversationService:
     @staticmethod
     async def _own(tx: Transaction, actor: Actor, conversation_id: UUID) -> Conversation:
         conversation = await tx.get(Conversation, conversation_id)
-        if conversation is None or conversation.user_id != actor.user_id:
+        if conversation is None or not conversation.is_of(actor):
             raise NotFound(N_("The conversation was not found."))
         return conversation
 

@@ -47,6 +47,7 @@ class FederationRules:
     per_tenant: bool = False
     shared: SharedProvider | None = None
     public_origin: str | None = None
+    path_prefix: str = ""
     list_tenants: bool = False
     state_seconds: int = 600
     grace_seconds: int = 900
@@ -113,13 +114,13 @@ class Connections:
         return self.origin(found, base) + path
 
     def origin(self, found: Federation | None, base: str | None) -> str:
-        """The address under which the organisation's people reach the installation.
+        """The address under which the organisation's people reach the installation, with its path.
 
         `base`, which the request itself claims, is believed only where it is this very machine.
         """
         own = found.canonical_public_origin if found else None
         if own or self.rules.public_origin:
-            return own or clean_origin(self.rules.public_origin or "")
+            return (own or clean_origin(self.rules.public_origin or "")) + self.rules.path_prefix
         if base and (urlsplit(base).hostname or "") in LOCAL_HOSTS:
             return clean_origin(base)
         raise NoPublicAddress

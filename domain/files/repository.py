@@ -17,8 +17,11 @@ class FileRepository(Protocol):
     async def blob_in_use(self, blob_id: UUID) -> bool:
         """Whether a file or a document version still refers to the blob."""
 
-    async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> Page[File]:
-        """The user's files, newest first."""
+    async def page(self, user_id: UUID, api_key_id: UUID | None, *, limit: int, cursor: str | None) -> Page[File]:
+        """The files of a user, or of a key of an assistant; newest first."""
+
+    async def of_keys(self, api_key_ids: Sequence[UUID], limit: int) -> Sequence[File]:
+        """Files of keys, at most `limit`."""
 
     async def many(self, ids: Sequence[UUID]) -> Sequence[File]:
         """Files by id, in the order of `ids`; unknown ones are left out."""

@@ -74,6 +74,7 @@ class FileService:
                 blob_id=blob.id,
                 text=text,
                 token_count=estimate(text) if text is not None else None,
+                api_key_id=actor.apart,
             )
             await tx.add(file)
             tx.record(actor, Change("file_uploaded", "file", file.id, name))
@@ -87,13 +88,13 @@ class FileService:
     async def page(self, actor: Actor, *, limit: int | None = None, cursor: str | None = None) -> Page[File]:
         """The actor's files, newest first."""
         async with self._uow.read(actor.tenant_id) as tx:
-            return await tx.files.page(actor.user_id, limit=clamp(limit), cursor=cursor)
+            return await tx.files.page(actor.user_id, actor.apart, limit=clamp(limit), cursor=cursor)
 
     async def get(self, actor: Actor, file_id: UUID) -> File:
         """One of the actor's files."""
         async with self._uow.read(actor.tenant_id) as tx:
             file = await tx.get(File, file_id)
-        if file is None or file.user_id != actor.user_id:
+        if file is None or not file.is_of(actor):
             raise NotFound(N_("The file was not found."))
         return file
 
@@ -123,7 +124,7 @@ class FileService:
         """Delete one of the actor's files, from questions and instructions too."""
         async with self._uow.begin(actor.tenant_id) as tx:
             file = await tx.get(File, file_id)
-            if file is None or file.user_id != actor.user_id:
+            if file is None or not file.is_of(actor):
                 raise NotFound(N_("The file was not found."))
             await tx.remove(file)
             await release_blobs(tx, [file.blob_id])
@@ -136,6 +137,6 @@ class FileService:
             return ()
         async with self._uow.read(actor.tenant_id) as tx:
             files = await tx.files.many(unique)
-        if len(files) != len(unique) or any(f.user_id != actor.user_id for f in files):
+        if len(files) != len(unique) or not all(f.is_of(actor) for f in files):
             raise NotFound(N_("A file was not found. Attach it again."), field="files")
         return files

@@ -30,7 +30,7 @@ from domain.ports import Directory, LoginMatch, Mailer, Passwords
 from domain.roles.entities import HeldRole, granted
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import User, UserState
+from domain.users.entities import User, UserKind, UserState
 
 log = logging.getLogger(__name__)
 TOUCH_EVERY = timedelta(minutes=1)
@@ -196,6 +196,8 @@ class IdentityService:
 
         `failures` is how often a wrong password was given before. When it is committed, call `tell`.
         """
+        if user.kind != UserKind.PERSON:
+            raise Unauthenticated
         token = secrets.token_urlsafe(32)
         moment = now()
         if user.state == UserState.INVITED:

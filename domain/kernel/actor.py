@@ -32,9 +32,33 @@ class Origin:
     request_id: str | None = None
 
 
+class Scope(StrEnum):
+    """What an API key may be used for, within what its owner may do.
+
+    `read` looks, `ask` asks and keeps its conversations and files, `write` changes; `admin` brings the owner's right to
+    administer along, which no key has otherwise.
+    """
+
+    READ = "read"
+    ASK = "ask"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The API key that a request came with. `assistant_id` is set for a key that only talks to this assistant."""
+
+    id: UUID
+    name: str
+    scopes: frozenset[str]
+    assistant_id: UUID | None = None
+    requests_per_minute: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of one tenant with the permissions of all roles; `kind` is `user` or `system`."""
+    """A user of one tenant with the permissions of all roles; `kind` is `user`, `system` or `api_key`."""
 
     tenant_id: UUID
     user_id: UUID
@@ -45,6 +69,7 @@ class Actor:
     language: str = "sv"
     kind: str = "user"
     origin: Origin = field(default_factory=Origin)
+    key: KeyUse | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether the actor holds `permission`."""
@@ -59,3 +84,14 @@ class Actor:
     def is_admin(self) -> bool:
         """Whether the actor administers the tenant."""
         return self.may(Permission.ADMIN)
+
+    @property
+    def apart(self) -> UUID | None:
+        """The assistant's key that keeps conversations and files of its own; None for everybody else."""
+        return self.key.id if self.key is not None and self.key.assistant_id is not None else None
+
+    @property
+    def shown_name(self) -> str:
+        """Who acts, for the audit log; with the name of the key."""
+        name = self.email or self.name
+        return name if self.key is None else f"{name} · {self.key.name}"

@@ -137,6 +137,8 @@ class KnowledgeService:
             choices = await embedding_choices(tx)
             if embedding_model_id is not None:
                 choices = [c for c in choices if c.model.id == embedding_model_id]
+                if not choices:
+                    raise NotFound(N_("The model was not found."), field="embedding_model")
             collection = Collection(
                 tenant_id=actor.tenant_id,
                 space_id=space_id,

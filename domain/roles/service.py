@@ -48,13 +48,13 @@ async def roles_of(tx: Transaction) -> dict[str, HeldRole]:
 
 
 async def chosen_roles(tx: Transaction, keys: Iterable[str | UUID], field: str = "roles") -> list[HeldRole]:
-    """The roles named by their keys or ids, each once; raises `Invalid` for one that does not exist."""
+    """The roles named by their keys or ids, each once; raises `NotFound` for one that does not exist."""
     known = await roles_of(tx)
     found: dict[str, HeldRole] = {}
     for key in keys:
         role = known.get(str(key))
         if role is None:
-            raise Invalid(N_("One of the roles does not exist."), field=field)
+            raise NotFound(N_("One of the roles does not exist."), field=field)
         found[role.key] = role
     return list(found.values())
 

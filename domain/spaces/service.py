@@ -321,7 +321,7 @@ class SpaceService:
     async def _group(tx: Transaction, space_id: UUID, group_id: UUID) -> tuple[SpaceGroup, UserGroup]:
         member, group = await tx.spaces.group(space_id, group_id), await tx.get(UserGroup, group_id)
         if member is None or group is None:
-            raise BadRequest(N_("The group is not a member of this space."))
+            raise NotFound(N_("The group is not a member of this space."))
         return member, group
 
     @staticmethod
@@ -351,7 +351,7 @@ class SpaceService:
         member = await tx.spaces.member(space_id, user_id)
         user = await tx.get(User, user_id)
         if member is None or user is None:
-            raise BadRequest(N_("The user is not a member of this space."))
+            raise NotFound(N_("The user is not a member of this space."))
         return member, user
 
     @staticmethod

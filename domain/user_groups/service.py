@@ -12,7 +12,7 @@ from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
 from domain.transaction import Transaction, UnitOfWork
 from domain.user_groups.entities import UserGroup
-from domain.users.entities import User, UserState
+from domain.users.entities import User, UserKind, UserState
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,9 @@ class UserGroupService:
     @staticmethod
     async def _put(tx: Transaction, actor: Actor, group: UserGroup, user_ids: set[UUID]) -> None:
         people = await tx.users.many(list(user_ids))
-        if len([u for u in people.values() if u.state != UserState.DELETED]) != len(user_ids):
+        if len([u for u in people.values() if u.state != UserState.DELETED and u.kind == UserKind.PERSON]) != len(
+            user_ids
+        ):
             raise NotFound(N_("The user was not found."))
         await tx.user_groups.put(group.id, list(user_ids))
         _members_changed(tx, actor, group, people.values(), added=True)

@@ -22,6 +22,13 @@ class UserState(StrEnum):
     DELETED = "deleted"
 
 
+class UserKind(StrEnum):
+    """People sign in; service accounts come with API keys only."""
+
+    PERSON = "person"
+    SERVICE = "service"
+
+
 TRANSITIONS: dict[str, frozenset[UserState]] = {
     UserState.INVITED: frozenset({UserState.ACTIVE, UserState.INACTIVE, UserState.DELETED}),
     UserState.ACTIVE: frozenset({UserState.INACTIVE, UserState.DELETED}),
@@ -54,7 +61,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[P]] = {
 
 @dataclass(eq=False, kw_only=True)
 class User(Owned):
-    """A person. `quota_limit` is in bytes of knowledge; None means no limit of their own."""
+    """A person, or a service account. `quota_limit` is in bytes of knowledge; None means no limit of their own."""
 
     email: str
     username: str | None = None
@@ -68,6 +75,8 @@ class User(Owned):
     deleted_at: datetime | None = None
     preferences: dict[str, Any] = field(default_factory=dict)
     state_changed_at: datetime | None = None
+    kind: str = UserKind.PERSON
+    description: str | None = None
 
     def move_to(self, state: UserState, moment: datetime) -> str:
         """Change the state and return the one before; raises `BadRequest` when it may not follow the present one."""
@@ -80,7 +89,8 @@ class User(Owned):
     @property
     def ready_state(self) -> UserState:
         """The state of the account when nothing stands in its way: whoever never got in is still invited."""
-        return UserState.ACTIVE if self.password_hash or self.last_sign_in_at else UserState.INVITED
+        known = self.password_hash or self.last_sign_in_at or self.kind == UserKind.SERVICE
+        return UserState.ACTIVE if known else UserState.INVITED
 
     @property
     def display_name(self) -> str:

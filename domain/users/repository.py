@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.kernel.paging import Page
 from domain.roles.entities import HeldRole
-from domain.users.entities import User, UserState
+from domain.users.entities import User, UserKind, UserState
 
 SortKey = Literal["email", "username", "created_at"]
 PRESENT_STATES = (UserState.ACTIVE, UserState.INVITED, UserState.INACTIVE)
@@ -18,7 +18,7 @@ PRESENT_STATES = (UserState.ACTIVE, UserState.INVITED, UserState.INACTIVE)
 class UserQuery:
     """Which users, in which order. `search` is sought in address and name, `email` and `username` in one of them only.
 
-    `role` is the key of a role.
+    `role` is the key of a role; `kind` leaves people or service accounts only, None neither out.
     """
 
     search: str = ""
@@ -28,16 +28,17 @@ class UserQuery:
     role: str | None = None
     sort: SortKey = "email"
     descending: bool = False
+    kind: UserKind | None = UserKind.PERSON
 
 
 class UserRepository(Protocol):
     """Users of the transaction's tenant."""
 
     async def by_email(self, email: str) -> User | None:
-        """The living user with this address, whatever its case."""
+        """The living person with this address, whatever its case."""
 
     async def by_username(self, username: str) -> Sequence[User]:
-        """The living users with this name: at most two of them."""
+        """The living people with this name: at most two of them."""
 
     async def many(self, ids: Sequence[UUID]) -> Mapping[UUID, User]:
         """Users by id."""

@@ -1,11 +1,12 @@
 """People of the organisation: use cases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.api_keys.removal import end_keys_of_user
 from domain.audit.replay import difference, snapshot
 from domain.identity.entities import LinkPurpose
 from domain.identity.links import RESET_LIFE, IssuedLink, letter, make_link
@@ -23,7 +24,7 @@ from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
 from domain.user_groups.entities import UserGroup
 from domain.users.checks import clean_email, one_of
-from domain.users.entities import LANGUAGES, PredefinedRole, User, UserState
+from domain.users.entities import LANGUAGES, PredefinedRole, User, UserKind, UserState
 from domain.users.removal import administrator_remains, remove_personal, sign_out
 from domain.users.repository import UserQuery
 
@@ -37,12 +38,13 @@ LEAST_QUOTA = 1000
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A user with roles and groups; `used` is bytes of knowledge."""
+    """A user with roles and groups; `used` is bytes of knowledge, `key_tail` ends the newest API key, where asked for."""
 
     user: User
     roles: Sequence[HeldRole]
     used: int = 0
     groups: Sequence[UserGroup] = ()
+    key_tail: str | None = None
 
     @property
     def permissions(self) -> list[Permission]:
@@ -90,7 +92,10 @@ class UserService:
     async def me(self, actor: Actor) -> UserView:
         """The actor's own account."""
         async with self._uow.read(actor.tenant_id) as tx:
-            return (await self._views(tx, [await self._user(tx, actor.user_id)]))[0]
+            found = await tx.api_keys.owner(actor.user_id, now())
+            if found is None or found[0].state == UserState.DELETED:
+                raise NotFound(N_("The user was not found."))
+            return replace((await self._views(tx, [found[0]]))[0], key_tail=found[1])
 
     async def tenant(self, actor: Actor) -> Tenant:
         """The actor's organisation."""
@@ -103,7 +108,9 @@ class UserService:
     async def update_me(self, actor: Actor, changes: Mapping[str, Any]) -> UserView:
         """Change the actor's own `language`, `theme`, `username` or `preferences`."""
         async with self._uow.begin(actor.tenant_id) as tx:
-            user = await self._user(tx, actor.user_id)
+            user = await tx.get(User, actor.user_id)
+            if user is None:
+                raise NotFound(N_("The user was not found."))
             old = snapshot(user, OWN_FIELDS)
             if "language" in changes:
                 user.language = one_of(changes["language"], LANGUAGES, "language")
@@ -121,10 +128,10 @@ class UserService:
     async def search(
         self, actor: Actor, text: str = "", *, limit: int | None = None, cursor: str | None = None
     ) -> Page[User]:
-        """Colleagues whose address or name contains `text`, for sharing with them."""
+        """Colleagues and service accounts whose address or name contains `text`, for sharing with them."""
         async with self._uow.read(actor.tenant_id) as tx:
             return await tx.users.page(
-                UserQuery(search=text.strip(), states=VISIBLE_STATES), limit=clamp(limit), cursor=cursor
+                UserQuery(search=text.strip(), states=VISIBLE_STATES, kind=None), limit=clamp(limit), cursor=cursor
             )
 
     # For administrators: looking
@@ -383,6 +390,7 @@ class UserService:
             await administrator_remains(tx)
             await sign_out(tx, user.id)
         if wanted is UserState.DELETED:
+            await end_keys_of_user(tx, user.id)
             await remove_personal(tx, user.id)
         action = {UserState.INACTIVE: "user_deactivated", UserState.DELETED: "user_deleted"}.get(
             wanted, "user_reactivated"
@@ -394,7 +402,7 @@ class UserService:
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
             user = await tx.get(User, user_id)
-            if user is None or user.deleted_at is None:
+            if user is None or user.deleted_at is None or user.kind != UserKind.PERSON:
                 raise NotFound(N_("The user was not found."))
             if now() - user.deleted_at > RESTORE_WINDOW:
                 raise BadRequest(N_("Accounts can be restored for {days} days only."), days=RESTORE_WINDOW.days)
@@ -428,7 +436,7 @@ class UserService:
     @staticmethod
     async def _user(tx: Transaction, user_id: UUID) -> User:
         user = await tx.get(User, user_id)
-        if user is None or user.state == UserState.DELETED:
+        if user is None or user.state == UserState.DELETED or user.kind != UserKind.PERSON:
             raise NotFound(N_("The user was not found."))
         return user
 

@@ -210,7 +210,7 @@ class Log:
                 ui.label(" · ".join(part for part in parts if part)).classes("sub")
             chip(_(EXPORT_STATES[state]), "ok" if state == JobState.DONE else "")
             if state == JobState.DONE and view.export.content:
-                target = f"/api/v1/audit/logs/export/{view.job.id}/download"
+                target = f"{self.visit.site.prefix}/api/v1/audit/logs/export/{view.job.id}/download"
                 quiet_button(_("Download"), icon="download").props(f'dense href="{target}" download')
             elif state in (JobState.QUEUED, JobState.RUNNING):
                 quiet_button(_("Cancel"), act(stop)).props("dense")
@@ -236,9 +236,11 @@ def _day(text: str | None, at: time) -> datetime | None:
 def show(entry: AuditEntry) -> None:
     """Everything an entry holds, in a dialog."""
     made, card = dialog(action_name(entry.action), wide=True)
+    key = metadata(entry)["actor"]["api_key"]
     facts = {
         _("When"): moment(entry.created_at),
         _("Who"): entry.actor_name,
+        _("API key"): f"{key['name']} {key['id']}" if key else "",
         _("What"): entry.description,
         _("Outcome"): _(OUTCOMES[entry.outcome]) if entry.outcome in OUTCOMES else entry.outcome,
         _("Reason of the refusal"): entry.error or "",

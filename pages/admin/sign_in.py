@@ -103,7 +103,7 @@ def _state(found: Federation) -> None:
 
     headers = json.dumps({"X-CSRF-Token": here.csrf_token})
     test = (
-        f"() => fetch('/auth/oidc/test', {{method: 'POST', headers: {headers}}}).then(async answer => {{"
+        f"() => fetch('{here.site.prefix}/auth/oidc/test', {{method: 'POST', headers: {headers}}}).then(async answer => {{"
         "const body = await answer.json(); if (answer.ok) window.location.assign(body.url);"
         "else emitEvent('test_refused', body.message); })"
     )

@@ -1,26 +1,48 @@
 """Administration: the people of the organisation."""
 
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from domain.identity.links import IssuedLink
 from domain.kernel.actor import Permission
+from domain.kernel.errors import N_
 from domain.kernel.paging import Page
 from domain.roles.service import RoleView
+from domain.users.bulk import BulkDeed
 from domain.users.entities import PredefinedRole, UserState
 from domain.users.repository import PRESENT_STATES, UserQuery
 from domain.users.service import NewUser, UserView
-from pages.components.base import box, button, chip, empty_state, icon_button, page_head, paragraph, quiet_button
+from pages.admin.import_users import ImportDialog
+from pages.components.base import (
+    box,
+    button,
+    chip,
+    danger_button,
+    empty_state,
+    icon_button,
+    page_head,
+    paragraph,
+    quiet_button,
+)
 from pages.components.pager import PagedList
 from pages.components.thread import initials
 from pages.dialogs import confirm, dialog, inline
-from pages.i18n import _, moment
+from pages.i18n import _, moment, ngettext
 from pages.names import USER_STATES, permission_name, user_role_name
-from pages.visit import act, toast, visit
+from pages.visit import act, sentence, toast, visit
 
 EVERYBODY = "present"
+ASKED = {
+    BulkDeed.DEACTIVATE: N_("They are signed out everywhere and can no longer sign in. Nothing is deleted."),
+    BulkDeed.DELETE: N_(
+        "They can no longer sign in, their addresses become free, and their personal spaces are deleted with everything in "
+        "them. The accounts themselves can be restored for 30 days."
+    ),
+}
 
 
 async def users() -> None:
@@ -30,6 +52,7 @@ async def users() -> None:
     people = _People(await here.services.roles.all(here.actor))
     with box("page"):
         with page_head(_("Users"), _("Everybody who may sign in to {organisation}.", organisation=here.tenant_name)):
+            quiet_button(_("Import"), people.take_in, icon="upload_file")
             button(_("Invite user"), people.invite, icon="person_add")
         people.draw()
         await people.found.refresh()
@@ -42,14 +65,22 @@ class _People:
         self.visit = visit()
         self.names = {view.held.key: user_role_name(view.held) for view in roles}
         self.states: tuple[UserState, ...] = PRESENT_STATES
+        self.role: str | None = None
+        self.chosen: dict[UUID, str] = {}
         self.found: PagedList[UserView]
 
     def draw(self) -> None:
         """The filter, then the list."""
         states = {EVERYBODY: _("Everybody"), **{state.value: _(text) for state, text in USER_STATES.items()}}
-        chosen = ui.select(states, value=EVERYBODY, label=_("Show"))
-        chosen.props("outlined dense stack-label options-dense").style("width:220px;margin-bottom:12px")
-        chosen.on_value_change(act(self._filter))
+        with box("line wrap").style("margin-bottom:12px"):
+            state = ui.select(states, value=EVERYBODY, label=_("Show"))
+            role = ui.select(self.names, value=None, label=_("Role"), clearable=True)
+            for control, changed in ((state, self._by_state), (role, self._by_role)):
+                control.props("outlined dense stack-label options-dense").style("width:220px")
+                control.on_value_change(act(changed))
+        self.bar = box("card pad line wrap").props("role=region aria-live=polite")
+        self.bar.props["aria-label"] = _("Chosen people")
+        self._draw_bar()
         self.found = PagedList(
             self._fetch,
             self._row,
@@ -57,17 +88,80 @@ class _People:
             search=_("Search name or e-mail"),
         )
 
-    async def _filter(self, event: ValueChangeEventArguments[Any]) -> None:
+    async def _by_state(self, event: ValueChangeEventArguments[Any]) -> None:
         self.states = PRESENT_STATES if event.value == EVERYBODY else (UserState(event.value),)
         await self.found.restart()
 
+    async def _by_role(self, event: ValueChangeEventArguments[Any]) -> None:
+        self.role = event.value
+        await self.found.restart()
+
+    # Many at once
+
+    def _draw_bar(self) -> None:
+        """What can be done to those who are ticked; hidden while nobody is."""
+        self.bar.set_visibility(bool(self.chosen))
+        self.bar.clear()
+        with self.bar:
+            ui.label(ngettext("{n} chosen", "{n} chosen", len(self.chosen))).classes("strong grow")
+            with quiet_button(_("Give role")), ui.menu().props("auto-close"):
+                for key, name in self.names.items():
+                    ui.menu_item(name, on_click=act(partial(self._to_all, BulkDeed.GIVE_ROLE, key)))
+            with quiet_button(_("Take role")), ui.menu().props("auto-close"):
+                for key, name in self.names.items():
+                    ui.menu_item(name, on_click=act(partial(self._to_all, BulkDeed.TAKE_ROLE, key)))
+            quiet_button(_("Deactivate"), act(partial(self._to_all, BulkDeed.DEACTIVATE)))
+            quiet_button(_("Reactivate"), act(partial(self._to_all, BulkDeed.REACTIVATE)))
+            danger_button(_("Delete"), act(partial(self._to_all, BulkDeed.DELETE)))
+            quiet_button(_("Choose nobody"), act(self._choose_nobody))
+
+    async def _choose_nobody(self) -> None:
+        self.chosen.clear()
+        self._draw_bar()
+        await self.found.refresh()
+
+    async def _to_all(self, deed: BulkDeed, role: str | None = None) -> None:
+        count = len(self.chosen)
+        if deed in ASKED:
+            title = ngettext("Change {n} account?", "Change {n} accounts?", count)
+            if not await confirm(title, _(ASKED[deed]), _("Go on")):
+                return
+        report = await self.visit.services.user_bulk.run(self.visit.actor, list(self.chosen), deed, role)
+        if report.done:
+            toast(ngettext("{n} account was changed.", "{n} accounts were changed.", len(report.done)))
+        for each in report.refused[:5]:
+            toast(f"{each.email}: {sentence(each.failure)}", "negative")
+        self.chosen = {each.user_id: each.email for each in report.refused}
+        self._draw_bar()
+        await self.found.refresh()
+
+    def _box(self, view: UserView) -> None:
+        user = view.user
+
+        def tick(event: ValueChangeEventArguments[Any]) -> None:
+            if event.value:
+                self.chosen[user.id] = user.email
+            else:
+                self.chosen.pop(user.id, None)
+            self._draw_bar()
+
+        box_ = ui.checkbox(value=user.id in self.chosen).props("dense")
+        box_.props["aria-label"] = _("Choose {name}", name=user.display_name)
+        box_.on_value_change(tick)
+        box_.set_enabled(user.id != self.visit.actor.user_id and user.state != UserState.DELETED)
+
+    def take_in(self) -> None:
+        """Import people from a table."""
+        ImportDialog(self.found.refresh).open()
+
     async def _fetch(self, words: str, cursor: str | None) -> Page[UserView]:
-        query = UserQuery(search=words, states=self.states)
+        query = UserQuery(search=words, states=self.states, role=self.role)
         return await self.visit.services.users.page(self.visit.actor, query, cursor=cursor)
 
     def _row(self, view: UserView) -> None:
         user, myself = view.user, view.user.id == self.visit.actor.user_id
         with box("rowline").props("role=listitem"):
+            self._box(view)
             ui.label(initials(user.display_name)).classes("face")
             with box("grow"):
                 ui.label(_("{name} (you)", name=user.display_name) if myself else user.display_name).classes("name")

@@ -1,4 +1,5 @@
 /* The forms of the pages for people who are not signed in. */
+const base = document.documentElement.dataset.base;
 const message = document.getElementById("message");
 
 function say(text, field, form) {
@@ -13,7 +14,7 @@ function say(text, field, form) {
 async function post(url, data, failed) {
   let response;
   try {
-    response = await fetch(url, {
+    response = await fetch(base + url, {
       method: "POST", body: JSON.stringify(data), credentials: "same-origin",
       headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
     });
@@ -46,7 +47,7 @@ const [signIn, setUp, provider, choosePassword, forgotten] =
 
 handle(signIn, async ({ email, password }) => {
   await post("/auth/sign-in", { email, password }, signIn.dataset.failed);
-  window.location.assign(signIn.dataset.next);
+  window.location.assign(base + signIn.dataset.next);
 });
 
 handle(provider, async ({ organisation = "" }) => {
@@ -58,13 +59,13 @@ handle(provider, async ({ organisation = "" }) => {
 handle(setUp, async (entered) => {
   await post("/set-up", entered, setUp.dataset.failed);
   await post("/auth/sign-in", { email: entered.email, password: entered.password }, setUp.dataset.failed);
-  window.location.assign("/welcome");
+  window.location.assign(`${base}/welcome`);
 });
 
 handle(choosePassword, async ({ email, ...entered }) => {
   await post("/auth/account-link", entered, choosePassword.dataset.failed);
   await post("/auth/sign-in", { email, password: entered.password }, choosePassword.dataset.failed);
-  window.location.assign("/");
+  window.location.assign(`${base}/`);
 });
 
 handle(forgotten, async (entered) => {

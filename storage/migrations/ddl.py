@@ -11,7 +11,9 @@ from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
-DIRECTORY_TABLES = ("tenants", "users", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE)
+DIRECTORY_TABLES = (
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE
+)  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
@@ -360,7 +362,7 @@ create or replace function app.tenant_use(ids uuid[]) returns table (tenant_id u
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select t.id,
     (select coalesce(sum(v.size), 0)::bigint from document_versions v where v.tenant_id = t.id),
-    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null)
+    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null and u.kind = 'person')
   from unnest(ids) as t(id)
 $$;
 create or replace function app.user_tenant(wanted uuid) returns setof uuid
@@ -371,7 +373,7 @@ create or replace function app.users_after(last_tenant uuid, last_id uuid, most 
 returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select u.tenant_id, u.id from users u
-  where u.deleted_at is null and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
+  where u.deleted_at is null and u.kind = 'person' and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
   order by u.tenant_id, u.id limit most
 $$;
 create or replace function app.origin_known(origin text) returns boolean
@@ -384,7 +386,13 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
 $$;
 create or replace function app.login(address text) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-  select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null
+  select u.tenant_id, u.id from users u where u.email = lower(address) and u.deleted_at is null and u.kind = 'person'
+$$;
+create or replace function app.api_key(digest text) returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select k.tenant_id, k.id from api_keys k where k.hash = digest
+  union all
+  select k.tenant_id, k.id from api_keys k where k.previous_hash = digest
 $$;
 create or replace function app.due_jobs(wanted text, most integer) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

@@ -49,14 +49,16 @@ _NEW_TRAIL: Mapping[str, Any] = {
 def values_of(tenant_id: UUID, actor: Actor, change: Change) -> dict[str, Any]:
     """The columns of an entry, as they come back from the database: texts cut to their columns, values plain."""
     origin = actor.origin
-    changed = {"old": change.old, "new": change.new} if change.old or change.new else {}
+    changed: dict[str, Any] = {"old": change.old, "new": change.new} if change.old or change.new else {}
+    if actor.key is not None:
+        changed["api_key"] = {"id": str(actor.key.id), "name": actor.key.name}
     return {
         "id": new_id(),
         "tenant_id": tenant_id,
         "created_at": now(),
         "actor_id": actor.user_id,
         "actor_kind": actor.kind,
-        "actor_name": clean(actor.email or actor.name)[:400],
+        "actor_name": clean(actor.shown_name)[:400],
         "action": change.action,
         "entity_type": change.entity_type,
         "entity_id": change.entity_id,

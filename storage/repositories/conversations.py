@@ -30,10 +30,20 @@ class ConversationRepository:
         self._session = session
 
     async def page(
-        self, user_id: UUID, *, assistant_id: UUID | None, search: str, limit: int, cursor: str | None
+        self,
+        user_id: UUID,
+        api_key_id: UUID | None,
+        *,
+        assistant_id: UUID | None,
+        search: str,
+        limit: int,
+        cursor: str | None,
     ) -> Page[Conversation]:
-        """The user's conversations, newest first."""
-        wanted: list[ColumnElement[bool]] = [conversations.c.user_id == user_id]
+        """The conversations of a user, or of a key of an assistant; newest first."""
+        wanted: list[ColumnElement[bool]] = [
+            conversations.c.user_id == user_id,
+            conversations.c.api_key_id.is_not_distinct_from(api_key_id),
+        ]
         if assistant_id is not None:
             wanted.append(conversations.c.assistant_id == assistant_id)
         if search:

@@ -34,9 +34,12 @@ class FileRepository:
         by_file = select(func.count()).select_from(File).where(files.c.blob_id == blob_id)
         return bool(await self._session.scalar(by_version) or await self._session.scalar(by_file))
 
-    async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> Page[File]:
-        """The user's files, newest first."""
-        wanted: list[ColumnElement[bool]] = [files.c.user_id == user_id]
+    async def page(self, user_id: UUID, api_key_id: UUID | None, *, limit: int, cursor: str | None) -> Page[File]:
+        """The files of a user, or of a key; newest first."""
+        wanted: list[ColumnElement[bool]] = [
+            files.c.user_id == user_id,
+            files.c.api_key_id.is_not_distinct_from(api_key_id),
+        ]
         total = await self._session.scalar(select(func.count()).select_from(File).where(*wanted))
         after = decode(cursor, 1)
         if after is not None:
@@ -45,6 +48,11 @@ class FileRepository:
         rows = list(await self._session.scalars(statement))
         next_cursor = encode(rows[limit - 1].id) if len(rows) > limit else None
         return Page(rows[:limit], next_cursor, total)
+
+    async def of_keys(self, api_key_ids: Sequence[UUID], limit: int) -> Sequence[File]:
+        """Files of keys."""
+        statement = select(File).where(files.c.api_key_id.in_(set(api_key_ids))).limit(limit)
+        return (await self._session.scalars(statement)).all()
 
     async def many(self, ids: Sequence[UUID]) -> Sequence[File]:
         """Files by id, in the order of `ids`."""

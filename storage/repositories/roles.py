@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.roles.entities import Role
-from domain.users.entities import RoleAssignment, User
+from domain.users.entities import RoleAssignment, User, UserKind
 from storage.tables.roles import roles
 from storage.tables.users import role_assignments, users
 
@@ -27,7 +27,7 @@ class RoleRepository:
             select(role_assignments.c.role, func.count())
             .select_from(RoleAssignment)
             .join(User, users.c.id == role_assignments.c.user_id)
-            .where(users.c.deleted_at.is_(None))
+            .where(users.c.deleted_at.is_(None), users.c.kind == UserKind.PERSON)
             .group_by(role_assignments.c.role)
         )
         return dict((await self._session.execute(statement)).all())

@@ -14,7 +14,7 @@ from domain.kernel.errors import N_, Invalid
 from domain.kernel.paging import Page
 from domain.roles.entities import PREDEFINED, HeldRole, Role, held
 from domain.tenants.entities import Tenant
-from domain.users.entities import RoleAssignment, User, UserState
+from domain.users.entities import RoleAssignment, User, UserKind, UserState
 from domain.users.repository import UserQuery
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
@@ -29,6 +29,7 @@ _ROLES = standing(
 )
 FORGOTTEN = "@deleted.invalid"
 """The host of the addresses that stand in the place of forgotten ones."""
+_PEOPLE = users.c.kind == UserKind.PERSON
 _NAME = func.lower(func.coalesce(users.c.username, ""))
 # Ids are in order of time: a user's own tells when they were added.
 _SORTS: dict[str, ColumnElement[Any]] = {"email": users.c.email, "username": _NAME, "created_at": users.c.id}
@@ -45,7 +46,7 @@ def _contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
 
 def _fitting(query: UserQuery) -> list[ColumnElement[bool]]:
     """What users must fulfil besides their state."""
-    wanted: list[ColumnElement[bool]] = []
+    wanted: list[ColumnElement[bool]] = [] if query.kind is None else [users.c.kind == query.kind]
     if query.search.strip():
         wanted.append(or_(_contains(users.c.email, query.search), _contains(_NAME, query.search)))
     if query.email.strip():
@@ -66,12 +67,13 @@ class UserRepository:
 
     async def by_email(self, email: str) -> User | None:
         """The living user with this address, whatever its case."""
-        statement = select(User).where(users.c.email == email.strip().lower(), users.c.deleted_at.is_(None))
+        living = (users.c.email == email.strip().lower(), users.c.deleted_at.is_(None), _PEOPLE)
+        statement = select(User).where(*living)
         return (await self._session.scalars(statement)).first()
 
     async def by_username(self, username: str) -> Sequence[User]:
         """The living users with this name: at most two of them."""
-        statement = select(User).where(users.c.username == username, users.c.deleted_at.is_(None)).limit(2)
+        statement = select(User).where(users.c.username == username, users.c.deleted_at.is_(None), _PEOPLE).limit(2)
         return (await self._session.scalars(statement)).all()
 
     async def many(self, ids: Sequence[UUID]) -> Mapping[UUID, User]:
@@ -131,7 +133,11 @@ class UserRepository:
             select(func.count(users.c.id.distinct()))
             .select_from(RoleAssignment)
             .join(User, users.c.id == role_assignments.c.user_id)
-            .where(role_assignments.c.role.in_(await self._administrator_roles()), users.c.state == UserState.ACTIVE)
+            .where(
+                role_assignments.c.role.in_(await self._administrator_roles()),
+                users.c.state == UserState.ACTIVE,
+                users.c.kind == UserKind.PERSON,
+            )
         )
         return await self._session.scalar(statement) or 0
 
@@ -142,7 +148,7 @@ class UserRepository:
             .select_from(RoleAssignment)
             .where(role_assignments.c.role.in_(await self._administrator_roles()))
         )
-        statement = select(User).where(users.c.id.in_(holders), users.c.state == UserState.ACTIVE).limit(200)
+        statement = select(User).where(users.c.id.in_(holders), users.c.state == UserState.ACTIVE, _PEOPLE).limit(200)
         return (await self._session.scalars(statement)).all()
 
     async def take_turns(self) -> None:

@@ -2,6 +2,7 @@
 
 from storage.tables import (
     allowed_origins,
+    api_keys,
     assistants,
     audit,
     certificates,
@@ -23,6 +24,7 @@ from storage.tables.base import metadata
 
 __all__ = [
     "allowed_origins",
+    "api_keys",
     "assistants",
     "audit",
     "certificates",

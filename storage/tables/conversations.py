@@ -13,10 +13,13 @@ conversations = tenant_table(
     Column("feedback_value", Integer),
     Column("feedback_text", Text),
     Column("last_message_at", Moment),
+    Column("api_key_id", Uuid),
     belongs_to("user_id", "users"),
     belongs_to("assistant_id", "assistants"),
+    belongs_to("api_key_id", "api_keys"),
 )
 Index("ix_conversations_mine", conversations.c.tenant_id, conversations.c.user_id, conversations.c.id)
+Index("ix_conversations_tenant_id_api_key_id", conversations.c.tenant_id, conversations.c.api_key_id)
 Index("ix_conversations_tenant_id_assistant_id", conversations.c.tenant_id, conversations.c.assistant_id)
 messages = tenant_table(
     "messages",

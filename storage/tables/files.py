@@ -22,10 +22,13 @@ files = tenant_table(
     Column("blob_id", Uuid, nullable=False),
     Column("text", Text),
     Column("token_count", Integer),
+    Column("api_key_id", Uuid),
     belongs_to("user_id", "users"),
+    belongs_to("api_key_id", "api_keys"),
     belongs_to("blob_id", "blobs", ondelete="RESTRICT"),
 )
 Index("ix_files_tenant_id_user_id", files.c.tenant_id, files.c.user_id)
+Index("ix_files_tenant_id_api_key_id", files.c.tenant_id, files.c.api_key_id)
 Index("ix_files_tenant_id_blob_id", files.c.tenant_id, files.c.blob_id)
 mapper.map_imperatively(Blob, blobs)
 mapper.map_imperatively(File, files)

@@ -19,6 +19,8 @@ users = tenant_table(
     Column("deleted_at", Moment),
     Column("preferences", Json, nullable=False),
     Column("state_changed_at", Moment),
+    Column("kind", String(20), nullable=False, server_default="person"),
+    Column("description", String(500)),
 )
 # One living account per address (in lower case) on the installation: the address alone finds the organisation.
 Index(

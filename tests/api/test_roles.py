@@ -103,4 +103,4 @@ async def test_another_organisations_role_does_not_exist(api: Api, other: Actor)
     for answer in (await owner.get(url), await owner.post(url, json={"name": "X"}), await owner.delete(url)):
         assert answer.status_code == 404
     invite = {"email": "anna@example.se", "predefined_role": {"id": str(theirs.held.id)}}
-    assert (await owner.post("/api/v1/users/admin/invite/", json=invite)).status_code == 422
+    assert (await owner.post("/api/v1/users/admin/invite/", json=invite)).status_code == 404

@@ -450,3 +450,42 @@ async def test_another_organisations_people_do_not_exist(api: Api, other: Actor)
         await services.users.set_roles(api.owner, anna, [role.held.id])
     with pytest.raises(BadRequest):
         await services.users.delete(other, UUID(str(other.user_id)))
+
+
+async def test_many_are_changed_at_once_each_for_itself(api: Api, other: Actor) -> None:
+    owner = await api.client()
+    ids = {name: str(await api.user(f"{name}@example.se")) for name in ("anna", "bo", "cecilia")}
+    anna = await api.client("anna@example.se")
+    body = {"ids": [ids["anna"], ids["bo"], str(api.owner.user_id), str(other.user_id)], "action": "deactivate"}
+    done = (await owner.post("/api/v1/admin/users/bulk", json=body)).json()
+    assert done["done"] == [ids["anna"], ids["bo"]]
+    assert [each["id"] for each in done["refused"]] == [str(api.owner.user_id), str(other.user_id)]
+    assert all(each["message"] for each in done["refused"])
+    assert "spion" not in str(done)
+    assert (await anna.get("/api/v1/users/me/")).status_code == 401
+    again = {"ids": [ids["anna"], ids["cecilia"]], "action": "reactivate"}
+    done = (await owner.post("/api/v1/admin/users/bulk", json=again)).json()
+    assert (done["done"], [each["email"] for each in done["refused"]]) == ([ids["anna"]], ["cecilia@example.se"])
+
+
+async def test_a_role_is_given_to_many_and_taken(api: Api) -> None:
+    owner = await api.client()
+    ids = [str(await api.user(f"{name}@example.se")) for name in ("anna", "bo")]
+    made = (await owner.post("/api/v1/roles/", json={"name": "Insyn", "permissions": ["insights"]})).json()["id"]
+
+    async def held() -> list[list[str]]:
+        found = [(await owner.get(f"/api/v1/admin/users/{user}/")).json() for user in ids]
+        return [[role["name"] for role in (*each["predefined_roles"], *each["roles"])] for each in found]
+
+    for action, expected in (
+        ("give_role", ["User", "Insyn"]),
+        ("give_role", ["User", "Insyn"]),
+        ("take_role", ["User"]),
+    ):
+        body = {"ids": ids, "action": action, "role": made}
+        assert len((await owner.post("/api/v1/admin/users/bulk", json=body)).json()["done"]) == 2
+        assert await held() == [expected, expected]
+    for wrong in ({"action": "give_role"}, {"action": "delete", "role": made}, {"action": "delete", "ids": []}):
+        answer = await owner.post("/api/v1/admin/users/bulk", json={"ids": ids, **wrong})
+        assert answer.status_code == 422
+    assert (await (await api.client("anna@example.se")).post("/api/v1/admin/users/bulk", json=body)).status_code == 403

@@ -19,6 +19,8 @@ PAGES = (
     "/chat",
     "/conversations",
     "/account",
+    "/account/api-keys",
+    "/admin/api-keys",
     "/admin/models",
     "/admin/users",
     "/admin/roles",

@@ -83,3 +83,43 @@ def test_a_deleted_account_can_be_restored(page: Page, installation: Installatio
     context = browser.new_context(locale="en-US", reduced_motion="reduce")
     sign_in(context.new_page(), installation.url, "siv@sundvik.se")
     context.close()
+
+
+def test_many_are_imported_and_changed_at_once(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/users")
+    page.get_by_role("button", name="Import").click()
+    table = (
+        "email;namn;roll\nulla@sundvik.se;Ulla Ask;User\nper@sundvik.se;Per Ask;\ningen;Ingen;\n=x@sundvik.se;X;Nope\n"
+    )
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": table.encode()}
+    page.get_by_role("dialog").locator("input[type=file]").set_input_files(file)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("2 people can be invited.")).to_be_visible()
+    expect(dialog.get_by_text("2 lines are wrong and left out.")).to_be_visible()
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Invite 2 people").click()
+    expect(dialog.get_by_text("2 people were invited.")).to_be_visible()
+    with page.expect_download() as downloaded:
+        dialog.get_by_role("button", name="Download the links").click()
+    links = downloaded.value.path().read_text("utf-8-sig")
+    assert links.count("/invitation?token=") == 2
+    dialog.get_by_role("button", name="Done").click()
+    for name in ("Ulla Ask", "Per Ask"):
+        page.get_by_role("checkbox", name=f"Choose {name}").click()
+    bar = page.get_by_role("region", name="Chosen people")
+    expect(bar.get_by_text("2 chosen")).to_be_visible()
+    assert grave(page) == []
+    bar.get_by_role("button", name="Give role").click()
+    page.get_by_role("menuitem", name="AI configurator").click()
+    expect(page.get_by_text("2 accounts were changed.")).to_be_visible()
+    bar = page.get_by_role("region", name="Chosen people")
+    expect(bar).to_be_hidden()
+    page.get_by_label("Role", exact=True).click()
+    page.get_by_role("option", name="AI configurator").click()
+    expect(page.get_by_role("checkbox", name="Choose anna")).to_have_count(0)  # the owner holds another role
+    page.get_by_role("checkbox", name="Choose Per Ask").click()
+    page.get_by_role("region", name="Chosen people").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("listitem").get_by_text("Per Ask")).to_have_count(0)
+    expect(page.get_by_role("listitem").get_by_text("Ulla Ask")).to_be_visible()

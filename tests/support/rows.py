@@ -73,3 +73,27 @@ async def fill(database: Database, owner_url: str | None, tenant_id: UUID) -> Ro
     finally:
         await engine.dispose()
     return rows
+
+
+async def snapshot(
+    database: Database, owner_url: str | None, tenant_id: UUID, leave_out: set[str]
+) -> dict[str, list[str]]:
+    """Every row of a tenant as text, by table: two snapshots differ when anything was changed, added or removed."""
+    found: dict[str, list[str]] = {}
+    tables = [table for table in TABLES if table.name not in leave_out]
+    if owner_url is None:
+        async with database.system_session() as session:
+            connection = await session.connection()
+            for table in tables:
+                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                found[table.name] = sorted(str(tuple(row)) for row in rows)
+        return found
+    engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            for table in tables:
+                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                found[table.name] = sorted(str(tuple(row)) for row in rows)
+    finally:
+        await engine.dispose()
+    return found

@@ -3,6 +3,7 @@
 Only this floor says group for a collection, info-blob for a document, session for a conversation.
 """
 
+from app.api.wire.api_keys import *
 from app.api.wire.assistants import *
 from app.api.wire.audit import *
 from app.api.wire.base import *

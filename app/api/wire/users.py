@@ -177,3 +177,22 @@ class ImportReport(Wire):
     good: int
     mailed: int
     lines: list[ImportLine]
+
+
+class BulkRequest(Wire):
+    """What to do to whom; `role` is the key of a role to give or take."""
+
+    ids: list[UUID]
+    action: Literal["deactivate", "reactivate", "delete", "give_role", "take_role"]
+    role: str | None = None
+
+
+class BulkRefused(Wire):
+    id: UUID
+    email: str
+    message: str
+
+
+class BulkReport(Wire):
+    done: list[UUID]
+    refused: list[BulkRefused]

@@ -1,0 +1,110 @@
+"""Whatever a client sends, the answer is never a failure of the server: schemathesis over the whole OpenAPI document."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import BOTH, UNLIMITED, Counted
+from tests.support.postgres import TEMPLATE, Postgres
+from tests.support.server import EMAIL, PASSWORD, ROOT, Installation, installed
+
+OPERATOR_KEY = "operator-key-of-the-tests"
+EXAMPLES = "5"
+SETTINGS = {
+    "WORKERS": "0", "ENEO_SUPER_API_KEY": OPERATOR_KEY, "FEDERATION_PER_TENANT_ENABLED": "true",
+    **{name.upper(): "0" for name in UNLIMITED},
+}  # fmt: skip
+
+
+@pytest.fixture(params=BOTH)
+def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """The program in a process of its own, on each database."""
+    settings = dict(SETTINGS)
+    if request.param == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        name = request.getfixturevalue("empty_postgres")
+        settings |= {
+            "DATABASE_URL": server.url(name), "DATABASE_APP_URL": server.url(name, user="samrad_app"),
+            "ENCRYPTION_KEY": bytes(range(32)).hex(),
+        }  # fmt: skip
+    with installed(tmp_path / "data", **settings) as made:
+        yield made
+
+
+@pytest.fixture
+def empty_postgres(postgres: Postgres) -> Iterator[str]:
+    """A database at the present schema."""
+    import asyncio
+
+    name = asyncio.run(postgres.create(template=TEMPLATE))
+    yield name
+    asyncio.run(postgres.drop(name))
+
+
+def known_ids(client: httpx.Client) -> dict[str, str]:
+    """Things that are there, by kind."""
+    space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+    collection = client.post(f"/api/v1/spaces/{space}/knowledge/groups/", json={"name": "Böcker"}).json()["id"]
+    made = client.post(f"/api/v1/groups/{collection}/info-blobs/", json={"info_blobs": [{"text": "Hemligt"}]}).json()
+    assistant = client.post(f"/api/v1/spaces/{space}/applications/assistants/", json={"name": "Hjälpen"}).json()["id"]
+    client.post(f"/api/v1/assistants/{assistant}/", json={"prompt": {"text": "Svara kort."}}).raise_for_status()
+    answer = client.post("/api/v1/conversations/", json={"assistant_id": assistant, "question": "Vad?"}).json()
+    user = client.post("/api/v1/admin/users/", json={"email": "kollega@example.se"}).json()
+    provider = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": "http://127.0.0.1:9/v1"}}
+    return {
+        "space": space, "collection": collection, "document": made["items"][0]["id"], "assistant": assistant,
+        "conversation": answer["session_id"], "message": answer["id"], "number": "1", "user": user["id"],
+        "username": "kollega@example.se",
+        "file": client.post("/api/v1/files/", files={"upload_file": ("a.txt", b"Hemligt")}).json()["id"],
+        "role": client.post("/api/v1/roles/", json={"name": "Roll", "permissions": []}).json()["id"],
+        "user_group": client.post("/api/v1/user-groups/", json={"name": "Grupp"}).json()["id"],
+        "provider": client.post("/api/v1/admin/model-providers/", json=provider).json()["id"],
+        "prompt": client.get(f"/api/v1/assistants/{assistant}/").json()["prompt"]["id"],
+        "history": client.get(f"/api/v1/assistants/{assistant}/history/").json()["items"][0]["id"],
+        "api_key": client.post("/api/v1/api-keys/", json={"name": "Nyckel"}).json()["id"],
+        "service_account": client.post("/api/v1/admin/service-accounts/", json={"name": "Robot"}).json()["id"],
+        "job": client.get("/api/v1/jobs/").json()["items"][0]["id"],
+        "completion_model": client.get("/api/v1/completion-models/").json()["items"][0]["id"],
+        "embedding_model": client.get("/api/v1/embedding-models/").json()["items"][0]["id"],
+    }  # fmt: skip
+
+
+@pytest.mark.timeout(900)
+def test_no_request_makes_the_server_fail(installation: Installation, tmp_path: Path, counted: Counted) -> None:
+    form = {"username": EMAIL, "password": PASSWORD}
+    token = httpx.post(f"{installation.url}/api/v1/users/login/token/", data=form).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=installation.url, headers=headers) as client:
+        ids = known_ids(client)
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("schemathesis")), "run", f"{installation.url}/openapi.json",
+                "-H", f"Authorization: Bearer {token}", "-H", f"X-API-Key: {OPERATOR_KEY}",
+                "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--mode", "all",
+                "--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--no-color",
+                "--generation-database", "none", "--request-timeout", "60",
+            ],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={
+                **os.environ, "WALK_IDS": json.dumps(ids), "PYTHONPATH": str(ROOT),
+                "SCHEMATHESIS_HOOKS": "tests.support.schema_hooks",
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        served = len([m for item in client.get("/openapi.json").json()["paths"].values() for m in item])
+        assert client.get("/api/v1/users/me/").status_code == 200, "the caller was shut out on the way"
+    tested = re.search(r"Tested: (\d+)", done.stdout)
+    cases = re.search(r"(\d+) generated", done.stdout)
+    assert tested is not None
+    assert cases is not None
+    counted(operations=int(tested[1]), cases=int(cases[1]))
+    assert int(tested[1]) == served
+    log = (installation.data / "serve.log").read_text()
+    assert "Traceback" not in log, log[-4000:]
