@@ -19,10 +19,11 @@ from app.mail import SmtpMailer
 from app.observability.audit_stream import AuditStream
 from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
-from app.security.keys import KeyRing, derived, master_key
+from app.security.keys import KeyRing, MasterKeys
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
 from app.security.rate_limits import RateLimits, Rates
+from app.security.rotation import Rotation
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
@@ -31,6 +32,8 @@ from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.credentials.resolver import Key
+from domain.credentials.service import CredentialService
 from domain.federation.connections import Connections, FederationRules, SharedProvider
 from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
@@ -71,14 +74,33 @@ log = logging.getLogger(__name__)
 FORGET_SECONDS = 6 * 3600.0
 
 
+def fernet_keys(settings: Settings) -> list[str]:
+    """Keys of encrypted values that were brought along."""
+    return [key for part in settings.fernet_keys.split(",") if (key := part.strip())]
+
+
+def installation_keys(settings: Settings) -> list[Key]:
+    """The installation's own keys at AI providers."""
+    found = [
+        Key("openai", settings.openai_api_key or ""),
+        Key("azure", settings.azure_api_key or "", settings.azure_endpoint, settings.azure_api_version),
+        Key("anthropic", settings.anthropic_api_key or ""),
+        Key("mistral", settings.mistral_api_key or ""),
+        Key("gemini", settings.gemini_api_key or ""),
+        Key("cohere", settings.cohere_api_key or ""),
+        Key("hosted_vllm", settings.vllm_api_key or "", settings.vllm_endpoint),
+    ]
+    return [key for key in found if key.secret]
+
+
 def redis_url(settings: Settings) -> str:
     """Where jobs and events go."""
     return settings.redis_url or valkey.url_of(settings.data_dir)
 
 
-def keys_of(settings: Settings) -> bytes:
-    """The master key."""
-    return master_key(settings.encryption_key, settings.data_dir / "keys")
+def keys_of(settings: Settings) -> MasterKeys:
+    """The master keys."""
+    return MasterKeys.of(settings.encryption_key, settings.data_dir / "keys")
 
 
 def database_path(settings: Settings) -> Path:
@@ -93,7 +115,7 @@ async def migrate_database(settings: Settings) -> None:
         await migrate.migrate_sqlite(database_path(settings))
     else:
         manage = settings.database_app_url is None
-        await migrate.migrate_postgres(settings.database_url, keys_of(settings), manage_role=manage)
+        await migrate.migrate_postgres(settings.database_url, keys_of(settings).oldest, manage_role=manage)
 
 
 async def check_database(settings: Settings) -> None:
@@ -108,7 +130,7 @@ def open_database(settings: Settings) -> Database:
     """The database that the settings name."""
     if settings.database_url is None:
         return Database.sqlite(database_path(settings))
-    return Database.postgres(settings.database_url, keys_of(settings), program_url=settings.database_app_url)
+    return Database.postgres(settings.database_url, keys_of(settings).keys, program_url=settings.database_app_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +146,9 @@ class Runtime:
     contents: BlobStore
     parser: DocumentParser
     token_key: bytes
+    former_token_keys: tuple[bytes, ...]
+    rotation: Rotation
+    ring: KeyRing
     watch: OidcWatch
     limits: RateLimits
     stream: AuditStream | None = None
@@ -141,9 +166,16 @@ class Runtime:
 
 async def build(settings: Settings, *, listen: bool = True, worker: bool = False) -> Runtime:
     """Put the parts together. With `listen`, events of other processes are brought in; a `worker` only sends some."""
-    master = keys_of(settings)
+    masters = keys_of(settings)
     database = open_database(settings)
-    ring = KeyRing(database, master)
+    signer = Signer(*masters.derived("audit"))
+    papers = CertificateSigner(*masters.derived("deletion-certificates"))
+
+    def renewed(masters: MasterKeys) -> None:
+        signer.renew(*masters.derived("audit"))
+        papers.renew(*masters.derived("deletion-certificates"))
+
+    ring = KeyRing(database, masters, fernet=fernet_keys(settings), renewed=renewed)
     contents = BlobStore(settings.data_dir / "files", ring)
     # A command that ends at once has nobody to tell.
     bus = Bus(redis_url(settings) if listen or worker else None)
@@ -153,22 +185,22 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     async def enqueue(tenant_id: UUID, job_id: UUID, lane: str) -> None:
         await wake(bus)
 
-    signer = Signer(derived(master, "audit"))
     stream = AuditStream(settings.audit_stream_file) if settings.audit_stream_file else None
     uow = SqlUnitOfWork(
-        database, index, signer,
+        database, index, signer, ring,
         publish=bus.publish, enqueue=enqueue, forget=contents.delete, told=stream.tell if stream else None,
     )  # fmt: skip
     builtin = BuiltinEmbedder(
         settings.models_path, settings.data_dir / "run", idle_seconds=settings.embedding_idle_seconds
     )
-    embedder = EmbeddingModels(builtin, guard, ring)
+    credentials = CredentialService(uow, ring, installation_keys(settings), enabled=settings.tenant_credentials_enabled)
+    embedder = EmbeddingModels(builtin, guard, credentials)
     embedder.attach(uow)
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
     parser = DocumentParser(builtin, bounds)
     directory, passwords = SqlDirectory(database), PasswordHasher()
     ended: dict[str, Ended] = {ingestion.TASK: ingestion.version_ended}
-    chat = ChatModels(guard, ring)
+    chat = ChatModels(guard, credentials)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
         uow, contents, embedder, limits, max_file_size=settings.upload_max_file_size, ended=ended
@@ -199,7 +231,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
             directory,
             SqlEraser(database, index, signer),
             contents,
-            CertificateSigner(derived(master, "deletion-certificates")),
+            papers,
         ),
         identity=identity,
         sign_in_alerts=SignInAlertService(uow),
@@ -216,7 +248,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         roles=RoleService(uow),
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
-        models=ModelService(uow, ring, chat),
+        models=ModelService(uow, ring, chat, credentials),
+        credentials=credentials,
         knowledge=knowledge,
         ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
         assistants=AssistantService(uow),
@@ -229,9 +262,25 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     )
     if listen:
         bus.start()
-    token_key = (settings.jwt_secret or derived(master, "jwt").hex()).encode()
+    secrets = [settings.jwt_secret] if settings.jwt_secret else [key.hex() for key in masters.derived("jwt")]
+    token_key, *former = (secret.encode() for secret in secrets)
+    rotation = Rotation(uow, directory, ring, contents, signer)
     return Runtime(
-        settings, services, database, directory, bus, guard, contents, parser, token_key, watch, limits, stream
+        settings,
+        services,
+        database,
+        directory,
+        bus,
+        guard,
+        contents,
+        parser,
+        token_key,
+        tuple(former),
+        rotation,
+        ring,
+        watch,
+        limits,
+        stream,
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands: serve, worker, setup, tenants, audit, migrate, prepare, doctor, settings."""
+"""The commands: serve, worker, setup, tenants, audit, keys, migrate, prepare, doctor, settings."""
 
 import argparse
 import asyncio
@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="check the audit log, or remove what is older than it is kept")
     audit.add_argument("what", choices=["verify", "retain"])
     audit.add_argument("--tenant", metavar="SLUG", help="one organisation instead of all")
+    keys = commands.add_parser("keys", help="list the encryption keys, or replace them while the product runs")
+    keys.add_argument("what", choices=["list", "rotate"])
+    keys.add_argument("--data", action="store_true", help="also make new data keys and encrypt everything anew")
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
     commands.add_parser("doctor", help="say what is wrong and how to mend it")
@@ -119,6 +122,10 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 return await tenants(chosen, settings)
             case "audit":
                 return await _audit(chosen, settings)
+            case "keys":
+                from app.key_commands import keys
+
+                return await keys(settings, chosen.what, data=chosen.data)
             case "doctor":
                 from app.doctor import examine
 

@@ -1,5 +1,6 @@
 """Settings: typed, from the environment or `.env`, each with a default that works. `docs/settings.md` is made from here."""
 
+import base64
 import difflib
 import ipaddress
 import os
@@ -39,7 +40,12 @@ class Settings(BaseSettings):
         description="Address under which people reach the product: https://ai.example.se, or with a path behind a proxy.",
     )
     encryption_key: str | None = Field(
-        None, description="Master key, 32 bytes in base64 or hexadecimal. Without it, one is kept in the data folder."
+        None,
+        description="Master key, 32 bytes in base64 or hexadecimal; several with commas, the newest first. "
+        "Without it, one is kept in the data folder.",
+    )
+    fernet_keys: str = Field(
+        "", description="Fernet keys of encrypted values that were brought along, with commas. They are only read with."
     )
     jwt_secret: str | None = Field(None, min_length=32, description="Signs API tokens. Derived from the master key.")
     jwt_audience: str = Field("samrad", description="The `aud` claim of API tokens.")
@@ -76,6 +82,22 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("eneo_super_duper_api_key", "super_duper_api_key", "intric_super_duper_api_key"),
         description="Key of the interface /api/v1/modules. Without it, that interface is closed.",
     )  # fmt: skip
+    tenant_credentials_enabled: bool = Field(
+        False,
+        description="Organisations have keys of their own at AI providers; those of the installation are nobody's then.",
+    )
+    openai_api_key: str | None = Field(None, description="The installation's key at OpenAI, for whoever has none.")
+    azure_api_key: str | None = Field(None, description="The installation's key at Azure OpenAI.")
+    azure_endpoint: str | None = Field(None, description="Address that belongs to AZURE_API_KEY.")
+    azure_api_version: str | None = Field(None, description="API version that belongs to AZURE_API_KEY.")
+    anthropic_api_key: str | None = Field(None, description="The installation's key at Anthropic.")
+    mistral_api_key: str | None = Field(None, description="The installation's key at Mistral.")
+    gemini_api_key: str | None = Field(None, description="The installation's key at Google Gemini.")
+    cohere_api_key: str | None = Field(None, description="The installation's key at Cohere.")
+    vllm_api_key: str | None = Field(None, description="The installation's key at VLLM_ENDPOINT.")
+    vllm_endpoint: str | None = Field(
+        None, description="OpenAI-compatible address (https://…/v1) that VLLM_API_KEY belongs to."
+    )
     federation_per_tenant_enabled: bool = Field(
         False, description="Organisations may have identity providers of their own."
     )
@@ -149,6 +171,18 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value.replace("postgres://", "postgresql://", 1) if value else value
 
+    @field_validator("fernet_keys")
+    @classmethod
+    def _fernet(cls, value: str) -> str:
+        for key in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                whole = len(base64.urlsafe_b64decode(key)) == 32
+            except ValueError:
+                whole = False
+            if not whole:
+                raise ValueError("each Fernet key must be 32 bytes in URL-safe base64")
+        return value
+
     @field_validator("public_origin")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
@@ -181,6 +215,16 @@ class Settings(BaseSettings):
         given = (self.oidc_discovery_endpoint, self.oidc_client_id, self.oidc_client_secret)
         if any(given) and not all(given):
             raise ValueError("give OIDC_DISCOVERY_ENDPOINT, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _addressed_keys(self) -> Self:
+        for name in ("azure", "vllm"):
+            address = getattr(self, f"{name}_endpoint")
+            if bool(getattr(self, f"{name}_api_key")) != bool(address):
+                raise ValueError(f"give {name.upper()}_API_KEY and {name.upper()}_ENDPOINT, or neither")
+            if address:
+                setattr(self, f"{name}_endpoint", address.rstrip("/"))
         return self
 
     @model_validator(mode="after")

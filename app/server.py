@@ -16,6 +16,7 @@ from app.api import (
     assistants,
     audit,
     conversations,
+    credentials,
     errors,
     federation,
     files,
@@ -58,6 +59,7 @@ ROUTERS = (
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
+    credentials.admin, credentials.operator,
     security.origins, security.alerts, security.operator,
     sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
@@ -68,7 +70,13 @@ def create_api(runtime: Runtime) -> FastAPI:
     """The REST interface over running parts."""
     api = FastAPI(title="Samråd", version=__version__, description=DESCRIPTION, docs_url="/docs", redoc_url=None)
     settings = runtime.settings
-    rules = TokenRules(runtime.token_key, settings.jwt_issuer, settings.jwt_audience, settings.jwt_expiry_time)
+    rules = TokenRules(
+        runtime.token_key,
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_expiry_time,
+        runtime.former_token_keys,
+    )
     api.state.runtime, api.state.token_rules = runtime, rules
     use = runtime.services
     api.state.callers = Callers(use.identity, use.key_identity, rules, settings.api_key_header_name)

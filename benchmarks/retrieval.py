@@ -151,7 +151,9 @@ async def opened(folder: Path, url: str | None) -> AsyncIterator[Place]:
         personal = await runtime.services.spaces.personal(actor)
         made = await runtime.services.knowledge.create_collection(actor, personal.space.id, "Mätning")
         index = SqliteSearchIndex() if url is None else PostgresSearchIndex()
-        uow = SqlUnitOfWork(runtime.database, index, Signer(b""), publish=ignore, enqueue=ignore, forget=ignore)
+        uow = SqlUnitOfWork(
+            runtime.database, index, Signer(b""), runtime.ring, publish=ignore, enqueue=ignore, forget=ignore
+        )
         yield Place(uow, runtime.database, actor, made.collection.id)
     finally:
         await runtime.close()

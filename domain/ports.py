@@ -79,6 +79,21 @@ class Vault(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """How a model provider is called: its address and options, and the plain key."""
+
+    provider: ModelProvider
+    secret: str | None
+
+
+class Credentials(Protocol):
+    """Finds the key for a call."""
+
+    async def access(self, provider: ModelProvider) -> Access:
+        """How a provider is called; raises `ProviderKeyMissing` when the key that it needs is nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredContent:
     """Content received into the file store: its name there, SHA-256 of the plain bytes, size in bytes."""
 

@@ -8,6 +8,7 @@ from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.conversations.service import ConversationService
+from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
@@ -57,6 +58,7 @@ class Services:
     user_groups: UserGroupService
     spaces: SpaceService
     models: ModelService
+    credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion
     assistants: AssistantService

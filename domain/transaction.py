@@ -9,6 +9,7 @@ from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.conversations.repository import ConversationRepository
+from domain.credentials.repository import CredentialRepository
 from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
 from domain.identity.repository import SignInRepository
@@ -20,6 +21,7 @@ from domain.kernel.events import Change, Signal
 from domain.knowledge.repository import KnowledgeRepository
 from domain.models.repository import ModelRepository
 from domain.roles.repository import RoleRepository
+from domain.secrets.repository import SecretRepository
 from domain.spaces.repository import SpaceRepository
 from domain.tenants.repository import TenantRepository
 from domain.user_groups.repository import UserGroupRepository
@@ -94,6 +96,14 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditRepository:
         """The repository of the audit log."""
+
+    @property
+    def credentials(self) -> CredentialRepository:
+        """The repository of keys at AI providers."""
+
+    @property
+    def secrets(self) -> SecretRepository:
+        """The repository of data keys and encrypted values."""
 
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order."""

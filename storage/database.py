@@ -1,6 +1,6 @@
 """Engines and sessions. A session belongs to one tenant from its first statement to its last."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 import storage.tables  # noqa: F401  (maps the entities)
 from storage import postgres, sqlite
-from storage.guard import SYSTEM, TENANT, TenantSession
+from storage.guard import KEYS, SYSTEM, TENANT, TenantSession
+from storage.sealing import TenantKeys
 
 READERS = 4
 
@@ -31,10 +32,12 @@ class Database:
         )
 
     @classmethod
-    def postgres(cls, owner_url: str, key: bytes, *, program_url: str | None = None, pool_size: int = 10) -> "Database":
-        """A Postgres database, connected to as the program's role."""
-        url = postgres.async_url(program_url) if program_url else postgres.program_url(owner_url, key)
-        engine = postgres.make_engine(url, pool_size=pool_size)
+    def postgres(
+        cls, owner_url: str, keys: Sequence[bytes], *, program_url: str | None = None, pool_size: int = 10
+    ) -> "Database":
+        """A Postgres database, connected to as the program's role, whose password one of the master keys gives."""
+        urls = [postgres.async_url(program_url)] if program_url else [postgres.program_url(owner_url, k) for k in keys]
+        engine = postgres.make_engine(urls, pool_size=pool_size)
         return cls(engine, engine)
 
     @property
@@ -43,10 +46,12 @@ class Database:
         return self.writer.dialect.name
 
     @asynccontextmanager
-    async def session(self, tenant_id: UUID, *, write: bool = True) -> AsyncIterator[AsyncSession]:
-        """A session of one tenant. Leaving it without a commit rolls back."""
+    async def session(
+        self, tenant_id: UUID, *, write: bool = True, keys: TenantKeys | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        """A session of one tenant; without `keys`, encrypted columns are out of its reach. Rolls back without a commit."""
         maker = self._write if write else self._read
-        async with maker(info={TENANT: tenant_id}) as session:
+        async with maker(info={TENANT: tenant_id, KEYS: keys}) as session:
             yield session
 
     @asynccontextmanager

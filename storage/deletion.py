@@ -61,11 +61,12 @@ class SqlEraser:
         async with self._database.session(tenant_id, write=False) as session:
             return bool(await session.scalar(select(func.count()).select_from(Job).where(*held)))
 
-    async def open(self, certificate: DeletionCertificate) -> None:
-        """Keep this as the certificate of the deletion, unless there is one already."""
-        async with self._database.session(certificate.tenant_id) as session:
-            if await _certificate(session, certificate.tenant_id) is None:
-                session.add(certificate)
+    async def open(self, tenant_id: UUID) -> None:
+        """Begin its certificate, unless that was done already."""
+        async with self._database.session(tenant_id) as session:
+            tenant = (await session.scalars(select(Tenant).with_for_update(key_share=True))).first()
+            if tenant is not None and await _certificate(session, tenant_id) is None:
+                session.add(DeletionCertificate(tenant_id=tenant_id, name=tenant.name, slug=tenant.slug))
                 await session.commit()
 
     async def count(self, tenant_id: UUID, found: Mapping[str, int]) -> None:
@@ -134,6 +135,14 @@ class SqlEraser:
                 certificate.signature = signer.sign(certificate)
             await session.commit()
         await self._database.settle()
+
+    async def sign_anew(self, signer: CertificateSigner) -> None:
+        """Sign with the present key what a former one has signed."""
+        async with self._database.system_session(write=True) as session:
+            for certificate in await session.scalars(select(DeletionCertificate)):
+                if signer.holds(certificate):
+                    certificate.signature = signer.sign(certificate)
+            await session.commit()
 
     async def certificates(self, *, limit: int, cursor: str | None) -> Page[DeletionCertificate]:
         """Certificates, newest first."""

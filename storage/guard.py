@@ -17,11 +17,14 @@ from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from domain.kernel.entity import Owned
 from storage import tables  # noqa: F401 — maps the entities, which the criterion below must find mapped
+from storage.sealing import AT_HAND
 from storage.sqlite import READS_ONLY, TENANT_CELL
 
 SYSTEM: Final = "*"
 """The explicit scope of the few statements that cross tenants (see `storage.directory`)."""
 TENANT: Final = "tenant_id"
+KEYS: Final = "keys"
+"""Where a session holds its tenant's keys, in `Session.info`."""
 Froms = set[Any]
 """Tables and aliases; a mapped class in a FROM equals its table."""
 S = TypeVar("S", bound=Executable)
@@ -62,6 +65,7 @@ def _name_tenant(session: Session, transaction: SessionTransaction, connection: 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _scope(state: ORMExecuteState) -> None:
     tenant = tenant_of(state.session)
+    AT_HAND.set(state.session.info.get(KEYS))
     if tenant == SYSTEM or state.execution_options.get("scoped_by_hand"):
         return
     standing_one = _STANDING.get(id(state.statement))
@@ -169,6 +173,7 @@ def _tenant_froms(elements: Iterable[Any]) -> Iterator[Any]:
 @event.listens_for(TenantSession, "before_flush")
 def _check_writes(session: Session, flush: UOWTransaction, instances: Any) -> None:
     tenant = tenant_of(session)
+    AT_HAND.set(session.info.get(KEYS))
     if tenant == SYSTEM:
         return
     for entity in [*session.new, *session.dirty, *session.deleted]:

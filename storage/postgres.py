@@ -2,11 +2,15 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 PROGRAM_ROLE = "samrad_app"
+REFUSED = "28P01"
+"""What Postgres answers to a wrong password."""
 
 
 def program_url(owner_url: str, key: bytes) -> URL:
@@ -25,10 +29,13 @@ def async_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
 
 
-def make_engine(url: URL, *, pool_size: int) -> AsyncEngine:
-    """An engine with a small pool. Just-in-time compilation is off: it costs seconds at each new connection."""
-    return create_async_engine(
-        url,
+def make_engine(urls: Sequence[URL], *, pool_size: int) -> AsyncEngine:
+    """An engine with a small pool. Just-in-time compilation is off: it costs seconds at each new connection.
+
+    Each password of `urls` is tried: while a master key is being replaced, the role's may come from the old or the new one.
+    """
+    engine = create_async_engine(
+        urls[0],
         connect_args={"server_settings": {"jit": "off"}},
         pool_size=pool_size,
         max_overflow=5,
@@ -36,3 +43,17 @@ def make_engine(url: URL, *, pool_size: int) -> AsyncEngine:
         pool_recycle=1800,
         pool_pre_ping=True,
     )
+    passwords = [url.password for url in urls]
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        for password in passwords[:-1]:
+            try:
+                return dialect.connect(*arguments, **{**options, "password": password})
+            except Exception as error:
+                if getattr(error, "sqlstate", None) != REFUSED:
+                    raise
+        options["password"] = passwords[-1]
+        return None
+
+    return engine

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from itertools import groupby
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, inspect, select
@@ -27,6 +27,7 @@ from storage.repositories.api_keys import ApiKeyRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.conversations import ConversationRepository
+from storage.repositories.credentials import CredentialRepository
 from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
 from storage.repositories.identity import SignInRepository
@@ -34,10 +35,12 @@ from storage.repositories.jobs import JobRepository
 from storage.repositories.knowledge import KnowledgeRepository
 from storage.repositories.models import ModelRepository
 from storage.repositories.roles import RoleRepository
+from storage.repositories.secrets import SecretRepository
 from storage.repositories.spaces import SpaceRepository
 from storage.repositories.tenants import TenantRepository
 from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
+from storage.sealing import TenantKeys
 from storage.search import SearchIndex
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,13 @@ Told = Callable[[Sequence[dict[str, Any]]], None]
 """Takes the entries of the audit log that a commit has written; must not wait."""
 
 
+class Keys(Protocol):
+    """Who keeps the tenants' data keys."""
+
+    async def find(self, tenant_id: UUID) -> TenantKeys | None:
+        """The tenant's keys; None as long as there is no such tenant."""
+
+
 @cache
 def _by_id(kind: Any) -> Select[Any]:
     return standing(select(kind).where(inspect(kind).local_table.c.id == bindparam("id")))
@@ -58,7 +68,9 @@ def _by_id(kind: Any) -> Select[Any]:
 class SqlTransaction:
     """See `domain.transaction.Transaction`."""
 
-    def __init__(self, session: AsyncSession, tenant_id: UUID, index: SearchIndex, signer: Signer) -> None:
+    def __init__(
+        self, session: AsyncSession, tenant_id: UUID, index: SearchIndex, signer: Signer, keys: TenantKeys | None
+    ) -> None:
         self._session, self._tenant_id = session, tenant_id
         self.signals: list[Signal] = []
         self.jobs_to_enqueue: list[Job] = []
@@ -79,6 +91,8 @@ class SqlTransaction:
         self.conversations = ConversationRepository(session)
         self.jobs = JobRepository(session)
         self.audit = AuditRepository(session, tenant_id, signer)
+        self.credentials = CredentialRepository(session)
+        self.secrets = SecretRepository(session, keys)
         self._entries: list[dict[str, Any]] = []
 
     async def add(self, *entities: Owned) -> None:
@@ -143,6 +157,7 @@ class SqlUnitOfWork:
         database: Database,
         index: SearchIndex,
         signer: Signer,
+        keys: Keys,
         *,
         publish: Publish,
         enqueue: Enqueue,
@@ -150,6 +165,7 @@ class SqlUnitOfWork:
         told: Told | None = None,
     ) -> None:
         self._database, self._index, self._signer, self._told = database, index, signer, told
+        self._keys = keys
         self._publish, self._enqueue, self._forget = publish, enqueue, forget
 
     def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
@@ -162,10 +178,11 @@ class SqlUnitOfWork:
 
     @asynccontextmanager
     async def _open(self, tenant_id: UUID, *, write: bool, frozen: bool = False) -> AsyncIterator[Transaction]:
-        async with self._database.session(tenant_id, write=write) as session:
+        keys = await self._keys.find(tenant_id)
+        async with self._database.session(tenant_id, write=write, keys=keys) as session:
             if frozen and self._database.dialect == "postgresql":
                 await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            transaction = SqlTransaction(session, tenant_id, self._index, self._signer)
+            transaction = SqlTransaction(session, tenant_id, self._index, self._signer, keys)
             try:
                 yield transaction
                 written = await transaction.commit() if write else ()

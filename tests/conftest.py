@@ -138,7 +138,7 @@ async def database(place: Place) -> AsyncIterator[Database]:
     if place.url is None:
         opened = Database.sqlite(place.data / "samrad.db")
     else:
-        opened = Database.postgres(place.url, MASTER_KEY, program_url=place.program_url, pool_size=4)
+        opened = Database.postgres(place.url, [MASTER_KEY], program_url=place.program_url, pool_size=4)
     yield opened
     await opened.close()
 

@@ -1,5 +1,6 @@
 """Completion models behind the domain's port: the built-in one, the fast path, and litellm."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -9,10 +10,12 @@ from app.ai.openai_client import OpenAIClient
 from app.security.outbound import OutboundGuard
 from domain.kernel.errors import N_, Failure, ProviderKeyMissing
 from domain.models.entities import ModelProvider, ProviderType
-from domain.ports import ChatDelta, ChatRequest, ConnectionReport, Vault
+from domain.ports import ChatDelta, ChatRequest, ConnectionReport, Credentials
 
 ADDRESSES = {ProviderType.OPENAI: "https://api.openai.com/v1", ProviderType.MISTRAL: "https://api.mistral.ai/v1"}
 """Where the providers that speak OpenAI's language are, unless another address is given."""
+TEST_SECONDS = 20
+SLOW = N_("The provider did not answer within {seconds} seconds.")
 Step = tuple[str, dict[str, Any], bool]
 TEST_MODELS = {
     ProviderType.ANTHROPIC: "claude-haiku-4-5",
@@ -33,8 +36,8 @@ def address_of(provider: ModelProvider) -> str | None:
 class ChatModels:
     """See `domain.ports.ChatProvider`."""
 
-    def __init__(self, guard: OutboundGuard, vault: Vault) -> None:
-        self._guard, self._vault = guard, vault
+    def __init__(self, guard: OutboundGuard, credentials: Credentials) -> None:
+        self._guard, self._credentials = guard, credentials
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece."""
@@ -43,10 +46,11 @@ class ChatModels:
                 yield delta
 
     async def _source(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
-        provider, settings = request.provider, dict(request.settings)
-        if provider.type == ProviderType.BUILTIN:
+        settings = dict(request.settings)
+        if request.provider.type == ProviderType.BUILTIN:
             return extractive.answer(request)
-        secret = await self._vault.unseal(provider.tenant_id, provider.secret) if provider.secret else None
+        access = await self._credentials.access(request.provider)
+        provider, secret = access.provider, access.secret
         address = address_of(provider)
         if address is not None:
             client = OpenAIClient(self._guard.client("provider"), address, secret)
@@ -58,7 +62,14 @@ class ChatModels:
         )
 
     async def test(self, provider: ModelProvider, secret: str | None) -> ConnectionReport:
-        """Try the provider and say what happened at each step."""
+        """Try the provider and say what happened at each step, within `TEST_SECONDS`."""
+        try:
+            async with asyncio.timeout(TEST_SECONDS):
+                return await self._test(provider, secret)
+        except TimeoutError:
+            return ConnectionReport(False, [(SLOW, {"seconds": TEST_SECONDS}, False)])
+
+    async def _test(self, provider: ModelProvider, secret: str | None) -> ConnectionReport:
         if provider.type == ProviderType.BUILTIN:
             return ConnectionReport(True, [(N_("The built-in model is ready."), {}, True)])
         address = address_of(provider)
@@ -84,7 +95,7 @@ class ChatModels:
                 await self._guard.check(provider.base_url, "provider")
             except Failure as failure:
                 return ConnectionReport(False, [(failure.message, failure.params, False)])
-        model = TEST_MODELS.get(ProviderType(provider.type))
+        model = provider.config.get("deployment_name") or TEST_MODELS.get(ProviderType(provider.type))
         if model is None:
             message = N_("The address may be called. The deployment is tried when you add its model.")
             return ConnectionReport(True, [(message, {}, True)])

@@ -10,7 +10,7 @@ from app.ai.openai_client import OpenAIClient, unit
 from app.security.outbound import OutboundGuard
 from domain.kernel.errors import N_, ProviderFailed, ProviderInactive
 from domain.models.entities import EmbeddingModel, ModelProvider, ProviderType
-from domain.ports import Vault
+from domain.ports import Credentials
 from domain.transaction import UnitOfWork
 
 BATCH = 64
@@ -28,8 +28,8 @@ class Builtin(Protocol):
 class EmbeddingModels:
     """See `domain.ports.Embedder`."""
 
-    def __init__(self, builtin: Builtin, guard: OutboundGuard, vault: Vault) -> None:
-        self._builtin, self._guard, self._vault = builtin, guard, vault
+    def __init__(self, builtin: Builtin, guard: OutboundGuard, credentials: Credentials) -> None:
+        self._builtin, self._guard, self._credentials = builtin, guard, credentials
         self._uow: UnitOfWork | None = None
 
     def attach(self, uow: UnitOfWork) -> None:
@@ -45,10 +45,10 @@ class EmbeddingModels:
             return await self._builtin.embed(texts, kind)
         if not provider.active:
             raise ProviderInactive
-        secret = await self._vault.unseal(provider.tenant_id, provider.secret) if provider.secret else None
+        access = await self._credentials.access(provider)
         vectors: list[bytes] = []
         for first in range(0, len(texts), BATCH):
-            vectors += await self._call(provider, secret, model.name, texts[first : first + BATCH])
+            vectors += await self._call(access.provider, access.secret, model.name, texts[first : first + BATCH])
         if any(len(vector) != model.dimensions * FLOAT_BYTES for vector in vectors):
             raise ProviderFailed(
                 N_("The embedding model gives vectors of {found} numbers instead of {expected}."),

@@ -16,10 +16,10 @@ from app.api.users import cursor_page
 from app.bootstrap import Runtime
 from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
-from domain.conversations.entities import AnswerState, MessageSource
+from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.service import Asked, ConversationView, Question
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
+from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, ProviderFailed, ProviderKeyMissing
 from domain.services import Services
 from pages.i18n import translate
 
@@ -179,7 +179,9 @@ class AnswerStream:
             message, sources = self._asked.message, self._sources
         if message.error:
             sentence = translate(message.error, self._actor.language, **message.error_params)
-            await queue.put(event("error", {**self._base(), "error": sentence, "error_code": 9010}, offset))
+            await queue.put(
+                event("error", {**self._base(), "error": sentence, "error_code": _error_code(message)}, offset)
+            )
         done = {
             **self._base(),
             "id": self._message_id,
@@ -201,13 +203,19 @@ async def answer(
     return await unless_ended(_whole(running.services, actor, asked, version), ending)
 
 
+def _error_code(message: Message) -> int:
+    """The code of why an answer failed."""
+    return int(message.trace.get("error_code", ProviderFailed.code))
+
+
 async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:
     async for _ in use.conversations.follow(actor, asked.message.id):
         continue
     view = await use.conversations.message(actor, asked.message.id)
     message = view.message
     if message.state == AnswerState.FAILED and not message.answer:
-        raise BadRequest(message.error, **message.error_params)
+        kind = ProviderKeyMissing if _error_code(message) == ProviderKeyMissing.code else BadRequest
+        raise kind(message.error, **message.error_params)
     models = await _models(use, actor)
     return {
         "id": message.id,

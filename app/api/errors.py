@@ -44,7 +44,7 @@ def body_of(request: Request, message: str, code: int, **extra: Any) -> dict[str
 def failure_response(request: Request, failure: Failure) -> JSONResponse:
     """A refusal of the domain as an answer."""
     message = translate(failure.message, language_of(request), **failure.params)
-    extra: dict[str, Any] = {"field": failure.field} if failure.field else {}
+    extra: dict[str, Any] = {**({"field": failure.field} if failure.field else {}), **failure.details}
     if failure.status == 422:
         extra["detail"] = [{"loc": ["body", failure.field or ""], "msg": message, "type": "value_error"}]
     headers = {"X-Error-Code": failure.label or str(failure.code)}

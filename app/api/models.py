@@ -100,7 +100,7 @@ async def _settings(actor: Actor, use: Services) -> dict[str, Any]:
     return {
         "chatbot_widget": view.user.preferences.get("chatbot_widget", {}),
         "using_templates": False,
-        "tenant_credentials_enabled": False,
+        "tenant_credentials_enabled": use.credentials.enabled,
         "audit_logging_enabled": await use.audit.enabled(actor),
         "provisioning": tenant.provisioning,
     }

@@ -1,6 +1,7 @@
 """Signed tokens: JWT for API clients, signed addresses for file downloads, CSRF tokens for browsers."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -11,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OctKey
 
 from domain.identity.entities import SignIn
@@ -29,6 +30,8 @@ class TokenRules:
     issuer: str
     audience: str
     lifetime: int
+    former: tuple[bytes, ...] = ()
+    """What earlier master keys gave: tokens signed with it are still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def issue(rules: TokenRules, sign_in: SignIn) -> str:
 def read(rules: TokenRules, token: str) -> TokenClaims:
     """The claims of a token; `Unauthenticated` when it is not ours, altered or too old."""
     try:
-        claims = _signed_claims(rules.key, token)
+        claims = _claims(rules, token)
         registry = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": rules.issuer},
             aud={"essential": True, "value": rules.audience},
@@ -69,6 +72,16 @@ def read(rules: TokenRules, token: str) -> TokenClaims:
         return TokenClaims(UUID(claims["tenant_id"]), UUID(claims["sub"]), UUID(claims["sid"]))
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         raise Unauthenticated from None
+
+
+def _claims(rules: TokenRules, token: str) -> dict[str, Any]:
+    try:
+        return _signed_claims(rules.key, token)
+    except BadSignatureError:
+        for key in rules.former:
+            with contextlib.suppress(BadSignatureError):
+                return _signed_claims(key, token)
+        raise
 
 
 @lru_cache(maxsize=4096)

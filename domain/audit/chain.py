@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,8 +55,12 @@ def _text(value: Any) -> Any:
 class Signer:
     """Signs the ends of chains (HMAC-SHA256). `former` keys are still believed, until what they signed is signed anew."""
 
-    def __init__(self, key: bytes, former: Sequence[bytes] = ()) -> None:
-        self._key, self._former = key, tuple(former)
+    def __init__(self, key: bytes, *former: bytes) -> None:
+        self._key, self._former = key, former
+
+    def renew(self, key: bytes, *former: bytes) -> None:
+        """Sign with another key from now on."""
+        self._key, self._former = key, former
 
     def sign(self, tenant_id: UUID, sequence: int, digest: str) -> str:
         """The signature of the end of a chain."""

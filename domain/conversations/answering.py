@@ -82,6 +82,7 @@ class Answering:
 
     async def _run(self, plan: Plan, run: Run) -> None:
         state, error, params = str(AnswerState.DONE), None, {}
+        plan.message.trace.pop("error_code", None)
         try:
             stopped = await self._answer(plan, run)
             state = AnswerState.STOPPED if stopped else AnswerState.DONE
@@ -89,6 +90,7 @@ class Answering:
             state, error = AnswerState.INTERRUPTED, INTERRUPTED
         except Failure as failure:
             state, error, params = AnswerState.FAILED, failure.message, dict(failure.params)
+            plan.message.trace["error_code"] = failure.code
         except Exception:
             incident = new_id().hex[-8:]
             log.exception("answer run failed, id %s", incident)
@@ -122,7 +124,7 @@ class Answering:
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)
         plan.message.tokens_question = context.tokens
-        plan.message.trace |= {"query": plan.message.question, "left_out": context.left_out}
+        plan.message.trace["left_out"] = context.left_out
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
         if not run.sources and not run.text:
             run.ready.set()

@@ -328,9 +328,9 @@ class ConversationService:
         """Give a conversation another name."""
         async with self._uow.begin(actor.tenant_id) as tx:
             conversation = await self._own(tx, actor, conversation_id)
-            old, new = {"name": conversation.name}, {"name": clean_name(name)}
-            conversation.name = new["name"]
-            tx.record(actor, Change("conversation_renamed", "conversation", conversation_id, old=old, new=new))
+            conversation.name = clean_name(name)
+            # Without the names: they tell what was asked, and the audit log is not encrypted.
+            tx.record(actor, Change("conversation_renamed", "conversation", conversation_id))
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
             return conversation
 

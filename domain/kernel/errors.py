@@ -5,6 +5,7 @@ parameters), the status and code of the public contract, and the field it is abo
 (REST, pages, jobs) translate and show it; nothing else may reach a user.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -21,6 +22,8 @@ class Failure(Exception):
     label: ClassVar[str | None] = None
     """A word for `X-Error-Code` where clients know one; else the number is sent."""
     default: ClassVar[str] = N_("The request could not be carried out.")
+    details: Mapping[str, Any] = {}
+    """More fields of the answer, where clients know some."""
     reference: str | None = None
     """What the log calls the incident, where that is not the id of the request."""
 
@@ -191,6 +194,13 @@ class ProviderKeyMissing(ProviderFailed):
 
     code = 9026
     default = N_("The AI provider refused the key. Check it under Administration, Models.")
+
+
+class KeyMissing(Failure):
+    """What is stored was encrypted with a key that the installation does not have."""
+
+    status, code = 503, 9026
+    default = N_("A stored value was encrypted with a key that is missing here.")
 
 
 class ProviderInactive(ProviderFailed):

@@ -6,12 +6,22 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NoModel, NotFound
+from domain.kernel.errors import (
+    N_,
+    BadRequest,
+    Invalid,
+    KeyMissing,
+    NameTaken,
+    NoModel,
+    NotFound,
+    ProviderKeyMissing,
+)
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
-from domain.ports import ChatProvider, ConnectionReport, Vault
+from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
 from domain.transaction import Transaction, UnitOfWork
 
 M = TypeVar("M", CompletionModel, EmbeddingModel)
@@ -19,7 +29,6 @@ BUILTIN_NAME = "Samråd"
 EXTRACTIVE = "extractive"
 BUILTIN_EMBEDDING = "multilingual-e5-small"
 NEEDS_ADDRESS = (ProviderType.COMPATIBLE, ProviderType.AZURE)
-NEEDS_KEY = tuple(t for t in ProviderType if t not in (ProviderType.BUILTIN, ProviderType.COMPATIBLE))
 MIN_TOKEN_LIMIT, MAX_TOKEN_LIMIT = 2_000, 10_000_000
 
 
@@ -125,8 +134,8 @@ async def add_builtin(tx: Transaction, tenant_id: UUID) -> None:
 class ModelService:
     """Use cases of providers and models."""
 
-    def __init__(self, uow: UnitOfWork, vault: Vault, chat: ChatProvider) -> None:
-        self._uow, self._vault, self._chat = uow, vault, chat
+    def __init__(self, uow: UnitOfWork, vault: Vault, chat: ChatProvider, credentials: Credentials) -> None:
+        self._uow, self._vault, self._chat, self._credentials = uow, vault, chat, credentials
 
     async def completion_models(self, actor: Actor) -> list[CompletionChoice]:
         """Every completion model of the organisation, usable or not."""
@@ -154,17 +163,18 @@ class ModelService:
         """Try a provider before or after it is saved, and say what happened at each step."""
         actor.require(Permission.ADMIN)
         provider = self._checked(actor.tenant_id, draft)
-        secret = draft.secret
-        if provider_id is not None and not secret:
+        if draft.secret:
+            return await self._chat.test(provider, draft.secret)
+        if provider_id is not None:
             async with self._uow.read(actor.tenant_id) as tx:
                 stored = await self._provider(tx, provider_id)
             self._same_address(stored, draft)
-            secret = await self.secret_of(stored)
-        return await self._chat.test(provider, secret)
-
-    async def secret_of(self, provider: ModelProvider) -> str | None:
-        """The plain key of a provider, for calls to it only."""
-        return await self._vault.unseal(provider.tenant_id, provider.secret) if provider.secret else None
+            provider.secret = stored.secret
+        try:
+            access = await self._credentials.access(provider)
+        except (ProviderKeyMissing, KeyMissing) as failure:
+            return ConnectionReport(False, [(failure.message, failure.params, False)])
+        return await self._chat.test(access.provider, access.secret)
 
     async def add_provider(self, actor: Actor, draft: ProviderDraft) -> ModelProvider:
         """Save a provider. The key is encrypted, and can never be read again."""
@@ -173,7 +183,7 @@ class ModelService:
         if provider.type == ProviderType.BUILTIN:
             raise BadRequest(N_("The built-in provider exists already."))
         if provider.type in NEEDS_KEY and not draft.secret:
-            raise Invalid(N_("This provider needs a key."), field="secret")
+            await self._has_key_elsewhere(provider)
         await self._set_secret(provider, draft.secret)
         async with self._uow.begin(actor.tenant_id) as tx:
             await self._name_is_free(tx, provider)
@@ -181,6 +191,12 @@ class ModelService:
             tx.record(actor, Change("model_provider_created", "model_provider", provider.id, provider.name))
             tx.signal(Signal(f"tenant:{actor.tenant_id}", "models_changed"))
         return provider
+
+    async def _has_key_elsewhere(self, provider: ModelProvider) -> None:
+        try:
+            await self._credentials.access(provider)
+        except ProviderKeyMissing:
+            raise Invalid(N_("This provider needs a key."), field="secret") from None
 
     async def update_provider(
         self, actor: Actor, provider_id: UUID, draft: ProviderDraft, *, active: bool | None = None

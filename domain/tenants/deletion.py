@@ -68,23 +68,35 @@ class DeletionCertificate:
 
 
 class CertificateSigner:
-    """Signs certificates with a key of the installation."""
+    """Signs certificates. `former` keys are believed until what they signed is signed anew."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, *former: bytes) -> None:
+        self._keys = (key, *former)
+
+    def renew(self, key: bytes, *former: bytes) -> None:
+        """Sign with another key from now on."""
+        self._keys = (key, *former)
 
     def sign(self, certificate: DeletionCertificate) -> str:
         """HMAC-SHA256 over the content as JSON with sorted keys."""
-        text = json.dumps(certificate.content(), sort_keys=True, ensure_ascii=False)
-        return hmac.new(self._key, text.encode(), sha256).hexdigest()
+        return _mac(self._keys[0], certificate)
 
     def holds(self, certificate: DeletionCertificate) -> bool:
         """Whether the certificate is finished, ours and unaltered."""
-        return certificate.ended_at is not None and hmac.compare_digest(self.sign(certificate), certificate.signature)
+        made = (_mac(key, certificate) for key in self._keys)
+        return certificate.ended_at is not None and any(hmac.compare_digest(m, certificate.signature) for m in made)
+
+
+def _mac(key: bytes, certificate: DeletionCertificate) -> str:
+    text = json.dumps(certificate.content(), sort_keys=True, ensure_ascii=False)
+    return hmac.new(key, text.encode(), sha256).hexdigest()
 
 
 class Eraser(Protocol):
-    """Takes an organisation out of the database. Whatever it is doing, it may be killed and begun again."""
+    """Takes an organisation out of the database. Whatever it is doing, it may be killed and begun again.
+
+    It needs none of the organisation's data keys: they are the first to go.
+    """
 
     async def counts(self, tenant_id: UUID, tables: Sequence[str]) -> Mapping[str, int]:
         """How many rows of these tables the organisation has; `bytes` is what its files hold."""
@@ -92,8 +104,8 @@ class Eraser(Protocol):
     async def busy(self, tenant_id: UUID) -> bool:
         """Whether a worker still holds one of its jobs."""
 
-    async def open(self, certificate: DeletionCertificate) -> None:
-        """Keep this as the certificate of the deletion, unless there is one already."""
+    async def open(self, tenant_id: UUID) -> None:
+        """Begin its certificate, unless that was done already."""
 
     async def count(self, tenant_id: UUID, found: Mapping[str, int]) -> None:
         """Add to the counts of its certificate."""
@@ -103,6 +115,9 @@ class Eraser(Protocol):
 
     async def close(self, tenant_id: UUID, signer: CertificateSigner) -> None:
         """Delete the organisation itself and finish its certificate, in one transaction, when no trace is left."""
+
+    async def sign_anew(self, signer: CertificateSigner) -> None:
+        """Sign with the present key what a former one has signed."""
 
     async def certificates(self, *, limit: int, cursor: str | None) -> Page[DeletionCertificate]:
         """Certificates, newest first."""
@@ -150,6 +165,10 @@ class DeletionService:
         """What was deleted, and what is being deleted, newest first."""
         return await self._eraser.certificates(limit=clamp(limit), cursor=cursor)
 
+    async def sign_anew(self) -> None:
+        """After the master key was replaced: certificates that hold are signed with the key that came of it."""
+        await self._eraser.sign_anew(self.signer)
+
     async def carry_on(self) -> int:
         """Go on with every deletion that has begun; how many came to their end."""
         ended = 0
@@ -165,11 +184,9 @@ class DeletionService:
 
     async def _delete(self, tenant_id: UUID) -> bool:
         """Delete one organisation; False while a worker still writes for it."""
-        async with self._uow.read(tenant_id) as tx:
-            tenant = await tx.get(Tenant, tenant_id)
-        if tenant is None or await self._eraser.busy(tenant_id):
+        if await self._eraser.busy(tenant_id):
             return False
-        await self._eraser.open(DeletionCertificate(tenant_id=tenant_id, name=tenant.name, slug=tenant.slug))
+        await self._eraser.open(tenant_id)
         # What a request from before was still writing is found by another round.
         while await self._eraser.empty(tenant_id) + await self._files(tenant_id):
             continue

@@ -7,11 +7,13 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
+from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
 from domain.models.entities import ModelProvider, ProviderType
-from domain.models.service import NEEDS_ADDRESS, NEEDS_KEY, CompletionChoice, EmbeddingChoice, ProviderDraft
+from domain.models.service import NEEDS_ADDRESS, CompletionChoice, EmbeddingChoice, ProviderDraft
 from domain.ports import ConnectionReport
+from pages.admin.credentials import credentials_card
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
 from pages.dialogs import confirm, dialog, inline
@@ -43,8 +45,12 @@ async def models() -> None:
         providers = await services.providers(actor)
         completion = await services.completion_models(actor)
         embedding = await services.embedding_models(actor)
+        enabled = here.services.credentials.enabled
+        keys = await here.services.credentials.all(actor) if enabled else ()
 
         def build() -> None:
+            if enabled:
+                credentials_card(keys)
             for provider in providers:
                 _provider(
                     provider,

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.files.entities import File
 from domain.kernel.paging import Page
-from storage.repositories.paging import decode, encode, escape_like
+from storage.repositories.paging import decode, encode
 from storage.tables.conversations import conversations, message_files, message_sources, messages
 from storage.tables.files import files
 
+MOST_SEARCHED = 5_000
+"""So many of one's newest conversations are searched by name."""
 OUTCOME = (
     "answer", "state", "error", "error_params", "finished_at", "heartbeat_at", "tokens_question", "tokens_answer",
     "tokens_estimated", "trace",
@@ -47,8 +49,8 @@ class ConversationRepository:
         if assistant_id is not None:
             wanted.append(conversations.c.assistant_id == assistant_id)
         if search:
-            pattern = f"%{escape_like(search.lower())}%"
-            wanted.append(func.lower(conversations.c.name).like(pattern, escape="\\"))
+            # Names are encrypted: they are looked through here, for one user.
+            wanted.append(conversations.c.id.in_(await self._named_like(wanted, search.casefold())))
         total = await self._session.scalar(select(func.count()).select_from(Conversation).where(*wanted))
         after = decode(cursor, 1)
         if after is not None:
@@ -57,6 +59,11 @@ class ConversationRepository:
         rows = list(await self._session.scalars(statement))
         next_cursor = encode(rows[limit - 1].id) if len(rows) > limit else None
         return Page(rows[:limit], next_cursor, total)
+
+    async def _named_like(self, wanted: Sequence[ColumnElement[bool]], search: str) -> Sequence[UUID]:
+        statement = select(conversations.c.id, conversations.c.name).select_from(Conversation).where(*wanted)
+        newest = statement.order_by(conversations.c.id.desc()).limit(MOST_SEARCHED)
+        return [found for found, name in await self._session.execute(newest) if search in name.casefold()]
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages, oldest first."""

@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
+from storage.sealing import SealedText
 from storage.tables.base import Json, belongs_to, mapper, tenant_table
 
 assistants = tenant_table(
@@ -37,7 +38,7 @@ prompts = tenant_table(
     "prompts",
     Column("assistant_id", Uuid, nullable=False),
     Column("user_id", Uuid, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", SealedText("prompts.text"), nullable=False),
     Column("description", Text),
     Column("selected", Boolean, nullable=False),
     belongs_to("assistant_id", "assistants"),

@@ -62,6 +62,8 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+SEALED_COLUMN = {"sealed": True}
+"""Marks a column whose values are sealed above storage (see `domain.ports.Vault`), so that they can be turned over."""
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 

@@ -3,15 +3,16 @@
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
 from domain.conversations.entities import Conversation, Message, MessageFile, MessageSource
+from storage.sealing import SealedText
 from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
 
 conversations = tenant_table(
     "conversations",
     Column("user_id", Uuid, nullable=False),
     Column("assistant_id", Uuid, nullable=False),
-    Column("name", String(255), nullable=False),
+    Column("name", SealedText("conversations.name"), nullable=False),
     Column("feedback_value", Integer),
-    Column("feedback_text", Text),
+    Column("feedback_text", SealedText("conversations.feedback_text")),
     Column("last_message_at", Moment),
     Column("api_key_id", Uuid),
     belongs_to("user_id", "users"),
@@ -25,8 +26,8 @@ messages = tenant_table(
     "messages",
     Column("conversation_id", Uuid, nullable=False),
     Column("assistant_id", Uuid, nullable=False),
-    Column("question", Text, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("question", SealedText("messages.question"), nullable=False),
+    Column("answer", SealedText("messages.answer"), nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text),
     Column("error_params", Json, nullable=False),
@@ -42,7 +43,7 @@ messages = tenant_table(
     Column("stop_requested", Boolean, nullable=False),
     Column("finished_at", Moment),
     Column("feedback_value", Integer),
-    Column("feedback_text", Text),
+    Column("feedback_text", SealedText("messages.feedback_text")),
     Column("trace", Json, nullable=False),
     belongs_to("conversation_id", "conversations"),
     belongs_to("assistant_id", "assistants"),
@@ -60,7 +61,7 @@ message_sources = tenant_table(
     Column("collection_id", Uuid, nullable=False),
     Column("chunk_id", Uuid, nullable=False),
     Column("title", String(255), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", SealedText("message_sources.text"), nullable=False),
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
     Column("page_from", Integer),

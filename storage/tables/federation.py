@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, Column, Index, String, Text, UniqueConstraint, Uuid
 
 from domain.federation.entities import Federation, Identity, PendingSignIn, ProviderSession
-from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
 
 federations = tenant_table(
     "federations",
@@ -11,7 +11,7 @@ federations = tenant_table(
     Column("discovery_endpoint", String(1000), nullable=False),
     Column("issuer", String(500), nullable=False),
     Column("client_id", String(500), nullable=False),
-    Column("secret", Text, nullable=False),
+    Column("secret", Text, nullable=False, info=SEALED_COLUMN),
     Column("secret_tail", String(4)),
     Column("scopes", String(500), nullable=False),
     Column("allowed_domains", Json, nullable=False),
@@ -59,7 +59,7 @@ provider_sessions = tenant_table(
     Column("sign_in_id", Uuid, nullable=False),
     Column("identity_id", Uuid, nullable=False),
     Column("provider_session", String(255)),
-    Column("id_token", Text, nullable=False),
+    Column("id_token", Text, nullable=False, info=SEALED_COLUMN),
     belongs_to("sign_in_id", "sign_ins"),
     belongs_to("identity_id", "identities"),
     UniqueConstraint("tenant_id", "sign_in_id"),

@@ -1,8 +1,9 @@
 """Stored content and attached files."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, Index, Integer, String, UniqueConstraint, Uuid
 
 from domain.files.entities import Blob, File
+from storage.sealing import SealedText
 from storage.tables.base import belongs_to, mapper, tenant_table
 
 blobs = tenant_table(
@@ -20,7 +21,7 @@ files = tenant_table(
     Column("kind", String(10), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("blob_id", Uuid, nullable=False),
-    Column("text", Text),
+    Column("text", SealedText("files.text")),
     Column("token_count", Integer),
     Column("api_key_id", Uuid),
     belongs_to("user_id", "users"),

@@ -3,14 +3,14 @@
 from sqlalchemy import Boolean, Column, Integer, String, Text, UniqueConstraint, Uuid
 
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
-from storage.tables.base import Json, belongs_to, mapper, tenant_table
+from storage.tables.base import SEALED_COLUMN, Json, belongs_to, mapper, tenant_table
 
 model_providers = tenant_table(
     "model_providers",
     Column("name", String(255), nullable=False),
     Column("type", String(40), nullable=False),
     Column("base_url", String(2000)),
-    Column("secret", Text),
+    Column("secret", Text, info=SEALED_COLUMN),
     Column("key_tail", String(4)),
     Column("config", Json, nullable=False),
     Column("active", Boolean, nullable=False),

@@ -1,5 +1,6 @@
 """The file store: encrypted, streamed, tamper-proof, apart for each tenant."""
 
+import hashlib
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -11,17 +12,22 @@ from cryptography.exceptions import InvalidTag
 
 from domain.kernel.errors import FileTooLarge, NotFound
 from domain.kernel.ids import new_id
-from storage.blobs import HEADER_BYTES, SEGMENT, TAG_BYTES, BlobStore
+from storage.blobs import FIRST_MAGIC, HEADER_BYTES, SEGMENT, TAG_BYTES, BlobStore
+from storage.sealing import TenantKeys
 
 SIZES = [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 3 * SEGMENT, 3 * SEGMENT + 17]
 SEALED = SEGMENT + TAG_BYTES
 
 
 class Keys:
-    """A key for each tenant, made of its id."""
+    """A key for each tenant, made of its id; `add` brings another one into use."""
 
-    async def data_key(self, tenant_id: UUID) -> bytes:
-        return tenant_id.bytes * 2
+    def __init__(self) -> None:
+        self.tags = ["00000001"]
+
+    async def of(self, tenant_id: UUID, tag: str | None = None) -> TenantKeys:
+        plain = {known: hashlib.sha256(tenant_id.bytes + known.encode()).digest() for known in self.tags}
+        return TenantKeys(tenant_id, plain, self.tags[-1])
 
 
 @pytest.fixture
@@ -147,6 +153,30 @@ async def test_a_copy_on_disk_is_private_and_goes_away(store: BlobStore) -> None
         assert path.read_bytes() == content
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert not path.parent.exists()
+
+
+async def test_another_key_takes_over_and_the_first_form_is_read(tmp_path: Path) -> None:
+    keys, tenant_id, content = Keys(), new_id(), os.urandom(2 * SEGMENT + 5)
+    store = BlobStore(tmp_path / "files", keys)
+    store.prepare()
+    stored = await store.receive(tenant_id, pieces(content), 10 * SEGMENT)
+    path = path_of(store, tenant_id, stored.name)
+    cipher = (await keys.of(tenant_id)).cipher(keys.tags[0])
+    header, parts = FIRST_MAGIC + os.urandom(7), [content[i * SEGMENT :][:SEGMENT] for i in range(3)]
+    nonces = [header[-7:] + number.to_bytes(4, "big") + bytes([number == 2]) for number in range(3)]
+    sealed = [cipher.encrypt(nonce, part, header) for nonce, part in zip(nonces, parts, strict=True)]
+    path.write_bytes(header + b"".join(sealed))
+    keys.tags.append("00000002")
+    assert await read(store, tenant_id, stored.name) == content
+    assert await store.tags(tenant_id) == {None}
+    open_reader = store.read(tenant_id, stored.name)
+    first = await anext(open_reader)
+    assert await store.turn_over(tenant_id, stored.name)
+    assert first + b"".join([part async for part in open_reader]) == content
+    assert await store.tags(tenant_id) == {"00000002"}
+    assert await read(store, tenant_id, stored.name, SEGMENT - 3, SEGMENT + 3) == content[SEGMENT - 3 : SEGMENT + 3]
+    assert not await store.turn_over(tenant_id, stored.name)
+    assert await store.names(tenant_id) == [stored.name]
 
 
 async def test_deleting_twice(store: BlobStore) -> None:

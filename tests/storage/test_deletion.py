@@ -7,19 +7,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.bootstrap import Runtime, build
+from app.security.keys import derived
 from domain.kernel.actor import Actor
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
 from domain.tenants.deletion import DeletionCertificate
+from domain.tenants.entities import Tenant, TenantState
 from domain.tenants.operator import Operator
 from storage.database import Database
 from storage.tables import metadata
-from tests.conftest import PASSWORD, Place, found
+from tests.conftest import MASTER_KEY, PASSWORD, Place, found
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 from tests.support.postgres import OWNER
 from tests.support.rows import TABLES, fill
@@ -118,7 +120,10 @@ async def test_a_row_in_every_table_goes(api: Api, place: Place, database: Datab
     await fill(database, all_seeing(place), tenant_id)
     full = set(await holding(place, "\0", tenant_id))
     assert full >= {table.name for table in TABLES}
-    await api.runtime.services.deletion.begin(OPERATOR, tenant_id)
+    # Its data key is none: the deletion needs no key at all.
+    async with database.session(tenant_id) as session:
+        await session.execute(update(Tenant).values(state=TenantState.DELETING))
+        await session.commit()
     while not await api.runtime.services.deletion.carry_on():
         await asyncio.sleep(0.1)
     assert await holding(place, "\0", tenant_id) == []
@@ -186,3 +191,18 @@ async def test_the_deletion_waits_for_a_worker_that_still_writes(api: Api, other
     assert await api.runtime.services.deletion.carry_on() == 1
     with pytest.raises(NotFound):
         await api.runtime.services.users.tenant(other)
+
+
+async def test_certificates_outlive_the_master_key(other: Actor, runtime: Runtime) -> None:
+    deletion = runtime.services.deletion
+    await deletion.begin(OPERATOR, other.tenant_id)
+    assert await deletion.carry_on() == 1
+    first = (await certificate(runtime)).signature
+    key = derived(MASTER_KEY, "deletion-certificates")
+    deletion.signer.renew(b"new" * 11, key)
+    assert deletion.signer.holds(await certificate(runtime))
+    await deletion.sign_anew()
+    deletion.signer.renew(b"new" * 11)
+    renewed = await certificate(runtime)
+    assert deletion.signer.holds(renewed)
+    assert renewed.signature != first

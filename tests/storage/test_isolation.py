@@ -19,7 +19,7 @@ from storage.tables.spaces import spaces
 from storage.tables.users import users
 from tests.conftest import MASTER_KEY, Place
 from tests.support.postgres import Postgres
-from tests.support.rows import TABLES, Rows, fill, row_of
+from tests.support.rows import TABLES, Rows, fill, row_of, stored
 
 OF_NOBODY = {"login_throttles", "switches", "modules", "deletion_certificates"}
 CLASSES = {m.local_table.name: m.class_ for m in mapper.mappers}
@@ -209,7 +209,9 @@ async def test_sqlite_triggers_refuse_what_the_session_let_through(sqlite_place:
                     with pytest.raises(IntegrityError, match="another tenant"):
                         await connection.exec_driver_sql(statement)
                 with pytest.raises(IntegrityError, match="another tenant"):
-                    await connection.execute(insert(table), row_of(table, two.their_id, two.theirs))
+                    await connection.execute(
+                        insert(table).values(stored(table, row_of(table, two.their_id, two.theirs)))
+                    )
         async with database.writer.connect() as connection:
             with pytest.raises(IntegrityError, match="another tenant"):
                 await connection.exec_driver_sql("delete from spaces")
@@ -232,7 +234,7 @@ async def test_raw_statements_on_postgres_reach_own_rows_only(raw: Two) -> None:
                 assert (await connection.execute(text(statement), theirs)).all() == [], statement
         moved = text(f"update {table.name} set tenant_id = '{raw.their_id}'")
         for refused, reason in (
-            (insert(table).values(**row_of(table, raw.their_id, raw.theirs)), "row-level security"),
+            (insert(table).values(stored(table, row_of(table, raw.their_id, raw.theirs))), "row-level security"),
             (moved, "row-level security"),
             (text(f"truncate {table.name} cascade"), "permission denied"),
         ):
@@ -248,7 +250,7 @@ async def test_raw_statements_on_postgres_need_a_tenant(raw: Two) -> None:
             text(f"select count(*) from {table.name}"),
             text(f"update {table.name} set created_at = now()"),
             text(f"delete from {table.name}"),
-            insert(table).values(**row_of(table, new_id(), raw.ours)),
+            insert(table).values(stored(table, row_of(table, new_id(), raw.ours))),
         ):
             async with raw.database.writer.connect() as connection:
                 with pytest.raises(DBAPIError, match="no tenant"):

@@ -1,13 +1,16 @@
 """One history for both databases: it makes what the code expects, may run twice at once, and is checked afterwards."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, text
+from alembic import command
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.kernel.ids import new_id
 from storage import migrate, postgres, sqlite
@@ -19,7 +22,7 @@ from storage.tables.tenants import tenants
 from storage.tables.users import users
 from tests.conftest import MASTER_KEY, Place
 from tests.support.postgres import Postgres
-from tests.support.rows import TABLES, fill, row_of
+from tests.support.rows import TABLES, Rows, fill, row_of, stored
 
 
 @pytest.fixture
@@ -195,3 +198,43 @@ def test_the_programs_password_follows_from_key_and_database() -> None:
     assert first != postgres.program_password("two", MASTER_KEY)
     assert first != postgres.program_password("one", bytes(32))
     assert len(bytes.fromhex(first)) == 32
+
+
+QUESTIONED = ("tenants", "users", "spaces", "assistants", "conversations", "messages")
+"""What an answer stands on, in an order in which it can be written."""
+
+
+def _as_it_was(connection: Connection) -> None:
+    """The schema before texts were encrypted, with an answer whose trace repeats the question."""
+    command.upgrade(migrate._config(connection), "0006")
+    rows: Rows = {}
+    for name in QUESTIONED:
+        table = metadata.tables[name]
+        rows[name] = row_of(table, rows["tenants"]["id"] if rows else new_id(), rows)
+        if name == "messages":
+            rows[name]["trace"] = {"query": "Vem får bygglov?", "left_out": 3}
+        connection.execute(insert(table).values(stored(table, rows[name])))
+
+
+async def test_traces_no_longer_repeat_the_question(empty: str, tmp_path: Path) -> None:
+    path = tmp_path / "samrad.db"
+    engines = [
+        sqlite.make_engine(f"sqlite+aiosqlite:///{path}", write=True, pool_size=1, foreign_keys=False),
+        create_async_engine(postgres.async_url(empty)),
+    ]
+    for engine in engines:
+        async with engine.begin() as connection:
+            connection.info[sqlite.TENANT_CELL] = connection.info.get(sqlite.TENANT_CELL, {})
+            connection.info[sqlite.TENANT_CELL]["id"] = "*"
+            await connection.run_sync(_as_it_was)
+        await engine.dispose()
+    await migrate.migrate_sqlite(path)
+    await migrate.migrate_postgres(empty, MASTER_KEY)
+    files = Database.sqlite(path)
+    async with files.system_session() as session:
+        traces = [*await session.scalars(text("select trace from messages"))]
+    await files.close()
+    server = await asyncpg.connect(empty.replace("samrad_owner@", "postgres@"))
+    traces += [row["trace"] for row in await server.fetch("select trace::text from messages")]
+    await server.close()
+    assert [json.loads(trace) for trace in traces] == [{"left_out": 3}] * 2

@@ -5,11 +5,25 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, Uuid, insert, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    insert,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from storage.database import Database
+from storage.sealing import SealedText
 from storage.tables import metadata
 from storage.tables.base import Json, Moment
 
@@ -52,12 +66,25 @@ def row_of(table: Table, tenant_id: UUID, others: Rows) -> dict[str, Any]:
     return values
 
 
+def stored(table: Table, values: dict[str, Any]) -> dict[str, Any]:
+    """Encrypted columns as plain text: as they were before they were encrypted."""
+    return {
+        name: type_coerce(value, Text) if isinstance(table.c[name].type, SealedText) else value
+        for name, value in values.items()
+    }
+
+
+def raw(table: Table) -> list[Any]:
+    """The columns as they stand in the database."""
+    return [type_coerce(c, Text) if isinstance(c.type, SealedText) else c for c in table.columns]
+
+
 async def fill(database: Database, owner_url: str | None, tenant_id: UUID) -> Rows:
     """A row in every tenant's table; by the superuser on Postgres, in the system scope on SQLite."""
     rows: Rows = {}
     for table in TABLES:
         rows[table.name] = row_of(table, tenant_id, rows)
-    statements = [(insert(table), rows[table.name]) for table in TABLES]
+    statements = [(insert(table).values(stored(table, rows[table.name])), {}) for table in TABLES]
     if owner_url is None:
         async with database.system_session(write=True) as session:
             for statement, values in statements:
@@ -85,14 +112,14 @@ async def snapshot(
         async with database.system_session() as session:
             connection = await session.connection()
             for table in tables:
-                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                rows = await connection.execute(select(*raw(table)).where(table.c.tenant_id == tenant_id))
                 found[table.name] = sorted(str(tuple(row)) for row in rows)
         return found
     engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             for table in tables:
-                rows = await connection.execute(table.select().where(table.c.tenant_id == tenant_id))
+                rows = await connection.execute(select(*raw(table)).where(table.c.tenant_id == tenant_id))
                 found[table.name] = sorted(str(tuple(row)) for row in rows)
     finally:
         await engine.dispose()

@@ -21,6 +21,7 @@ PLACES: dict[str, str] = {
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
+    "credentials": "credential",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from storage.tables.base import Json, Moment
 
-revision = '0007'
-down_revision = '0006'
+revision = '0009'
+down_revision = '0008'
 branch_labels = None
 depends_on = None
 
