@@ -21,7 +21,7 @@ PLACES: dict[str, str] = {
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
-    "credentials": "credential",
+    "credentials": "credential", "modules": "tenant",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -32,6 +32,7 @@ NAMES: dict[str, str] = {
     "session_id": "conversation", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
+    "cursor": "user",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
@@ -40,6 +41,8 @@ NOT_SERVED = {
     "group_chat_id",
     # which models a space may use is not chosen yet: all that are switched on
     "embedding_models[].id", "completion_models[].id",
+    # modules are the installation's
+    "[].id",
     # mentions of assistants in a group chat
     "tools.assistants[].id",
 }  # fmt: skip
