@@ -169,11 +169,12 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     masters = keys_of(settings)
     database = open_database(settings)
     signer = Signer(*masters.derived("audit"))
-    papers = CertificateSigner(*masters.derived("deletion-certificates"))
+
+    certificates = CertificateSigner(*masters.derived("deletion-certificates"))
 
     def renewed(masters: MasterKeys) -> None:
         signer.renew(*masters.derived("audit"))
-        papers.renew(*masters.derived("deletion-certificates"))
+        certificates.renew(*masters.derived("deletion-certificates"))
 
     ring = KeyRing(database, masters, fernet=fernet_keys(settings), renewed=renewed)
     contents = BlobStore(settings.data_dir / "files", ring)
@@ -231,7 +232,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
             directory,
             SqlEraser(database, index, signer),
             contents,
-            papers,
+            certificates,
         ),
         identity=identity,
         sign_in_alerts=SignInAlertService(uow),

@@ -77,11 +77,6 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("eneo_super_api_key", "super_api_key", "intric_super_api_key"),
         description="Key of the operator's interface /api/v1/sysadmin. Without it, that interface is closed.",
     )  # fmt: skip
-    super_duper_api_key: str | None = Field(
-        None, min_length=16,
-        validation_alias=AliasChoices("eneo_super_duper_api_key", "super_duper_api_key", "intric_super_duper_api_key"),
-        description="Key of the interface /api/v1/modules. Without it, that interface is closed.",
-    )  # fmt: skip
     tenant_credentials_enabled: bool = Field(
         False,
         description="Organisations have keys of their own at AI providers; those of the installation are nobody's then.",
@@ -98,6 +93,11 @@ class Settings(BaseSettings):
     vllm_endpoint: str | None = Field(
         None, description="OpenAI-compatible address (https://…/v1) that VLLM_API_KEY belongs to."
     )
+    super_duper_api_key: str | None = Field(
+        None, min_length=16,
+        validation_alias=AliasChoices("eneo_super_duper_api_key", "super_duper_api_key", "intric_super_duper_api_key"),
+        description="Key of the interface /api/v1/modules. Without it, that interface is closed.",
+    )  # fmt: skip
     federation_per_tenant_enabled: bool = Field(
         False, description="Organisations may have identity providers of their own."
     )

@@ -36,7 +36,7 @@ from app.api import (
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
-from app.auth.sysadmin import Door
+from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
@@ -46,6 +46,7 @@ from app.security.origins import Origins
 from app.security.prefix import UnderPrefix
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
+from domain.tenants.operator import Operator
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
@@ -134,19 +135,28 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     def csrf(request: Request) -> str:
         return callers.csrf_of(request)
 
-    door = Door(runtime.settings.super_api_key, runtime.directory)
-    enter = door.enter if runtime.settings.super_api_key else None
+    settings = runtime.settings
+
+    async def admit_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_api_key, request)
+
+    async def admit_module_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_duper_api_key, request, what="modules")
+
+    operated = settings.super_api_key is not None
     pages_app.add_middleware(PageHeaders)
     pages.register(
         runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
-        prefix=runtime.settings.path_prefix, enter=enter,
+        admit_operator=admit_operator if operated else None,
+        admit_module_operator=admit_module_operator if settings.super_duper_api_key else None,
+        prefix=runtime.settings.path_prefix,
     )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),
     )  # fmt: skip
     core.sio.eio.cors_allowed_origins = None
-    api.add_middleware(Gate, resolve=resolve)
+    api.add_middleware(Gate, resolve=resolve, operated=operated)
 
 
 @asynccontextmanager

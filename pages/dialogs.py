@@ -56,14 +56,10 @@ async def ask_name(title: str, label: str, value: str, action: str, save: Callab
     made.open()
 
 
-async def inline(work: Callable[[], Awaitable[None]], place: ui.element, *, known: bool = True) -> bool:
-    """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well.
-
-    Without `known` it is done for somebody who has yet to say who they are.
-    """
+async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool:
+    """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well."""
     try:
-        if known:
-            await visit().authenticate()
+        await visit().authenticate()
         await work()
     except ENDED as failure:
         leave(failure)

@@ -99,18 +99,6 @@ def announce_page(*, focus: bool) -> None:
     )
 
 
-def paint() -> None:
-    """Give the framework our colours."""
-    ui.colors(primary="#3b4fd8", positive="#11734a", negative="#b3261e", warning="#8a5200")
-
-
-def brand() -> None:
-    """The name of the product, which leads to the start."""
-    with ui.link(target="/").classes("brand", remove="nicegui-link"):
-        ui.element("img").props(f'src="{visit().site.prefix}/static/favicon.svg" alt=""')
-        ui.label("Samråd")
-
-
 class Shell:
     """The frame of one tab."""
 
@@ -120,7 +108,7 @@ class Shell:
 
     async def build(self, routes: dict[str, Builder]) -> None:
         """Make all parts and the page that the address asks for."""
-        paint()
+        ui.colors(primary="#3b4fd8", positive="#11734a", negative="#b3261e", warning="#8a5200")
         Shortcuts({"mod+k": "search", "mod+shift+o": "new", "/": "search"}, self._shortcut)
         self.palette = Palette()
         with ui.header() as self.header:
@@ -141,7 +129,9 @@ class Shell:
     def _header(self) -> None:
         actor = self.visit.actor
         icon_button("menu", _("Show or hide the navigation"), lambda: self.left.toggle())
-        brand()
+        with ui.link(target="/").classes("brand", remove="nicegui-link"):
+            ui.element("img").props(f'src="{self.visit.site.prefix}/static/favicon.svg" alt=""')
+            ui.label("Samråd")
         ui.label(self.visit.tenant_name).classes("chip hide-sm")
         box("grow")
         with ui.element("button").classes("find").props("type=button") as find:

@@ -54,8 +54,8 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
-    "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/storage": storage.storage,
+    "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
     "/assistants/{assistant_id}/api-keys": api_keys.of_assistant,
@@ -65,7 +65,9 @@ ROUTES: dict[str, shell.Builder] = {
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
-def register_pages(site: Site) -> None:
+def register_pages(
+    site: Site, admit_operator: sysadmin.Admit | None = None, admit_module_operator: sysadmin.Admit | None = None
+) -> None:
     """Register the pages, the static files and the look on NiceGUI."""
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
@@ -80,6 +82,8 @@ def register_pages(site: Site) -> None:
     ui.menu_item.default_props("role=menuitem")
     _teach_swedish()
     _register_public(site)
+    if admit_operator is not None:
+        sysadmin.register(site, admit_operator, admit_module_operator)
 
     async def page(request: Request, path: str = "") -> Response | None:
         if path.startswith(NOT_PAGES):
@@ -94,11 +98,6 @@ def register_pages(site: Site) -> None:
             return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
         return None
 
-    async def operators(request: Request) -> None:
-        await sysadmin.sysadmin(site, request, public.language_of(request))
-
-    if site.enter is not None:
-        ui.page(sysadmin.PATH)(operators)
     ui.page("/")(page)
     ui.page("/{path:path}")(page)
 

@@ -18,7 +18,6 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound, TenantSuspended, Unauthenticated, UserInactive
 from domain.kernel.ids import new_id
 from domain.services import Services
-from domain.tenants.operator import Operator
 from pages.i18n import _, translate
 
 log = logging.getLogger(__name__)
@@ -57,8 +56,6 @@ class Site:
     csrf_token: Callable[[Request], str]
     prefix: str = ""
     """The path under which a proxy shows the product; empty at the root of its host."""
-    enter: Callable[[str, Request], Awaitable[Operator]] | None = None
-    """Lets the operator in by the key; None where there is none."""
 
 
 class Frame(Protocol):
@@ -91,10 +88,11 @@ class Visit:
     tab_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     on_leave: list[Callable[[], None]] = field(default_factory=list)
     ended: Failure | None = None
-    way_out: str = "/sign-in"
     frame: "Frame | None" = None
     space_id: UUID | None = None
     assistant_id: UUID | None = None
+    door: str = "/sign-in"
+    """Where to go when the visit is over."""
 
     @property
     def shell(self) -> Frame:
@@ -179,12 +177,12 @@ _visits: WeakKeyDictionary[Client, Visit] = WeakKeyDictionary()
 def open_visit(site: Site, request: Request, actor: Actor) -> Visit:
     """The visit of the client that is being built."""
     made = Visit(site, context.client, request, actor, actor.language)
-    enter_visit(made)
+    enter(made)
     return made
 
 
-def enter_visit(made: Visit) -> None:
-    """Keep the visit as long as its client."""
+def enter(made: Visit) -> None:
+    """Make a visit known as that of its client."""
     _visits[made.client] = made
     made.client.on_delete(made.close)
 
@@ -206,9 +204,8 @@ def toast(text: str, kind: str = "positive") -> None:
 
 def leave(failure: Failure) -> None:
     """The visit is over: leave for the sign-in page, which says why, and follow nothing any more."""
-    here = visit()
-    context.client.open(f"{here.way_out}?reason={reason_of(failure)}")
-    here.close()
+    context.client.open(f"{visit().door}?reason={reason_of(failure)}")
+    visit().close()
 
 
 def reason_of(failure: Failure) -> str:

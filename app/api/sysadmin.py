@@ -10,7 +10,7 @@ from app.api.base import Running
 from app.api.users import PLAIN, invitation, role_keys
 from app.auth.sysadmin import Operator
 from app.bootstrap import Runtime
-from domain.kernel.errors import N_, NotFound
+from domain.kernel.errors import N_, Invalid, NotFound
 from domain.kernel.paging import MAX_LIMIT
 from domain.ports import Located
 from domain.tenants.administration import NewTenant, TenantView
@@ -125,9 +125,9 @@ async def predefined_roles(_: Operator) -> Any:
 
 
 @people.get("/users/", response_model=wire.PageOfUserInDB)
-async def all_users(running: Running, operator: Operator, limit: Limit = MAX_LIMIT, cursor: UUID | None = None) -> Any:
-    """The people of all organisations, one organisation after another; `cursor` is the last id seen."""
-    last = Located(await _tenant_of(running, cursor), cursor) if cursor else None
+async def all_users(running: Running, operator: Operator, limit: Limit = MAX_LIMIT, cursor: str | None = None) -> Any:
+    """The people of all organisations, one organisation after another."""
+    last = await _seen(running, cursor) if cursor else None
     found = await running.directory.users_after(last, limit + 1)
     shown = found[:limit]
     items: list[dict[str, Any]] = []
@@ -180,3 +180,12 @@ async def _tenant_of(running: Runtime, user_id: UUID) -> UUID:
     if found is None:
         raise NotFound(N_("The user was not found."))
     return found
+
+
+async def _seen(running: Runtime, cursor: str) -> Located:
+    """The last user of the page before."""
+    try:
+        user_id = UUID(cursor)
+    except ValueError:
+        raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor") from None
+    return Located(await _tenant_of(running, user_id), user_id)

@@ -9,13 +9,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from app.auth.caller import origin_of
 from app.bootstrap import Runtime
+from app.security.rate_limits import network_of
 from domain.identity.service import ACCOUNT_THRESHOLD, THROTTLE_BLOCK, THROTTLE_WINDOW, hash_token
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, Invalid, TooManyRequests, Unauthenticated
-from domain.ports import Directory
+from domain.kernel.errors import N_, TooManyRequests, Unauthenticated
 from domain.tenants import operator
 
 log = logging.getLogger(__name__)
@@ -24,29 +25,6 @@ log = logging.getLogger(__name__)
 def is_key(sent: str, key: str | None) -> bool:
     """Whether the right key was sent; without a key set, none is right."""
     return key is not None and hmac.compare_digest(sent.encode("utf-8", "surrogatepass"), key.encode())
-
-
-class Door:
-    """Lets the operator into the page by the key. Wrong keys are counted as wrong passwords are."""
-
-    def __init__(self, key: str | None, directory: Directory) -> None:
-        self._key, self._directory = key, directory
-
-    async def enter(self, sent: str, request: Request) -> operator.Operator:
-        """The operator; raises `Invalid`, or `TooManyRequests` after several wrong keys from an address."""
-        origin = origin_of(request)
-        counted = hash_token(f"operator:{origin.ip or ''}")
-        _, wait = await self._directory.login_attempts(counted)
-        if wait > 0:
-            raise TooManyRequests(retry_after=int(wait) + 1)
-        if not is_key(sent, self._key):
-            await self._directory.login_failed(
-                counted, window_seconds=THROTTLE_WINDOW, threshold=ACCOUNT_THRESHOLD, block_seconds=THROTTLE_BLOCK
-            )
-            log.warning("a wrong operator's key came from %s", origin.ip)
-            raise Invalid(N_("This is not the key."), field="key")
-        await self._directory.login_succeeded(counted)
-        return operator.Operator(origin)
 
 
 async def check_operator(request: Request) -> operator.Operator:
@@ -66,6 +44,28 @@ async def _proven(request: Request, key: str | None) -> operator.Operator:
         await runtime.limits.refused(request.client.host if request.client else None)
         raise Unauthenticated
     return operator.Operator(origin_of(request))
+
+
+async def admit(
+    runtime: Runtime, sent: str, key: str | None, connection: HTTPConnection, *, what: str = "operator"
+) -> operator.Operator:
+    """The operator, when a person has typed `key`. Who guesses is held back as at sign-in, by network address.
+
+    Each key, told apart by `what`, has its own count: the right one of one key begins no new count for the other.
+    """
+    origin = origin_of(connection)
+    name = hash_token(f"{what}:{network_of(origin.ip or '')}")
+    _, wait = await runtime.directory.login_attempts(name)
+    if wait > 0:
+        raise TooManyRequests(retry_after=int(wait) + 1)
+    if not is_key(sent, key):
+        log.warning("a wrong operator's key was refused, from %s", origin.ip)
+        await runtime.directory.login_failed(
+            name, window_seconds=THROTTLE_WINDOW, threshold=ACCOUNT_THRESHOLD, block_seconds=THROTTLE_BLOCK
+        )
+        raise Unauthenticated(N_("The key is wrong."))
+    await runtime.directory.login_succeeded(name)
+    return operator.Operator(origin)
 
 
 def operator_in(tenant_id: UUID, request: Request) -> Actor:

@@ -210,8 +210,9 @@ CATALOGUE: Mapping[str, Kind] = {
         "user_deactivated user_reactivated user_restored users_imported user_group_created user_group_updated "
         "user_group_deleted invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked "
         "federation_tested sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
-        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun api_key_revoked api_key_rotated "
-        "api_key_updated api_key_refused service_account_created service_account_updated service_account_deleted",
+        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun "
+        "api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
+        "service_account_updated service_account_deleted",
     ),
     **_kinds(
         Category.AI,

@@ -76,6 +76,11 @@ class ModuleService:
         log.info("module %s was added by the operator, request %s", module.name, operator.origin.request_id)
         return module
 
+    async def held(self, _: Operator, tenant_id: UUID) -> Sequence[UUID]:
+        """The ids of the modules that an organisation has."""
+        async with self._uow.read(tenant_id) as tx:
+            return [each.module_id for each in await tx.tenants.modules()]
+
     async def give(self, operator: Operator, tenant_id: UUID, module_ids: Sequence[UUID]) -> Equipped:
         """Let an organisation have these modules and no others."""
         known = {module.id: module for module in await self._catalogue.all()}

@@ -12,7 +12,7 @@ from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
 DIRECTORY_TABLES = (
-    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE,
 )  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 

@@ -37,62 +37,6 @@ def test_an_administrator_sees_what_is_stored(page: Page, installation: Installa
     assert grave(page) == []
 
 
-def test_the_operators_page_founds_suspends_and_deletes(page: Page, installation: Installation) -> None:
-    page.goto(f"{installation.url}/sysadmin")
-    ready(page)
-    assert grave(page) == []
-    page.get_by_label("The operator's key").fill("not the key of anybody")
-    page.get_by_role("button", name="Open").click()
-    expect(page.get_by_text("This is not the key.")).to_be_visible()
-    expect(page.get_by_text("Sundviks kommun")).to_have_count(0)
-    page.get_by_label("The operator's key").fill(OPERATOR_KEY)
-    page.get_by_role("button", name="Open").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Organisations")
-    page.get_by_role("button", name="New organisation").click()
-    asked = page.get_by_role("dialog")
-    asked.get_by_label("Name").fill("Åre kommun")
-    asked.get_by_label("The owner's e-mail address").fill("chef@are.se")
-    assert grave(page) == []
-    asked.get_by_role("button", name="Create").click()
-    link = page.get_by_label("One-time link").input_value()
-    assert link.startswith(f"{installation.url}/invitation?token=")
-    page.keyboard.press("Escape")
-    line = page.get_by_role("listitem").filter(has_text="are-kommun")
-    expect(line).to_contain_text("1 person")
-    line.get_by_role("button").click()
-    page.get_by_role("menuitem", name="Change the room").click()
-    page.get_by_role("dialog").get_by_label("Gigabytes").fill("3")
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
-    expect(line).to_contain_text("of 3 GB used")
-    line.get_by_role("button").click()
-    page.get_by_role("menuitem", name="Suspend").click()
-    page.get_by_role("dialog").get_by_role("button", name="Suspend").click()
-    expect(line).to_contain_text("Suspended")
-    assert grave(page) == []
-    line.get_by_role("button").click()
-    page.get_by_role("menuitem", name="Reactivate").click()
-    expect(line).to_contain_text("Active")
-    _delete(page, "Åre kommun")
-    expect(page.get_by_role("listitem").filter(has_text="Åre kommun")).to_contain_text("Signature holds")
-    expect(page.get_by_text("are-kommun")).to_have_count(0)
-    # Another tab begins without the key.
-    page.reload()
-    ready(page)
-    expect(page.get_by_label("The operator's key")).to_be_visible()
-
-
-def _delete(page: Page, name: str) -> None:
-    page.get_by_role("button", name=f"Options for {name}").click()
-    page.get_by_role("menuitem", name="Delete for good").click()
-    asked = page.get_by_role("dialog")
-    expect(asked.get_by_text("People: 1")).to_be_visible()
-    assert grave(page) == []
-    asked.get_by_role("button", name="Delete for good").click()
-    expect(asked.get_by_text("Type the name of the organisation exactly.")).to_be_visible()
-    asked.get_by_label(f"Type “{name}” to confirm").fill(name)
-    asked.get_by_role("button", name="Delete for good").click()
-
-
 def test_the_pages_of_a_suspended_organisation_end_at_once(page: Page, installation: Installation) -> None:
     operator = httpx.Client(base_url=installation.url, headers={"x-api-key": OPERATOR_KEY}, trust_env=False)
     [tenant] = operator.get("/api/v1/sysadmin/tenants/").json()["items"]
