@@ -50,6 +50,10 @@ from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
 from domain.spaces.service import SpaceService
+from domain.tenants.administration import TenantService
+from domain.tenants.deletion import CertificateSigner, DeletionService
+from domain.tenants.modules import ModuleService
+from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
@@ -58,7 +62,9 @@ from domain.users.service import UserService
 from storage import migrate
 from storage.blobs import BlobStore
 from storage.database import Database
+from storage.deletion import SqlEraser
 from storage.directory import SqlDirectory
+from storage.repositories.tenants import SqlModuleCatalogue
 from storage.search.analysis import analyse
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
@@ -164,8 +170,11 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     database = open_database(settings)
     signer = Signer(*masters.derived("audit"))
 
+    certificates = CertificateSigner(*masters.derived("deletion-certificates"))
+
     def renewed(masters: MasterKeys) -> None:
         signer.renew(*masters.derived("audit"))
+        certificates.renew(*masters.derived("deletion-certificates"))
 
     ring = KeyRing(database, masters, fernet=fernet_keys(settings), renewed=renewed)
     contents = BlobStore(settings.data_dir / "files", ring)
@@ -215,6 +224,16 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     watch = OidcWatch(directory)
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
+        tenants=TenantService(uow, directory, users),
+        organisation=OrganisationService(uow),
+        modules=ModuleService(uow, SqlModuleCatalogue(database)),
+        deletion=DeletionService(
+            uow,
+            directory,
+            SqlEraser(database, index, signer),
+            contents,
+            certificates,
+        ),
         identity=identity,
         sign_in_alerts=SignInAlertService(uow),
         allowed_origins=AllowedOriginService(uow, origins_everywhere(settings)),
@@ -330,6 +349,16 @@ async def sweep_runs(runtime: Runtime) -> None:
         except Exception as error:
             log.warning("interrupted answers are not closed: %s", error)
         await asyncio.sleep(5)
+
+
+async def delete_tenants(runtime: Runtime) -> None:
+    """Go on, for ever, with deleting the organisations that the operator has marked."""
+    while True:
+        try:
+            await runtime.services.deletion.carry_on()
+        except Exception as error:
+            log.warning("an organisation is not deleted: %s", error)
+        await asyncio.sleep(1)
 
 
 async def retain_audit(runtime: Runtime) -> None:

@@ -1,10 +1,11 @@
-"""The commands: serve, worker, setup, audit, keys, migrate, prepare, doctor, settings."""
+"""The commands: serve, worker, setup, tenants, audit, keys, migrate, prepare, doctor, settings."""
 
 import argparse
 import asyncio
 import logging
 import sys
 from getpass import getpass
+from typing import Any
 
 from app import __version__
 from app.config import Settings, SettingsError, documentation, load
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--base-url", help="address of the provider")
     setup.add_argument("--key", help="key of the provider")
     setup.add_argument("--model", help="model of the provider; becomes the default")
+    _describe_tenants(commands)
     audit = commands.add_parser("audit", help="check the audit log, or remove what is older than it is kept")
     audit.add_argument("what", choices=["verify", "retain"])
     audit.add_argument("--tenant", metavar="SLUG", help="one organisation instead of all")
@@ -41,6 +43,24 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", help="say what is wrong and how to mend it")
     commands.add_parser("settings", help="print docs/settings.md")
     return top
+
+
+def _describe_tenants(commands: Any) -> None:
+    tenants = commands.add_parser("tenants", help="list, create, suspend, reactivate or delete organisations")
+    what = tenants.add_subparsers(dest="what", required=True)
+    what.add_parser("list", help="all organisations with their state and what they use")
+    create = what.add_parser("create", help="a new organisation")
+    create.add_argument("name")
+    create.add_argument("--owner", metavar="EMAIL", help="invite this person as the owner; the link is printed once")
+    create.add_argument("--language", default="sv", choices=["sv", "en"])
+    create.add_argument("--quota", type=int, metavar="BYTES", help="room for documents")
+    for word, text in (("suspend", "stop its people from working"), ("reactivate", "let them work again")):
+        what.add_parser(word, help=text).add_argument("slug")
+    delete = what.add_parser("delete", help="delete it for good; without --yes only say what would be deleted")
+    delete.add_argument("slug")
+    delete.add_argument("--yes", action="store_true", help="really delete it")
+    certificate = what.add_parser("certificate", help="print certificates of deletion as JSON, checked")
+    certificate.add_argument("slug", nargs="?", help="those of one organisation instead of all")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,6 +116,10 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 sys.stdout.write("The database is at the present schema.\n")
             case "setup":
                 return await _setup(chosen, settings)
+            case "tenants":
+                from app.operating import tenants
+
+                return await tenants(chosen, settings)
             case "audit":
                 return await _audit(chosen, settings)
             case "keys":

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     )
     max_in_question: int = Field(10, ge=0, description="Files that can be attached to one question.")
     super_api_key: str | None = Field(
-        None, min_length=16, validation_alias=AliasChoices("eneo_super_api_key", "super_api_key"),
+        None, min_length=16,
+        validation_alias=AliasChoices("eneo_super_api_key", "super_api_key", "intric_super_api_key"),
         description="Key of the operator's interface /api/v1/sysadmin. Without it, that interface is closed.",
     )  # fmt: skip
     tenant_credentials_enabled: bool = Field(
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
     vllm_endpoint: str | None = Field(
         None, description="OpenAI-compatible address (https://…/v1) that VLLM_API_KEY belongs to."
     )
+    super_duper_api_key: str | None = Field(
+        None, min_length=16,
+        validation_alias=AliasChoices("eneo_super_duper_api_key", "super_duper_api_key", "intric_super_duper_api_key"),
+        description="Key of the interface /api/v1/modules. Without it, that interface is closed.",
+    )  # fmt: skip
     federation_per_tenant_enabled: bool = Field(
         False, description="Organisations may have identity providers of their own."
     )
@@ -197,6 +203,12 @@ class Settings(BaseSettings):
                         f"{entry} is not a network; give host, host:port or a network like 10.0.0.0/8"
                     ) from None
         return value
+
+    @model_validator(mode="after")
+    def _two_keys(self) -> Self:
+        if self.super_api_key and self.super_api_key == self.super_duper_api_key:
+            raise ValueError("SUPER_API_KEY and SUPER_DUPER_API_KEY must be different keys")
+        return self
 
     @model_validator(mode="after")
     def _whole_provider(self) -> Self:

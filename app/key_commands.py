@@ -42,6 +42,7 @@ def _unsigned(known: list[KeysOf]) -> bool:
 
 async def _rotate(runtime: Runtime, data: bool) -> int:
     whole = await runtime.rotation.run(data=data, say=_say)
+    await runtime.services.deletion.sign_anew()
     sys.stdout.write("Done.\n" if whole else "Done, but for the values named above.\n")
     return 0 if whole else 1
 

@@ -23,18 +23,22 @@ from app.api import (
     jobs,
     knowledge,
     models,
+    modules,
     roles,
     security,
     service_accounts,
     session,
     spaces,
+    storage,
+    sysadmin,
     user_groups,
     users,
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
+from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, forget_deleted, retain_audit, sweep_runs
+from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
 from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -42,6 +46,7 @@ from app.security.origins import Origins
 from app.security.prefix import UnderPrefix
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
+from domain.tenants.operator import Operator
 
 log = logging.getLogger(__name__)
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
@@ -57,6 +62,7 @@ ROUTERS = (
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
     credentials.admin, credentials.operator,
     security.origins, security.alerts, security.operator,
+    sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
 )  # fmt: skip
 
@@ -129,9 +135,20 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
     def csrf(request: Request) -> str:
         return callers.csrf_of(request)
 
+    settings = runtime.settings
+
+    async def admit_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_api_key, request)
+
+    async def admit_module_operator(sent: str, request: Request) -> Operator:
+        return await admit(runtime, sent, settings.super_duper_api_key, request, what="modules")
+
+    operated = settings.super_api_key is not None
     pages_app.add_middleware(PageHeaders)
     pages.register(
         runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
+        admit_operator=admit_operator if operated else None,
+        admit_module_operator=admit_module_operator if settings.super_duper_api_key else None,
         prefix=runtime.settings.path_prefix,
     )  # fmt: skip
     ui.run_with(
@@ -139,7 +156,7 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         storage_secret=runtime.token_key.hex(),
     )  # fmt: skip
     core.sio.eio.cors_allowed_origins = None
-    api.add_middleware(Gate, resolve=resolve)
+    api.add_middleware(Gate, resolve=resolve, operated=operated)
 
 
 @asynccontextmanager
@@ -156,6 +173,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
+        asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
     ]
     try:

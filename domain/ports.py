@@ -1,6 +1,6 @@
 """What the domain asks of the outside world. `app` and `storage` provide it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +11,10 @@ from uuid import UUID
 
 from domain.federation.entities import Connection, Proof, ProviderMetadata
 from domain.kernel.actor import Actor
+from domain.kernel.paging import Page
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from domain.tenants.entities import Tenant, TenantQuery, TenantUse
 
 
 class Passwords(Protocol):
@@ -114,6 +116,9 @@ class Contents(Protocol):
 
     async def delete(self, tenant_id: UUID, name: str) -> None:
         """Remove the content; nothing happens when it is gone already."""
+
+    async def erase(self, tenant_id: UUID) -> int:
+        """Remove everything of an organisation; how many contents there were."""
 
 
 class Parser(Protocol):
@@ -265,7 +270,7 @@ class Located:
 
 
 class Directory(Protocol):
-    """The few look-ups that cross tenants. They give ids only."""
+    """The few look-ups that cross tenants. They give ids only, but for what the operator is shown of organisations."""
 
     async def has_tenants(self) -> bool:
         """Whether the installation is set up."""
@@ -281,6 +286,27 @@ class Directory(Protocol):
 
     async def find_tenant(self, word: str) -> UUID | None:
         """The organisation with this slug or e-mail domain; None when there is none, or more than one."""
+
+    async def deleting(self) -> Sequence[UUID]:
+        """The organisations whose deletion has begun."""
+
+    async def tenant_named(self, name: str) -> UUID | None:
+        """The organisation with this name, whatever its case."""
+
+    async def slugs(self, beginning: str) -> Sequence[str]:
+        """The slugs in use that begin so."""
+
+    async def tenants(self, query: TenantQuery, *, limit: int, cursor: str | None = None) -> Page[Tenant]:
+        """Organisations in order of name, for the operator."""
+
+    async def tenant_use(self, tenant_ids: Sequence[UUID]) -> Mapping[UUID, TenantUse]:
+        """What each of these organisations uses."""
+
+    async def user_tenant(self, user_id: UUID) -> UUID | None:
+        """The organisation of a user, for the operator."""
+
+    async def users_after(self, last: "Located | None", limit: int) -> "Sequence[Located]":
+        """Accounts that are not deleted, organisation by organisation, for the operator."""
 
     async def tenant_names(self) -> Sequence[TenantName]:
         """The active organisations by name, for installations that show them to everybody."""

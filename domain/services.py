@@ -22,6 +22,10 @@ from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.spaces.service import SpaceService
+from domain.tenants.administration import TenantService
+from domain.tenants.deletion import DeletionService
+from domain.tenants.modules import ModuleService
+from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
 from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
@@ -34,6 +38,10 @@ class Services:
     """The running services of one process."""
 
     setup: SetupService
+    tenants: TenantService
+    deletion: DeletionService
+    organisation: OrganisationService
+    modules: ModuleService
     identity: IdentityService
     sign_in_alerts: SignInAlertService
     allowed_origins: AllowedOriginService

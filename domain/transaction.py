@@ -23,6 +23,7 @@ from domain.models.repository import ModelRepository
 from domain.roles.repository import RoleRepository
 from domain.secrets.repository import SecretRepository
 from domain.spaces.repository import SpaceRepository
+from domain.tenants.repository import TenantRepository
 from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
 
@@ -47,6 +48,10 @@ class Transaction(Protocol):
     @property
     def user_groups(self) -> UserGroupRepository:
         """The repository of user groups."""
+
+    @property
+    def tenants(self) -> TenantRepository:
+        """The repository of the organisation itself."""
 
     @property
     def sign_ins(self) -> SignInRepository:

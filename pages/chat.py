@@ -12,7 +12,7 @@ from domain.conversations.entities import AnswerState, Conversation, Message
 from domain.conversations.service import Asked, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
-from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from domain.kernel.errors import Failure
 from domain.knowledge.parsing import SUPPORTED
 from pages.components.base import box, heading, icon, icon_button, note
 from pages.components.composer import Composer
@@ -21,7 +21,7 @@ from pages.i18n import _
 from pages.names import assistant_name, model_name, space_name
 from pages.navigation import conversation_menu
 from pages.turns import ending, source_cards, sources_part, turn
-from pages.visit import News, act, go_to_sign_in, guarded, identifier, reason_of, sentence, toast, unexpected, visit
+from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, toast, unexpected, visit
 
 BATCH_SECONDS = 0.05
 PAGE = 30
@@ -164,8 +164,8 @@ class Chat:
                 [identifier(str(i)) for i in data.get("files", ())],
             )
             asked = await self.visit.services.conversations.ask(self.visit.actor, question)
-        except (Unauthenticated, UserInactive) as failure:
-            go_to_sign_in(reason_of(failure))
+        except ENDED as failure:
+            leave(failure)
         except Failure as failure:
             self.composer.give_back()
             toast(sentence(failure), "negative")

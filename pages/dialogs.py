@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.context import context
 
-from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from domain.kernel.errors import Failure
 from pages.components.base import box, button, danger_button, field, heading, note, paragraph, quiet_button
 from pages.i18n import _
-from pages.visit import go_to_sign_in, noted, reason_of, sentence, unexpected, visit
+from pages.visit import ENDED, leave, noted, sentence, unexpected, visit
 
 
 def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
@@ -61,8 +61,8 @@ async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool
     try:
         await visit().authenticate()
         await work()
-    except (Unauthenticated, UserInactive) as failure:
-        go_to_sign_in(reason_of(failure))
+    except ENDED as failure:
+        leave(failure)
         return False
     except Failure as failure:
         await noted(failure)

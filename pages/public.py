@@ -20,6 +20,7 @@ from pages.i18n import LANGUAGES, preferred, translate
 REASONS = {
     "out": ("ok", N_("You are signed out.")),
     "ended": ("warn", N_("Your session has ended. Sign in to continue.")),
+    "suspended": ("bad", N_("This organisation is suspended.")),
     "inactive": ("bad", N_("This account is deactivated. Ask your administrator.")),
 }
 LANGUAGE_COOKIE = "samrad_language"

@@ -11,7 +11,7 @@ from nicegui.page_arguments import RouteMatch
 from starlette.requests import Request
 
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Failure, Unauthenticated, UserInactive
+from domain.kernel.errors import Failure, Unauthenticated
 from pages.components.base import box, empty_state, heading, icon, icon_button, quiet_button
 from pages.components.shortcuts import Shortcuts
 from pages.components.sources import Sources
@@ -21,14 +21,14 @@ from pages.jobs import JobsButton
 from pages.navigation import Navigation
 from pages.palette import Palette
 from pages.visit import (
+    ENDED,
     News,
     Site,
     Visit,
     act,
-    go_to_sign_in,
+    leave,
     noted,
     open_visit,
-    reason_of,
     sentence,
     unexpected,
     visit,
@@ -52,8 +52,8 @@ def sub_page(builder: Builder) -> Builder:
         try:
             await here.authenticate()
             await builder(*args, **kwargs)
-        except (Unauthenticated, UserInactive) as failure:
-            go_to_sign_in(reason_of(failure))
+        except ENDED as failure:
+            leave(failure)
             return
         except Failure as failure:
             await noted(failure)
@@ -257,7 +257,7 @@ class Shell:
 
     async def _news(self, news: News) -> None:
         match news.kind:
-            case "signed_out":
+            case "signed_out" | "suspended" | "deleting":
                 await self.visit.authenticate()
             case "permissions_changed":
                 await self.visit.authenticate()

@@ -22,10 +22,11 @@ from pages import (
     shell,
     spaces,
     start,
+    sysadmin,
     welcome,
 )
 from pages.admin import api_keys as admin_api_keys
-from pages.admin import audit, models, roles, security, sign_in, user_groups, users
+from pages.admin import audit, models, roles, security, sign_in, storage, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -53,6 +54,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
+    "/admin/storage": storage.storage,
     "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/audit": audit.log,
     "/admin/audit/settings": audit.settings,
@@ -63,7 +65,9 @@ ROUTES: dict[str, shell.Builder] = {
 NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
 
 
-def register_pages(site: Site) -> None:
+def register_pages(
+    site: Site, admit_operator: sysadmin.Admit | None = None, admit_module_operator: sysadmin.Admit | None = None
+) -> None:
     """Register the pages, the static files and the look on NiceGUI."""
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
     version = int((STATIC / "theme.css").stat().st_mtime)
@@ -78,6 +82,8 @@ def register_pages(site: Site) -> None:
     ui.menu_item.default_props("role=menuitem")
     _teach_swedish()
     _register_public(site)
+    if admit_operator is not None:
+        sysadmin.register(site, admit_operator, admit_module_operator)
 
     async def page(request: Request, path: str = "") -> Response | None:
         if path.startswith(NOT_PAGES):

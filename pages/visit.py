@@ -15,13 +15,15 @@ from nicegui.context import context
 from starlette.requests import Request
 
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, Failure, NotFound, Unauthenticated, UserInactive
+from domain.kernel.errors import N_, Failure, NotFound, TenantSuspended, Unauthenticated, UserInactive
 from domain.kernel.ids import new_id
 from domain.services import Services
 from pages.i18n import _, translate
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
+ENDED = (Unauthenticated, UserInactive, TenantSuspended)
+"""After these nothing of the page is usable any more."""
 UNEXPECTED = N_("Something went wrong. Try again; if it happens again, report the id {id}.")
 
 
@@ -79,15 +81,18 @@ class Visit:
     site: Site
     client: Client
     request: Request
-    actor: Actor
+    _actor: Actor
     language: str
     tenant_name: str = ""
     page_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     tab_tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     on_leave: list[Callable[[], None]] = field(default_factory=list)
+    ended: Failure | None = None
     frame: "Frame | None" = None
     space_id: UUID | None = None
     assistant_id: UUID | None = None
+    door: str = "/sign-in"
+    """Where to go when the visit is over."""
 
     @property
     def shell(self) -> Frame:
@@ -110,12 +115,24 @@ class Visit:
         """The address of this site, as the browser has it."""
         return f"{self.request.url.scheme}://{self.request.url.netloc}{self.site.prefix}"
 
+    @property
+    def actor(self) -> Actor:
+        """Who is here, as of the last time that was asked; raises what ended the visit."""
+        if self.ended is not None:
+            raise self.ended
+        return self._actor
+
     async def authenticate(self) -> Actor:
-        """The actor as of now; raises when the session has ended or the user was stopped."""
-        actor = await self.site.resolve_actor(self.request)
-        if actor is None:
-            raise Unauthenticated
-        self.actor = actor
+        """The actor as of now; raises when the session has ended, the user was stopped or the organisation suspended."""
+        try:
+            actor = await self.site.resolve_actor(self.request)
+            if actor is None:
+                raise Unauthenticated
+        except ENDED as failure:
+            # A browser that does not leave the page gets nothing more out of it.
+            self.ended = failure
+            raise
+        self._actor = actor
         return actor
 
     def listen(self, topic: str, handler: Callable[[News], Awaitable[None]], *, tab: bool = False) -> None:
@@ -159,11 +176,15 @@ _visits: WeakKeyDictionary[Client, Visit] = WeakKeyDictionary()
 
 def open_visit(site: Site, request: Request, actor: Actor) -> Visit:
     """The visit of the client that is being built."""
-    client = context.client
-    made = Visit(site, client, request, actor, actor.language)
-    _visits[client] = made
-    client.on_delete(made.close)
+    made = Visit(site, context.client, request, actor, actor.language)
+    enter(made)
     return made
+
+
+def enter(made: Visit) -> None:
+    """Make a visit known as that of its client."""
+    _visits[made.client] = made
+    made.client.on_delete(made.close)
 
 
 def visit() -> Visit:
@@ -181,14 +202,16 @@ def toast(text: str, kind: str = "positive") -> None:
     ui.notify(text, type=kind, position="bottom-left", timeout=6000 if kind == "negative" else 3500)  # type: ignore[arg-type]
 
 
-def go_to_sign_in(reason: str) -> None:
-    """Leave for the sign-in page, which says why."""
-    context.client.open(f"/sign-in?reason={reason}")
+def leave(failure: Failure) -> None:
+    """The visit is over: leave for the sign-in page, which says why, and follow nothing any more."""
+    context.client.open(f"{visit().door}?reason={reason_of(failure)}")
+    visit().close()
 
 
 def reason_of(failure: Failure) -> str:
     """How the sign-in page explains the failure."""
-    return "inactive" if isinstance(failure, UserInactive) else "ended"
+    reasons: dict[type[Failure], str] = {UserInactive: "inactive", TenantSuspended: "suspended"}
+    return reasons.get(type(failure), "ended")
 
 
 def guarded(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
@@ -202,8 +225,8 @@ def guarded(handler: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None
         with context.client.content:
             try:
                 await handler(*args, **kwargs)
-            except (Unauthenticated, UserInactive) as failure:
-                go_to_sign_in(reason_of(failure))
+            except ENDED as failure:
+                leave(failure)
             except Failure as failure:
                 await noted(failure)
                 toast(sentence(failure), "negative")

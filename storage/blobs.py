@@ -215,3 +215,16 @@ class BlobStore:
     async def delete(self, tenant_id: UUID, name: str) -> None:
         """Remove the content; nothing happens when it is gone already."""
         self._path(tenant_id, name).unlink(missing_ok=True)
+
+    async def erase(self, tenant_id: UUID) -> int:
+        """Remove everything of an organisation; how many contents there were."""
+        folder = self._root / tenant_id.hex
+
+        def remove() -> int:
+            if not folder.exists():
+                return 0
+            number = sum(1 for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+            return number
+
+        return await asyncio.to_thread(remove)

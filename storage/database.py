@@ -61,6 +61,14 @@ class Database:
         async with maker(info={TENANT: SYSTEM}) as session:
             yield session
 
+    async def settle(self) -> None:
+        """On SQLite, bring what was written into the file and empty the log beside it, as far as readers let it."""
+        if self.dialect == "sqlite":
+            async with self.writer.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
+                await driver.execute_fetchall("pragma wal_checkpoint(truncate)")
+
     async def close(self) -> None:
         """Close all connections."""
         await self.writer.dispose()

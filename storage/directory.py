@@ -1,30 +1,35 @@
-"""The few look-ups that cross tenants. They answer with ids only.
+"""The few look-ups that cross tenants. They answer with ids only, but for what the operator is shown of organisations.
 
 On Postgres each is a SECURITY DEFINER function (see `storage.migrations.ddl`), since the program's role sees one tenant
 at a time; on SQLite it is a statement in the explicit system scope.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import and_, delete, func, insert, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from domain.allowed_origins.entities import AllowedOrigin
 from domain.api_keys.entities import ApiKey
 from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
+from domain.kernel.paging import Page
+from domain.knowledge.entities import DocumentVersion
 from domain.ports import Located, LoginMatch, TenantName
-from domain.tenants.entities import Tenant, TenantState
+from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
 from domain.users.entities import User, UserKind
 from storage.database import Database
+from storage.repositories.paging import decode, encode, escape_like, identifier
 from storage.tables.allowed_origins import allowed_origins
 from storage.tables.api_keys import api_keys
 from storage.tables.conversations import messages
 from storage.tables.identity import login_throttles, switches
 from storage.tables.jobs import jobs
+from storage.tables.knowledge import document_versions
 from storage.tables.tenants import tenants
 from storage.tables.users import users
 
@@ -99,6 +104,100 @@ class SqlDirectory:
             wanted = select(allowed_origins.c.id).select_from(AllowedOrigin).where(allowed_origins.c.url == origin)
             return await session.scalar(wanted.limit(1)) is not None
 
+    async def deleting(self) -> Sequence[UUID]:
+        """The organisations whose deletion has begun."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                return (await session.scalars(text("select id from app.deleting() as id"))).all()
+            wanted = tenants.c.state == TenantState.DELETING
+            return (await session.scalars(select(tenants.c.id).select_from(Tenant).where(wanted))).all()
+
+    async def tenant_named(self, name: str) -> UUID | None:
+        """The organisation with this name, whatever its case."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select id from app.tenant_named(:word) as id").bindparams(word=name)
+                return (await session.scalars(statement)).first()
+            same = func.lower(tenants.c.name) == name.lower()
+            return (await session.scalars(select(tenants.c.id).select_from(Tenant).where(same))).first()
+
+    async def slugs(self, beginning: str) -> Sequence[str]:
+        """The slugs in use that begin so."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select slug from app.slugs(:beginning) as slug").bindparams(beginning=beginning)
+                return (await session.scalars(statement)).all()
+            begin = tenants.c.slug.startswith(beginning, autoescape=True)
+            return (await session.scalars(select(tenants.c.slug).select_from(Tenant).where(begin))).all()
+
+    async def tenants(self, query: TenantQuery, *, limit: int, cursor: str | None = None) -> Page[Tenant]:
+        """Organisations in order of name, for the operator."""
+        pattern, domain = f"%{escape_like(query.search.strip().lower())}%", query.domain.strip().lower()
+        found = self._tenants_like(pattern, domain)
+        name, after = func.lower(found.name), decode(cursor, 2)
+        statement = select(found, name).order_by(name, found.id).limit(limit + 1)
+        if after is not None:
+            last = identifier(after[1])
+            statement = statement.where(or_(name > after[0], and_(name == after[0], found.id > last)))
+        async with self._database.system_session() as session:
+            total = await session.scalar(select(func.count()).select_from(found))
+            rows = (await session.execute(statement)).all()
+        shown = rows[:limit]
+        more = encode(shown[-1][1], shown[-1][0].id) if len(rows) > limit else None
+        return Page([row[0] for row in shown], more, total)
+
+    def _tenants_like(self, pattern: str, domain: str) -> Any:
+        """The organisations with this in their name, domain or slug, to select from."""
+        if self._postgres:
+            matching = text("select * from app.tenants_like(:pattern, :domain)").bindparams(
+                pattern=pattern, domain=domain
+            )
+            return aliased(Tenant, matching.columns(*tenants.columns).subquery("found"))
+        words = (func.lower(tenants.c.name), func.lower(tenants.c.display_name), func.lower(tenants.c.domain))
+        wanted = [or_(*(word.like(pattern, escape="\\") for word in (*words, tenants.c.slug)))]
+        if domain:
+            wanted.append(func.lower(tenants.c.domain) == domain)
+        return aliased(Tenant, select(Tenant).where(*wanted).subquery("found"))
+
+    async def tenant_use(self, tenant_ids: Sequence[UUID]) -> Mapping[UUID, TenantUse]:
+        """What each of these organisations uses."""
+        ids = list(tenant_ids)
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select tenant_id, bytes, people from app.tenant_use(:ids)").bindparams(ids=ids)
+                return {row[0]: TenantUse(row[1], row[2]) for row in await session.execute(statement)}
+            size, versions = func.sum(document_versions.c.size), document_versions.c.tenant_id
+            sums = select(versions, size).select_from(DocumentVersion).where(versions.in_(ids)).group_by(versions)
+            living = (users.c.tenant_id.in_(ids), users.c.deleted_at.is_(None))
+            heads = select(users.c.tenant_id, func.count()).select_from(User).where(*living).group_by(users.c.tenant_id)
+            stored: dict[UUID, int] = dict((await session.execute(sums)).all())
+            people: dict[UUID, int] = dict((await session.execute(heads)).all())
+        return {each: TenantUse(stored.get(each, 0), people.get(each, 0)) for each in ids}
+
+    async def user_tenant(self, user_id: UUID) -> UUID | None:
+        """The organisation of a user, for the operator."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select id from app.user_tenant(:wanted) as id").bindparams(wanted=user_id)
+                return (await session.scalars(statement)).first()
+            query = select(users.c.tenant_id).select_from(User).where(users.c.id == user_id)
+            return (await session.scalars(query)).first()
+
+    async def users_after(self, last: Located | None, limit: int) -> Sequence[Located]:
+        """Accounts that are not deleted, organisation by organisation, for the operator."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                call = "select tenant_id, id from app.users_after(cast(:tenant as uuid), cast(:last as uuid), :most)"
+                values = {"tenant": last.tenant_id if last else None, "last": last.id if last else None, "most": limit}
+                rows = await session.execute(text(call), values)
+            else:
+                query = select(users.c.tenant_id, users.c.id).select_from(User).where(users.c.deleted_at.is_(None))
+                if last is not None:
+                    further = and_(users.c.tenant_id == last.tenant_id, users.c.id > last.id)
+                    query = query.where(or_(users.c.tenant_id > last.tenant_id, further))
+                rows = await session.execute(query.order_by(users.c.tenant_id, users.c.id).limit(limit))
+            return [Located(row[0], row[1]) for row in rows]
+
     async def tenant_names(self) -> Sequence[TenantName]:
         """The active organisations by name: the one look-up that gives more than ids, where the operator wants it."""
         async with self._database.system_session() as session:
@@ -127,7 +226,10 @@ class SqlDirectory:
             await session.commit()
 
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
-        """Queued jobs that may run now: the first of each tenant, then the second of each, and so on."""
+        """Queued jobs that may run now: the first of each tenant, then the second of each, and so on.
+
+        Those of organisations that are not active wait.
+        """
         async with self._database.system_session() as session:
             if self._postgres:
                 statement = text("select tenant_id, id from app.due_jobs(:lane, :most)").bindparams(
@@ -138,7 +240,9 @@ class SqlDirectory:
             waiting = (
                 select(jobs.c.tenant_id, jobs.c.id, turn)
                 .select_from(Job)
+                .join(Tenant, tenants.c.id == jobs.c.tenant_id)
                 .where(
+                    tenants.c.state == TenantState.ACTIVE,
                     jobs.c.state == JobState.QUEUED,
                     jobs.c.lane == lane,
                     (jobs.c.run_after.is_(None)) | (jobs.c.run_after <= now()),

@@ -37,6 +37,7 @@ from storage.repositories.models import ModelRepository
 from storage.repositories.roles import RoleRepository
 from storage.repositories.secrets import SecretRepository
 from storage.repositories.spaces import SpaceRepository
+from storage.repositories.tenants import TenantRepository
 from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.sealing import TenantKeys
@@ -78,6 +79,7 @@ class SqlTransaction:
         self.api_keys = ApiKeyRepository(session)
         self.roles = RoleRepository(session)
         self.user_groups = UserGroupRepository(session, tenant_id)
+        self.tenants = TenantRepository(session)
         self.sign_ins = SignInRepository(session)
         self.federation = FederationRepository(session)
         self.allowed_origins = AllowedOriginRepository(session)

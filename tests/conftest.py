@@ -11,11 +11,10 @@ import pytest
 from app.bootstrap import Runtime, build
 from app.config import Settings
 from domain.kernel.actor import Actor
-from domain.kernel.ids import new_id
-from domain.models.service import add_builtin
-from domain.tenants.entities import Tenant
+from domain.tenants.administration import NewTenant
+from domain.tenants.operator import Operator
 from domain.tenants.service import Setup
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole
 from storage import migrate
 from storage.database import Database
 from tests.support.identity_provider import IdentityProvider
@@ -27,6 +26,7 @@ from tests.support.valkey import Valkey
 pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation"]
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
+OPERATOR_KEY = "operator-key-of-the-tests"
 BOTH = ("sqlite", "postgres")
 UNLIMITED = tuple(f"rate_limit_{what}" for what in ("requests", "uploads", "questions", "strangers", "refusals"))
 
@@ -164,7 +164,8 @@ def valkey(shared_valkey: Valkey) -> Valkey:
 @pytest.fixture
 async def runtime(place: Place, shared_valkey: Valkey) -> AsyncIterator[Runtime]:
     """All services over an empty installation."""
-    running = await build(place.settings(redis_url=shared_valkey.url, outbound_allow="127.0.0.0/8"))
+    more = {"redis_url": shared_valkey.url, "outbound_allow": "127.0.0.0/8", "super_api_key": OPERATOR_KEY}
+    running = await build(place.settings(**more))
     yield running
     await running.close()
 
@@ -178,15 +179,17 @@ async def owner(runtime: Runtime) -> Actor:
 @pytest.fixture
 async def other(runtime: Runtime) -> Actor:
     """The owner of another organisation on the same installation."""
-    tenant_id = new_id()
-    hashed = await runtime.services.identity._passwords.hash(PASSWORD)
-    user = User(tenant_id=tenant_id, email="spion@example.org", password_hash=hashed)
-    async with runtime.services.spaces._uow.begin(tenant_id) as tx:
-        await tx.add(Tenant(tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen"))
-        await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
-        await add_builtin(tx, tenant_id)
+    return await found(runtime, "Grannkommunen", "spion@example.org")
+
+
+async def found(runtime: Runtime, name: str, email: str, **more: object) -> Actor:
+    """One more organisation, as the operator founds it, and its owner."""
+    operator = Operator()
+    made = await runtime.services.tenants.create(operator, NewTenant(name, **more))  # type: ignore[arg-type]
+    actor = operator.within(made.tenant.id)
+    view = await runtime.services.users.add(actor, email, PASSWORD, role=PredefinedRole.OWNER)
     permissions = ROLE_PERMISSIONS[PredefinedRole.OWNER]
-    return Actor(tenant_id=tenant_id, user_id=user.id, permissions=permissions, email=user.email)
+    return Actor(tenant_id=made.tenant.id, user_id=view.user.id, permissions=permissions, email=email)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
 from domain.spaces.service import GroupView, MemberView, SpaceAccess, SpaceView
+from domain.tenants.entities import Tenant
 from domain.user_groups.service import UserGroupView
 from domain.users.entities import User, UserState
 from domain.users.service import UserView
@@ -96,6 +97,21 @@ def user_admin(view: UserView) -> dict[str, Any]:
         "permissions": [{"name": p, "roles": [r.name for r in roles]} for p, roles in view.explained.items()],
         **memberships(view),
     }
+
+
+TENANT_FIELDS = (
+    "name", "display_name", "quota_limit", "domain", "provisioning", "state", "security_enabled", "privacy_policy"
+)  # fmt: skip
+
+
+def tenant_public(found: Tenant) -> dict[str, Any]:
+    """An organisation as its people see it."""
+    return {**{name: getattr(found, name) for name in TENANT_FIELDS}, "zitadel_org_id": found.external_id}
+
+
+def tenant(found: Tenant) -> dict[str, Any]:
+    """An organisation as the operator sees it. Its keys and its identity provider are read at routes of their own."""
+    return {**moments(found), **tenant_public(found), "slug": found.slug, "language": found.language}
 
 
 def user_group(view: UserGroupView) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Signing in by API, one's own account, colleagues, the organisation; administering people."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from app.auth.caller import origin_of
 from app.bootstrap import Runtime
 from domain.identity.links import IssuedLink
 from domain.kernel.errors import N_, Invalid
+from domain.roles.entities import HeldRole
 from domain.users.bulk import BulkDeed
 from domain.users.entities import PredefinedRole, UserState
 from domain.users.repository import SortKey, UserQuery
@@ -27,6 +29,8 @@ STATES: dict[str | None, tuple[UserState, ...]] = {
     "invited": (UserState.INVITED,),
 }
 LIST_LIMIT = 200
+PLAIN = ("email", "username", "password", "quota_limit", "state")
+"""What is changed in a user as it is sent."""
 
 
 @router.post("/login/token/", response_model=wire.AccessToken)
@@ -54,11 +58,7 @@ async def me(actor: Caller, use: Use) -> Any:
 @router.get("/tenant/", response_model=wire.TenantPublic)
 async def tenant(actor: Caller, use: Use) -> Any:
     """One's organisation."""
-    found = await use.users.tenant(actor)
-    fields = (
-        "name", "display_name", "quota_limit", "domain", "provisioning", "state", "security_enabled", "privacy_policy"
-    )  # fmt: skip
-    return {**{name: getattr(found, name) for name in fields}, "zitadel_org_id": None}
+    return present.tenant_public(await use.users.tenant(actor))
 
 
 @router.get("/", response_model=wire.CursorPageOfUserSparse)
@@ -90,15 +90,19 @@ def public_url(request: Request, running: Runtime, path: str) -> str:
     return (running.settings.public_origin or str(request.base_url)).rstrip("/") + path
 
 
+def invitation(request: Request, running: Runtime, link: IssuedLink | None) -> dict[str, Any]:
+    """The one-time link that was just made, if any, as part of an answer."""
+    if link is None:
+        return {}
+    url = public_url(request, running, link.path)
+    return {
+        "invitation": {"url": url, "expires_at": link.expires_at, "purpose": link.purpose, "mailed": link.mailed}
+    }  # fmt: skip
+
+
 def with_link(request: Request, running: Runtime, view: UserView, link: IssuedLink | None) -> dict[str, Any]:
     """A user with the one-time link that was just made."""
-    shown = present.user_admin(view)
-    if link is not None:
-        url = public_url(request, running, link.path)
-        shown["invitation"] = {
-            "url": url, "expires_at": link.expires_at, "purpose": link.purpose, "mailed": link.mailed
-        }  # fmt: skip
-    return shown
+    return {**present.user_admin(view), **invitation(request, running, link)}
 
 
 @router.post("/admin/invite/", response_model=wire.UserAdminView, status_code=201)
@@ -255,18 +259,21 @@ async def get(username: str, actor: Caller, use: Use) -> Any:
 async def update(username: str, body: wire.UserUpdatePublic, actor: Caller, use: Use) -> Any:
     """Change a colleague. What is not named stays."""
     user_id = await use.users.find(actor, username)
-    plain = ("email", "username", "password", "quota_limit", "state")
-    changes = {name: getattr(body, name) for name in plain if name in body.model_fields_set}
-    if body.roles is not None or body.predefined_roles is not None:
-        present_roles = (await use.users.get(actor, user_id)).roles
-        own = [r.id for r in present_roles if not r.predefined] if body.roles is None else [r.id for r in body.roles]
-        given = (
-            [r.id for r in present_roles if r.predefined]
-            if body.predefined_roles is None
-            else [r.id for r in body.predefined_roles]
-        )
-        changes["roles"] = [*given, *own]
+    changes = {name: getattr(body, name) for name in PLAIN if name in body.model_fields_set}
+    roles = role_keys(body, (await use.users.get(actor, user_id)).roles)
+    if roles is not None:
+        changes["roles"] = roles
     return present.user_admin(await use.users.update(actor, user_id, changes))
+
+
+def role_keys(body: wire.UserUpdatePublic, held: Sequence[HeldRole]) -> list[str | UUID] | None:
+    """The roles a user is to have, where the request names own or predefined ones; the other kind stays."""
+    if body.roles is None and body.predefined_roles is None:
+        return None
+    own = [r.id for r in held if not r.predefined] if body.roles is None else [r.id for r in body.roles]
+    predefined = body.predefined_roles
+    given = [r.id for r in held if r.predefined] if predefined is None else [r.id for r in predefined]
+    return [*given, *own]
 
 
 @admin.delete("/users/{username}", response_model=wire.DeleteResponse)

@@ -194,6 +194,9 @@ CATALOGUE: Mapping[str, Kind] = {
             "allowed_origin_added": N_("Web site allowed to call the API"),
             "allowed_origin_removed": N_("Web site no longer allowed to call the API"),
             "tenant_created": N_("Organisation created"),
+            "tenant_suspended": N_("Organisation suspended"),
+            "tenant_deletion_begun": N_("Deletion of the organisation begun"),
+            "tenant_reactivated": N_("Organisation reactivated"),
             "api_key_revoked": N_("API key revoked"),
             "api_key_rotated": N_("API key renewed"),
             "api_key_updated": N_("API key changed"),
@@ -206,7 +209,8 @@ CATALOGUE: Mapping[str, Kind] = {
         "user_deactivated user_reactivated user_restored users_imported user_group_created user_group_updated "
         "user_group_deleted invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked "
         "federation_tested sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
-        "tenant_created api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
+        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun "
+        "api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
         "service_account_updated service_account_deleted",
     ),
     **_kinds(

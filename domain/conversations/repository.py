@@ -13,6 +13,9 @@ from domain.kernel.paging import Page
 class ConversationRepository(Protocol):
     """Conversations of the transaction's tenant."""
 
+    async def stop_all(self) -> None:
+        """Ask every answer that is being written to stop."""
+
     async def page(
         self,
         user_id: UUID,

@@ -13,6 +13,7 @@ from domain.kernel.paging import Page, clamp
 from domain.knowledge.parsing import SUPPORTED, extension_of
 from domain.knowledge.removal import release_blobs
 from domain.ports import Contents, Deed, Limiter, Parser, StoredContent
+from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
 
 IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg"}
@@ -113,9 +114,10 @@ class FileService:
     async def by_grant(self, tenant_id: UUID, file_id: UUID) -> File:
         """A file named by a valid signed address."""
         async with self._uow.read(tenant_id) as tx:
-            file = await tx.get(File, file_id)
-        if file is None:
+            file, tenant = await tx.get(File, file_id), await tx.get(Tenant, tenant_id)
+        if file is None or tenant is None:
             raise NotFound(N_("The file was not found."))
+        tenant.require_active()
         return file
 
     async def delete(self, actor: Actor, file_id: UUID) -> None:

@@ -28,7 +28,7 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.ports import Directory, LoginMatch, Mailer, Passwords
 from domain.roles.entities import HeldRole, granted
-from domain.tenants.entities import Tenant, TenantState
+from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.entities import User, UserKind, UserState
 
@@ -82,8 +82,7 @@ def check_alive(tenant: Tenant, user: User) -> None:
     """Raise unless the account and its organisation may work."""
     if user.state == UserState.DELETED:
         raise Unauthenticated
-    if tenant.state != TenantState.ACTIVE:
-        raise TenantSuspended
+    tenant.require_active()
     if user.state == UserState.INACTIVE:
         raise UserInactive
 

@@ -17,5 +17,8 @@ class JobRepository(Protocol):
     async def claim(self, job_id: UUID, token: str, lease_until: datetime, moment: datetime) -> Job | None:
         """Take a queued job; None when it is not there to take."""
 
+    async def cancel_all(self) -> None:
+        """Ask every open job to stop."""
+
     async def renew(self, job_id: UUID, token: str, lease_until: datetime) -> bool | None:
         """Extend the lease; whether cancelling was asked for, or None when the lease is lost."""

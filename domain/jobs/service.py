@@ -11,6 +11,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed
 from domain.kernel.events import Change, Signal
 from domain.ports import Directory
+from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
 
 LEASE = timedelta(seconds=30)
@@ -67,9 +68,12 @@ class JobService:
     # For workers
 
     async def claim(self, tenant_id: UUID, job_id: UUID) -> Job | None:
-        """Take a queued job, with a fresh `lease_token`; None when it is taken, ended or gone."""
+        """Take a queued job, with a fresh `lease_token`; None when it is taken, ended or gone, or has to wait."""
         moment = now()
         async with self._uow.begin(tenant_id) as tx:
+            tenant = await tx.get(Tenant, tenant_id)
+            if tenant is None or tenant.state != TenantState.ACTIVE:
+                return None
             job = await tx.jobs.claim(job_id, secrets.token_hex(16), moment + LEASE, moment)
             if job is not None:
                 _announce(tx, job)

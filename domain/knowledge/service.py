@@ -291,6 +291,8 @@ class KnowledgeService:
                 if document is not None:
                     tx.forget_content(stored.name)
                     return Uploaded(document, same, None)
+            # Uploads of an organisation wait for each other here, so that two cannot share the last room.
+            await tx.users.take_turns()
             await self._room(tx, actor, stored.size)
             blob = await tx.files.blob_by_hash(stored.sha256)
             if blob is None:

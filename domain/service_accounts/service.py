@@ -16,7 +16,7 @@ from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.roles.entities import HeldRole, granted
 from domain.roles.service import chosen_roles, require_not_beyond
-from domain.tenants.service import slug_of
+from domain.tenants.founding import slug_of
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.checks import one_of
 from domain.users.entities import User, UserKind, UserState

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from domain.kernel.paging import Page
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
 from domain.user_groups.entities import UserGroup
 from domain.users.entities import User
@@ -40,6 +41,18 @@ class SpaceRepository(Protocol):
 
     async def members(self, space_id: UUID) -> Sequence[tuple[SpaceMember, User]]:
         """All members with their living users, in order of address."""
+
+    async def members_of(self, space_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[SpaceMember, User]]]:
+        """The members of each space with their living users, in order of address."""
+
+    async def shared(self, *, limit: int, cursor: str | None) -> Page[Space]:
+        """All spaces that are not personal, in order of name."""
+
+    async def bytes_in(self, space_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Bytes of documents in each space."""
+
+    async def bytes_in_personal(self) -> int:
+        """Bytes of documents in all personal spaces together."""
 
     async def people(self, space_id: UUID) -> Sequence[UUID]:
         """Everybody who is a member, alone or through a group."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.kernel.entity import Owned
+from domain.kernel.errors import TenantSuspended
 
 DEFAULT_QUOTA = 10 * 1024**3
 """Bytes of knowledge that a new organisation may store."""
@@ -15,6 +16,7 @@ class TenantState(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    DELETING = "deleting"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,6 +33,17 @@ class Tenant(Owned):
     security_enabled: bool = False
     privacy_policy: str | None = None
     domain: str | None = None
+    external_id: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.display_name or self.name
+
+    def require_active(self) -> None:
+        """Raise `TenantSuspended` unless its people may work."""
+        if self.state != TenantState.ACTIVE:
+            raise TenantSuspended
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,3 +53,19 @@ class TenantKey(Owned):
     wrapped: bytes
     master_key_id: str
     retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQuery:
+    """Which organisations to list: those whose name, domain or slug holds `search`, and whose domain is `domain`."""
+
+    search: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUse:
+    """What an organisation uses: bytes of documents, and accounts that are not deleted."""
+
+    bytes: int = 0
+    people: int = 0

@@ -1,24 +1,19 @@
-"""Setting up an organisation."""
+"""Setting up the installation."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain.identity.passwords import PasswordPolicy
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden, Invalid
-from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.kernel.text import clean_name
-from domain.models.service import add_builtin
 from domain.ports import Directory, Passwords
 from domain.tenants.entities import Tenant
+from domain.tenants.founding import found, slug_of
 from domain.transaction import UnitOfWork
 from domain.users.checks import clean_email
 from domain.users.entities import LANGUAGES, ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
-
-_SWEDISH = str.maketrans({"å": "a", "ä": "a", "ö": "o", "ø": "o", "æ": "ae", "ß": "ss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +25,6 @@ class Setup:
     password: str
     language: str = "sv"
     username: str | None = None
-
-
-def slug_of(name: str) -> str:
-    """A name for addresses: `Sundsvalls kommun` → `sundsvalls-kommun`, å and ä as a, ö as o; at most 60 characters."""
-    text = unicodedata.normalize("NFKD", name.casefold().translate(_SWEDISH))
-    text = re.sub(r"[^a-z0-9]+", "-", "".join(c for c in text if not unicodedata.combining(c))).strip("-")[:60]
-    return text.strip("-") or "organisation"
 
 
 class SetupService:
@@ -78,10 +66,7 @@ class SetupService:
             permissions=ROLE_PERMISSIONS[PredefinedRole.OWNER],
         )
         async with self._uow.begin(tenant_id) as tx:
-            await tx.add(
-                Tenant(tenant_id=tenant_id, id=tenant_id, name=name, slug=slug_of(name), language=setup.language)
-            )
+            tenant = Tenant(tenant_id=tenant_id, id=tenant_id, name=name, slug=slug_of(name), language=setup.language)
+            await found(tx, actor, tenant)
             await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
-            await add_builtin(tx, tenant_id)
-            tx.record(actor, Change("tenant_created", "tenant", tenant_id, name))
         return actor

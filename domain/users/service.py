@@ -163,6 +163,13 @@ class UserService:
         async with self._uow.read(actor.tenant_id) as tx:
             return (await self._views(tx, [await self._user(tx, user_id)]))[0]
 
+    async def many(self, actor: Actor, user_ids: Sequence[UUID]) -> Sequence[UserView]:
+        """These users, in this order; those that are gone are left out."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            found = await tx.users.many(user_ids)
+            return await self._views(tx, [found[user_id] for user_id in user_ids if user_id in found])
+
     async def find(self, actor: Actor, name: str) -> UUID:
         """The id of the user of the actor's organisation with this id, address or name."""
         actor.require(Permission.ADMIN)
@@ -206,18 +213,19 @@ class UserService:
     async def create(self, actor: Actor, new: NewUser) -> Invited:
         """Add a user; without a password the person is invited by a link, which is mailed where that is set up."""
         view, link = await self._create(actor, new, link=new.password is None)
-        return Invited(view, await self._mailed(actor, view.user, link))
+        return Invited(view, await self.mail_link(actor, view.user, link))
 
     async def _create(self, actor: Actor, new: NewUser, *, link: bool) -> tuple[UserView, IssuedLink | None]:
         actor.require(Permission.ADMIN)
-        user = await self._made(actor, new)
-        if await self._directory.login(user.email):
-            raise UserNotUnique(field="email")
+        user = await self.prepare(actor, new)
         async with self._uow.begin(actor.tenant_id) as tx:
             return await self.add_in(tx, actor, user, new, link=link)
 
-    async def _made(self, actor: Actor, new: NewUser) -> User:
+    async def prepare(self, actor: Actor, new: NewUser) -> User:
+        """A new user from what was entered, not written yet; raises `UserNotUnique` when the address is taken."""
         email = clean_email(new.email)
+        if await self._directory.login(email):
+            raise UserNotUnique(field="email")
         if new.password is not None:
             self.policy.check(new.password, email)
         return User(
@@ -262,9 +270,10 @@ class UserService:
             action = "invitation_renewed" if invited else "password_reset_requested"
             tx.record(actor, Change(action, "user", user.id, user.email))
             view = (await self._views(tx, [user]))[0]
-        return Invited(view, await self._mailed(actor, user, link))
+        return Invited(view, await self.mail_link(actor, user, link))
 
-    async def _mailed(self, actor: Actor, user: User, link: IssuedLink | None) -> IssuedLink | None:
+    async def mail_link(self, actor: Actor, user: User, link: IssuedLink | None) -> IssuedLink | None:
+        """Mail a link that was just made, where mail is set up; the link, with whether it was mailed."""
         if link is None or not self.mailer.ready:
             return link
         tenant = await self.tenant(actor)

@@ -11,7 +11,9 @@ from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
-DIRECTORY_TABLES = ("tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", INDEX_TABLE)
+DIRECTORY_TABLES = (
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE,
+)  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
@@ -338,6 +340,42 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   select min(id::text)::uuid from tenants
   where lower(domain) = word and not exists (select 1 from tenants where slug = word) having count(*) = 1
 $$;
+create or replace function app.deleting() returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants where state = 'deleting' order by id
+$$;
+create or replace function app.tenant_named(word text) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select id from tenants where lower(name) = lower(word)
+$$;
+create or replace function app.slugs(beginning text) returns setof text
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select slug from tenants where starts_with(slug, beginning)
+$$;
+create or replace function app.tenants_like(pattern text, only_domain text) returns setof tenants
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select t.* from tenants t
+  where (lower(t.name) like pattern or lower(t.display_name) like pattern or lower(t.domain) like pattern
+    or t.slug like pattern) and (only_domain = '' or lower(t.domain) = only_domain)
+$$;
+create or replace function app.tenant_use(ids uuid[]) returns table (tenant_id uuid, bytes bigint, people bigint)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select t.id,
+    (select coalesce(sum(v.size), 0)::bigint from document_versions v where v.tenant_id = t.id),
+    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null)
+  from unnest(ids) as t(id)
+$$;
+create or replace function app.user_tenant(wanted uuid) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select u.tenant_id from users u where u.id = wanted
+$$;
+create or replace function app.users_after(last_tenant uuid, last_id uuid, most integer)
+returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select u.tenant_id, u.id from users u
+  where u.deleted_at is null and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
+  order by u.tenant_id, u.id limit most
+$$;
 create or replace function app.origin_known(origin text) returns boolean
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select exists (select 1 from allowed_origins where url = origin)
@@ -360,7 +398,8 @@ create or replace function app.due_jobs(wanted text, most integer) returns table
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select w.tenant_id, w.id from (
     select j.tenant_id, j.id, row_number() over (partition by j.tenant_id order by j.id) as turn
-    from jobs j where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
+    from jobs j join tenants t on t.id = j.tenant_id and t.state = 'active'
+    where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
   ) w order by w.turn, w.id limit most
 $$;
 create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)

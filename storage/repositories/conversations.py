@@ -100,6 +100,11 @@ class ConversationRepository:
                 found[link.message_id].append(file)
         return found
 
+    async def stop_all(self) -> None:
+        """Ask every answer that is being written to stop."""
+        statement = update(Message).where(messages.c.state == AnswerState.RUNNING).values(stop_requested=True)
+        await self._session.execute(statement, execution_options={"synchronize_session": False})
+
     async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
         """Save the answer so far; whether stopping was asked for, or None when the run was taken away."""
         statement = (

@@ -47,6 +47,13 @@ class JobRepository:
         taken = (await self._session.execute(statement, execution_options=options)).scalar()
         return await self._session.get(Job, job_id, populate_existing=True) if taken else None
 
+    async def cancel_all(self) -> None:
+        """Ask every open job to stop."""
+        statement = (
+            update(Job).where(jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))).values(cancel_requested=True)
+        )
+        await self._session.execute(statement, execution_options={"synchronize_session": False})
+
     async def renew(self, job_id: UUID, token: str, lease_until: datetime) -> bool | None:
         """Extend the lease; whether cancelling was asked for, or None when the lease is lost."""
         statement = (

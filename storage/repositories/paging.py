@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from domain.kernel.errors import N_, Invalid
 
@@ -25,6 +26,14 @@ def decode(cursor: str | None, count: int) -> Sequence[str] | None:
     if not isinstance(keys, list) or len(keys) != count or not all(isinstance(key, str) for key in keys):
         raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor")
     return keys
+
+
+def identifier(key: str) -> UUID:
+    """An id in a cursor; raises `Invalid` when it is none."""
+    try:
+        return UUID(key)
+    except ValueError:
+        raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor") from None
 
 
 def escape_like(text: str) -> str:

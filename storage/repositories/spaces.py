@@ -2,21 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select, union
+from sqlalchemy import Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
 from domain.kernel.access import highest
-from domain.knowledge.entities import Collection, Document
+from domain.kernel.paging import Page
+from domain.knowledge.entities import Collection, Document, DocumentVersion
 from domain.spaces.entities import Space, SpaceGroup, SpaceKind, SpaceMember
 from domain.spaces.repository import SpaceCounts
 from domain.user_groups.entities import UserGroup, UserGroupMember
 from domain.users.entities import User
 from storage.guard import standing
+from storage.repositories.paging import decode, encode, identifier
 from storage.tables.assistants import assistants
-from storage.tables.knowledge import collections, documents
+from storage.tables.knowledge import collections, document_versions, documents
 from storage.tables.spaces import space_groups, space_members, spaces
 from storage.tables.user_groups import user_group_members, user_groups
 from storage.tables.users import users
@@ -40,6 +43,16 @@ _ROLES_IN = standing(
         _THROUGH.where(space_groups.c.space_id == bindparam("space")),
     )
 )
+
+
+def _stored(*columns: Any) -> Select[Any]:
+    """Versions of documents with the collections they are in."""
+    return (
+        select(*columns)
+        .select_from(DocumentVersion)
+        .join(Document, documents.c.id == document_versions.c.document_id)
+        .join(Collection, collections.c.id == documents.c.collection_id)
+    )
 
 
 class SpaceRepository:
@@ -84,6 +97,42 @@ class SpaceRepository:
             .order_by(users.c.email)
         )
         return [(member, user) for member, user in await self._session.execute(statement)]
+
+    async def members_of(self, space_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[SpaceMember, User]]]:
+        """The members of each space with their living users, in order of address."""
+        found: dict[UUID, list[tuple[SpaceMember, User]]] = defaultdict(list)
+        statement = (
+            select(SpaceMember, User)
+            .join(User, users.c.id == space_members.c.user_id)
+            .where(space_members.c.space_id.in_(space_ids), users.c.deleted_at.is_(None))
+            .order_by(users.c.email)
+        )
+        for member, user in await self._session.execute(statement):
+            found[member.space_id].append((member, user))
+        return found
+
+    async def shared(self, *, limit: int, cursor: str | None) -> Page[Space]:
+        """All spaces that are not personal, in order of name."""
+        name, after, wanted = func.lower(spaces.c.name), decode(cursor, 2), [spaces.c.kind != SpaceKind.PERSONAL]
+        total = await self._session.scalar(select(func.count()).select_from(Space).where(*wanted))
+        if after is not None:
+            last = identifier(after[1])
+            wanted.append(or_(name > after[0], and_(name == after[0], spaces.c.id > last)))
+        statement = select(Space, name).where(*wanted).order_by(name, spaces.c.id).limit(limit + 1)
+        rows = (await self._session.execute(statement)).all()
+        more = encode(rows[limit - 1][1], rows[limit - 1][0].id) if len(rows) > limit else None
+        return Page([row[0] for row in rows[:limit]], more, total)
+
+    async def bytes_in(self, space_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Bytes of documents in each space."""
+        inside = _stored(collections.c.space_id, func.sum(document_versions.c.size))
+        statement = inside.where(collections.c.space_id.in_(space_ids)).group_by(collections.c.space_id)
+        return {space_id: int(size) for space_id, size in await self._session.execute(statement)}
+
+    async def bytes_in_personal(self) -> int:
+        """Bytes of documents in all personal spaces together."""
+        inside = _stored(func.sum(document_versions.c.size)).join(Space, spaces.c.id == collections.c.space_id)
+        return int(await self._session.scalar(inside.where(spaces.c.kind == SpaceKind.PERSONAL)) or 0)
 
     async def people(self, space_id: UUID) -> Sequence[UUID]:
         """Everybody who is a member, alone or through a group."""

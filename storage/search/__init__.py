@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit
+from storage.database import Database
 
 
 class SearchIndex(Protocol):
@@ -18,6 +19,12 @@ class SearchIndex(Protocol):
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
+
+    async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
+        """Remove chunks so that nothing of them stays readable in the database's files."""
+
+    async def compact(self, database: Database) -> None:
+        """Rewrite what still holds words of removed chunks, where there is such a thing."""
 
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int

@@ -14,6 +14,7 @@ from sqlalchemy.types import Text, Uuid
 
 from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit
+from storage.database import Database
 
 FLOAT_BYTES = 4
 EXACT_ROWS = 30_000
@@ -75,6 +76,13 @@ class PostgresSearchIndex:
         """Remove chunks from both legs."""
         if keys:
             await session.execute(_REMOVE, {"keys": list(keys)}, execution_options=BY_HAND)
+
+    async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
+        """Remove chunks; the server's vacuum frees their room."""
+        await self.remove(session, keys)
+
+    async def compact(self, database: Database) -> None:
+        """Nothing: the server does it by itself."""
 
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int

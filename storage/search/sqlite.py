@@ -12,10 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit
+from storage.database import Database
 
 FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
 _PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :terms)")
+_MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)")
+_CHANGES = text("select total_changes()")
+LEAST_CHANGES = 2
+"""A merge that changes fewer rows had nothing to do."""
 _PUT_PLACE = text("insert into chunk_places(key, tenant_id, collection_id, dims) values (:key, :tenant, :scope, :dims)")
 
 
@@ -57,8 +62,32 @@ class SqliteSearchIndex:
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
-        if not keys:
-            return
+        for dims, rows in (await self._places(session, keys)).items():
+            for table, column in ((f"chunk_vectors_{dims}", "key"), ("chunk_terms", "rowid"), ("chunk_places", "key")):
+                statement = text(f"delete from {table} where {column} = :key")
+                await session.execute(statement, rows, execution_options=BY_HAND)
+
+    async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
+        """Remove chunks; vectors are overwritten before, since sqlite-vec only marks them as removed."""
+        for dims, rows in (await self._places(session, keys)).items():
+            blank = text(f"update chunk_vectors_{dims} set embedding = :blank where key = :key")
+            zeros = [{**row, "blank": bytes(dims * FLOAT_BYTES)} for row in rows]
+            await session.execute(blank, zeros, execution_options=BY_HAND)
+        await self.remove(session, keys)
+
+    async def compact(self, database: Database) -> None:
+        """Merge the full text's segments, which drops the words of removed chunks; in steps that let others write."""
+        while True:
+            async with database.system_session(write=True) as session:
+                before = await session.scalar(_CHANGES) or 0
+                await session.execute(_MERGE)
+                done = (await session.scalar(_CHANGES) or 0) - before
+                await session.commit()
+            if done < LEAST_CHANGES:
+                return
+
+    async def _places(self, session: AsyncSession, keys: Sequence[int]) -> dict[int, list[dict[str, object]]]:
+        """Those of the keys that are the tenant's, by the length of their vectors."""
         tenant = session.info["tenant_id"].hex
         places = text("select key, dims from chunk_places where key = :key and tenant_id = :tenant")
         found: dict[int, list[dict[str, object]]] = {}
@@ -66,10 +95,7 @@ class SqliteSearchIndex:
             row = (await session.execute(places, {"key": key, "tenant": tenant}, execution_options=BY_HAND)).first()
             if row is not None:
                 found.setdefault(row.dims, []).append({"key": row.key})
-        for dims, rows in found.items():
-            for table, column in ((f"chunk_vectors_{dims}", "key"), ("chunk_terms", "rowid"), ("chunk_places", "key")):
-                statement = text(f"delete from {table} where {column} = :key")
-                await session.execute(statement, rows, execution_options=BY_HAND)
+        return found
 
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int

@@ -17,6 +17,8 @@ tenants = tenant_table(
     Column("security_enabled", Boolean, nullable=False),
     Column("privacy_policy", String(2000)),
     Column("domain", String(255)),
+    # Its number in another system; on the wire zitadel_org_id.
+    Column("external_id", String(255)),
     UniqueConstraint("name"),
     UniqueConstraint("slug"),
     CheckConstraint("tenant_id = id", name="is_its_own_tenant"),

@@ -112,11 +112,8 @@ async def _second_organisation(data: Path, provider: IdentityProvider) -> None:
     from app.bootstrap import build
     from app.config import Settings
     from domain.federation.service import FederationDraft
-    from domain.kernel.actor import Actor
-    from domain.kernel.ids import new_id
-    from domain.models.service import add_builtin
-    from domain.tenants.entities import Tenant
-    from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole
+    from domain.tenants.administration import NewTenant
+    from domain.tenants.operator import Operator
     from tests.support.server import MODEL
 
     settings = Settings(
@@ -125,15 +122,9 @@ async def _second_organisation(data: Path, provider: IdentityProvider) -> None:
     )  # type: ignore[call-arg]  # fmt: skip
     runtime = await build(settings, listen=False)
     try:
-        tenant_id = new_id()
-        async with runtime.services.spaces._uow.begin(tenant_id) as tx:
-            tenant = Tenant(
-                tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen", provisioning=True,
-                domain="grannkommunen.se",
-            )  # fmt: skip
-            await tx.add(tenant)
-            await add_builtin(tx, tenant_id)
-        actor = Actor(tenant_id=tenant_id, user_id=new_id(), permissions=ROLE_PERMISSIONS[PredefinedRole.OWNER])
+        new = NewTenant("Grannkommunen", provisioning=True, domain="grannkommunen.se")
+        made = await runtime.services.tenants.create(Operator(), new)
+        actor = Operator().within(made.tenant.id)
         draft = FederationDraft("Grannens inloggning", provider.issuer, CLIENT, SECRET)
         await runtime.services.federation.save(actor, draft, base="http://localhost", activate=True)
     finally:

@@ -19,7 +19,7 @@ OPEN = {
     ("POST", "/api/v1/users/login/openid-connect/mobilityguard/"),
 }
 """Routes that need no session: a download carries its own proof, the others are ways to sign in."""
-OPERATOR = "/api/v1/sysadmin/"
+OPERATOR = ("/api/v1/sysadmin/", "/api/v1/modules/")
 METHODS = ("get", "post", "put", "patch", "delete")
 BODIES: list[Any] = [b"", b"{", b"[]", b"null", b'{"name": 1, "question": [], "id": "x"}', b'"\\ud800"', b"\x00\xff"]
 

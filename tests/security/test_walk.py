@@ -84,7 +84,8 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     user = str((await api.runtime.services.users.add(actor, email, role=PredefinedRole.USER)).user.id)
     for _ in range(ACCOUNT_THRESHOLD):
         await api.browser().post("/api/v1/users/login/token/", data={"username": email, "password": "wrong password"})
-    made: dict[str, str] = {"user": user, "username": email, "tenant": str(actor.tenant_id), "credential": "openai"}
+    made: dict[str, str] = {"user": user, "username": email, "tenant": str(actor.tenant_id), "module": str(uuid4())}
+    made["credential"] = "openai"
     provider = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": "http://127.0.0.1:9/v1"}}
     for kind, path, body in (
         ("role", "/api/v1/roles/", {"name": "Roll", "permissions": ["assistants"]}),

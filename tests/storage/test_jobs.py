@@ -4,18 +4,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from app.bootstrap import Runtime
 from domain.jobs.entities import Job, JobState, Lane
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import BadRequest, CorruptFile, NotFound, ProviderFailed
-from domain.kernel.ids import new_id
 from storage.tables.jobs import jobs
-from storage.tables.tenants import tenants
-from storage.tables.users import users
-from tests.support.rows import Rows, row_of
+from tests.conftest import found
 
 
 async def _queued(runtime: Runtime, actor: Actor, **more: object) -> Job:
@@ -37,18 +34,6 @@ async def _set(runtime: Runtime, job: Job, **values: object) -> None:
         statement = update(Job).where(jobs.c.id == job.id).values(**values)
         await session.execute(statement, execution_options={"synchronize_session": False})
         await session.commit()
-
-
-async def _another_tenant(runtime: Runtime) -> Actor:
-    tenant_id, rows = new_id(), Rows()
-    rows["tenants"] = row_of(tenants, tenant_id, rows)
-    rows["users"] = row_of(users, tenant_id, rows)
-    async with runtime.database.session(tenant_id) as session:
-        connection = await session.connection()
-        for table in (tenants, users):
-            await connection.execute(insert(table), rows[table.name])
-        await session.commit()
-    return Actor(tenant_id=tenant_id, user_id=rows["users"]["id"])
 
 
 async def test_one_of_many_gets_it(runtime: Runtime, owner: Actor) -> None:
@@ -158,7 +143,7 @@ async def test_cancelling(runtime: Runtime, owner: Actor) -> None:
 
 
 async def test_other_people_do_not_see_it(runtime: Runtime, owner: Actor) -> None:
-    job, stranger = await _queued(runtime, owner), await _another_tenant(runtime)
+    job, stranger = await _queued(runtime, owner), await found(runtime, "Grannkommunen", "spion@example.org")
     for call in (runtime.services.jobs.get, runtime.services.jobs.cancel, runtime.services.jobs.retry):
         with pytest.raises(NotFound):
             await call(stranger, job.id)
@@ -167,7 +152,7 @@ async def test_other_people_do_not_see_it(runtime: Runtime, owner: Actor) -> Non
 
 
 async def test_tenants_take_turns(runtime: Runtime, owner: Actor) -> None:
-    other = await _another_tenant(runtime)
+    other = await found(runtime, "Grannkommunen", "spion@example.org")
     many = [(await _queued(runtime, owner)).id for _ in range(5)]
     few = [(await _queued(runtime, other)).id for _ in range(2)]
     due = [located.id for located in await runtime.directory.due_jobs(Lane.INGEST, 6)]

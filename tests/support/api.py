@@ -6,13 +6,16 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from app.bootstrap import Runtime
 from app.jobs.work import _carry_out
 from app.server import create_api
+from domain.audit.entities import AuditEntry
 from domain.kernel.actor import Actor
 from domain.users.entities import PredefinedRole
-from tests.conftest import PASSWORD
+from storage.tables.audit import audit_entries
+from tests.conftest import OPERATOR_KEY, PASSWORD
 
 
 @dataclass(slots=True)
@@ -36,9 +39,18 @@ class Api:
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return client
 
+    def operator(self) -> httpx.AsyncClient:
+        """A client with the operator's key."""
+        return self.browser(**{"x-api-key": OPERATOR_KEY, "accept-language": "en"})
+
     async def user(self, email: str, role: str = PredefinedRole.USER) -> UUID:
         """A colleague of the owner."""
         return (await self.runtime.services.users.add(self.owner, email, PASSWORD, role=role)).user.id
+
+    async def entries(self, tenant_id: UUID) -> list[AuditEntry]:
+        """The audit log of an organisation, the oldest entry first."""
+        async with self.runtime.database.session(tenant_id, write=False) as session:
+            return list(await session.scalars(select(AuditEntry).order_by(audit_entries.c.id)))
 
     async def work(self) -> None:
         """Do every job that is due, as a worker would."""

@@ -16,12 +16,11 @@ from domain.audit.entities import AuditEntry
 from domain.federation.entities import Identity
 from domain.identity.entities import SignIn
 from domain.kernel.actor import Actor
-from domain.kernel.ids import new_id
 from domain.tenants.entities import Tenant
 from domain.tenants.service import Setup
-from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, RoleAssignment, User
+from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole, User
 from storage.tables.audit import audit_entries
-from tests.conftest import PASSWORD, Place
+from tests.conftest import PASSWORD, Place, found
 from tests.support.api import Api
 from tests.support.identity_provider import CLIENT, SECRET, IdentityProvider
 from tests.support.valkey import Valkey
@@ -103,13 +102,7 @@ class Federated(Api):
 
     async def neighbour(self, email: str = "chef@grannkommunen.se") -> UUID:
         """Another organisation with an owner."""
-        tenant_id = new_id()
-        hashed = await self.runtime.services.identity._passwords.hash(PASSWORD)
-        user = User(tenant_id=tenant_id, email=email, password_hash=hashed)
-        async with self.runtime.services.spaces._uow.begin(tenant_id) as tx:
-            await tx.add(Tenant(tenant_id=tenant_id, id=tenant_id, name="Grannkommunen", slug="grannkommunen"))
-            await tx.add(user, RoleAssignment(tenant_id=tenant_id, user_id=user.id, role=PredefinedRole.OWNER))
-        return tenant_id
+        return (await found(self.runtime, "Grannkommunen", email)).tenant_id
 
     def admin_of(self, tenant_id: UUID) -> Actor:
         """An administrator of an organisation."""

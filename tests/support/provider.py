@@ -45,6 +45,7 @@ class Provider:
         self.port = 0
         self._disconnected = threading.Semaphore(0)
         self._embedding = threading.Semaphore(0)
+        self._question = threading.Semaphore(0)
         self._open = threading.Event()
         self._open.set()
         self._loop = asyncio.new_event_loop()
@@ -82,7 +83,7 @@ class Provider:
         """Forget everything recorded, and answer again."""
         self.seen = Recorded()
         self._open.set()
-        for waiting in (self._disconnected, self._embedding):
+        for waiting in (self._disconnected, self._embedding, self._question):
             while waiting.acquire(blocking=False):
                 pass
 
@@ -97,6 +98,10 @@ class Provider:
     def wait_for_embedding(self, seconds: float = 30) -> bool:
         """Whether another request for embeddings comes within `seconds`."""
         return self._embedding.acquire(timeout=seconds)
+
+    def wait_for_question(self, seconds: float = 30) -> bool:
+        """Whether another question comes within `seconds`."""
+        return self._question.acquire(timeout=seconds)
 
     def wait_for_disconnect(self, seconds: float = 10) -> bool:
         """Whether a caller went away in mid-answer within `seconds`."""
@@ -172,6 +177,7 @@ class Provider:
         kind, *rest = model.split(":")
         self.seen.requests.append(body)
         self.seen.calls[model] += 1
+        self._question.release()
         if kind == "retry":
             kind, rest = ("err", ["500"]) if self.seen.calls[model] <= int(rest[0]) else ("ok", ["5"])
         if kind == "err":

@@ -19,7 +19,7 @@ PLACES: dict[str, str] = {
     "sources": "number", "files": "file", "model-providers": "provider", "completion-models": "completion_model",
     "embedding-models": "embedding_model", "roles": "role", "user-groups": "user_group", "users": "user",
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
-    "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "admin": "user",
+    "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential",
 }  # fmt: skip
@@ -32,6 +32,7 @@ NAMES: dict[str, str] = {
     "session_id": "conversation", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
+    "[].id": "module",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
@@ -176,6 +177,8 @@ def put(body: Any, where: str, value: str) -> Any:
     listed = head.endswith("[]")
     key = head.removesuffix("[]")
     inner = put(BESIDE.get(where, {}), rest, value) if rest else value
+    if not key:
+        return [inner]
     return {**body, key: [inner] if listed else inner}
 
 

@@ -18,5 +18,6 @@ from app.api.wire.roles import *
 from app.api.wire.security import *
 from app.api.wire.settings import *
 from app.api.wire.spaces import *
+from app.api.wire.tenants import *
 from app.api.wire.user_groups import *
 from app.api.wire.users import *

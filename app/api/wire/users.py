@@ -196,18 +196,3 @@ class BulkRefused(Wire):
 class BulkReport(Wire):
     done: list[UUID]
     refused: list[BulkRefused]
-
-
-TenantState = Literal["active", "suspended"]
-
-
-class TenantPublic(Wire):
-    name: str
-    display_name: str | None = None
-    quota_limit: int = 0
-    domain: str | None = None
-    zitadel_org_id: str | None = None
-    provisioning: bool = False
-    state: TenantState | None = None
-    security_enabled: bool = False
-    privacy_policy: str | None = None

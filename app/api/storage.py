@@ -1,0 +1,46 @@
+"""What the organisation stores, and its privacy policy."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from app.api import present, wire
+from app.api.base import Caller, Use
+from domain.kernel.paging import MAX_LIMIT
+
+router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
+admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+
+
+@router.get("/", response_model=wire.StorageModel)
+async def storage(actor: Caller, use: Use) -> Any:
+    """Bytes of documents of the organisation, for administrators."""
+    found = await use.organisation.storage(actor)
+    return {
+        "total_used": found.used, "personal_used": found.personal, "shared_used": found.shared, "limit": found.limit
+    }  # fmt: skip
+
+
+@router.get("/spaces/", response_model=wire.StorageInfoModel)
+async def spaces(
+    actor: Caller, use: Use, limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT, cursor: str | None = None
+) -> Any:
+    """The shared spaces with what each stores, in order of name, for administrators."""
+    page = await use.organisation.spaces(actor, limit=limit, cursor=cursor)
+    items = [
+        {
+            **present.moments(each.space),
+            "update_at": each.space.updated_at,
+            "name": each.space.name,
+            "size": each.size,
+            "members": [{**present.user_sparse(user), "role": member.role} for member, user in each.members],
+        }
+        for each in page.items
+    ]
+    return present.page(items, next_cursor=page.next_cursor)
+
+
+@admin.post("/privacy-policy/", response_model=wire.TenantPublic)
+async def privacy_policy(body: wire.PrivacyPolicy, actor: Caller, use: Use) -> Any:
+    """Say where the organisation's privacy policy is."""
+    return present.tenant_public(await use.organisation.set_privacy_policy(actor, body.url))

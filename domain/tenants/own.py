@@ -1,0 +1,91 @@
+"""An organisation as its own administrators see it: storage, and the address of its privacy policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from domain.kernel.actor import Actor, Permission
+from domain.kernel.errors import N_, Invalid
+from domain.kernel.events import Change
+from domain.kernel.paging import Page, clamp
+from domain.spaces.entities import Space, SpaceMember
+from domain.tenants.administration import existing
+from domain.tenants.entities import Tenant
+from domain.transaction import UnitOfWork
+from domain.users.entities import User
+
+ADDRESS_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Bytes of documents, in personal spaces and in shared ones, and how many there may be."""
+
+    personal: int
+    shared: int
+    limit: int
+
+    @property
+    def used(self) -> int:
+        """All of them."""
+        return self.personal + self.shared
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpace:
+    """A shared space, the bytes of its documents, and its members."""
+
+    space: Space
+    size: int
+    members: Sequence[tuple[SpaceMember, User]]
+
+
+class OrganisationService:
+    """Use cases of administrators."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def storage(self, actor: Actor) -> Storage:
+        """What the organisation stores."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            tenant, personal = await existing(tx, actor.tenant_id), await tx.spaces.bytes_in_personal()
+            return Storage(personal, await tx.knowledge.bytes_stored() - personal, tenant.quota_limit)
+
+    async def spaces(self, actor: Actor, *, limit: int | None = None, cursor: str | None = None) -> Page[StoredSpace]:
+        """The shared spaces in order of name, with what each stores."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            page = await tx.spaces.shared(limit=clamp(limit), cursor=cursor)
+            ids = [space.id for space in page.items]
+            sizes, members = await tx.spaces.bytes_in(ids), await tx.spaces.members_of(ids)
+        found = [StoredSpace(s, sizes.get(s.id, 0), members.get(s.id, ())) for s in page.items]
+        return Page(found, page.next_cursor, page.total)
+
+    async def set_privacy_policy(self, actor: Actor, address: str | None) -> Tenant:
+        """Say where the organisation's privacy policy is, or that there is none."""
+        actor.require(Permission.ADMIN)
+        address = _clean_address(address) if address and address.strip() else None
+        async with self._uow.begin(actor.tenant_id) as tx:
+            tenant = await existing(tx, actor.tenant_id)
+            old, tenant.privacy_policy = tenant.privacy_policy, address
+            if old != address:
+                change = Change(
+                    "tenant_settings_updated", "tenant", tenant.id, tenant.name,
+                    old={"privacy_policy": old}, new={"privacy_policy": address},
+                )  # fmt: skip
+                tx.record(actor, change)
+        return tenant
+
+
+def _clean_address(address: str) -> str:
+    address = address.strip()
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and address.isprintable() and " " not in address
+    except ValueError:
+        good = False
+    if not good or len(address) > ADDRESS_LIMIT:
+        raise Invalid(N_("Give the full address, beginning with http:// or https://."), field="url")
+    return address

@@ -1,0 +1,96 @@
+"""Room for documents: what is used, and that nobody gets more."""
+
+import asyncio
+from uuid import UUID
+
+import httpx
+
+from domain.tenants.operator import Operator
+from tests.support.api import Api, make_collection, make_space, upload
+
+GIB = 1024**3
+
+
+async def limit(api: Api, quota: int) -> None:
+    """Give the organisation this much room."""
+    await api.runtime.services.tenants.update(Operator(), api.owner.tenant_id, {"quota_limit": quota})
+
+
+async def refused(client: httpx.AsyncClient, collection: str, sizes: list[int]) -> int:
+    """Upload files of these sizes at the same moment; how many were refused for want of room."""
+    sent = [upload(client, collection, f"{n}.txt", bytes([97 + n]) * size) for n, size in enumerate(sizes)]
+    answers = await asyncio.gather(*sent)
+    for answer in answers:
+        assert answer.status_code == 202 or (answer.status_code, answer.json()["code"]) == (403, 9008)
+    return sum(answer.status_code == 403 for answer in answers)
+
+
+async def test_the_last_room_is_given_once(api: Api) -> None:
+    client = await api.client()
+    collection = await make_collection(client, await make_space(client))
+    await limit(api, 100)
+    assert await refused(client, collection, [60, 60, 60, 60]) == 3
+    assert (await client.get("/api/v1/storage/")).json() == {
+        "total_used": 60, "personal_used": 0, "shared_used": 60, "limit": 100
+    }  # fmt: skip
+    assert await refused(client, collection, [41]) == 1
+    assert await refused(client, collection, [40]) == 0
+
+
+async def test_a_persons_own_limit_holds_too(api: Api) -> None:
+    await api.user("anna@example.se", role="Owner")
+    anna = await api.client("anna@example.se")
+    user = (await anna.get("/api/v1/users/me/")).json()["id"]
+    await api.runtime.services.users.update(api.owner, UUID(user), {"quota_limit": 1000})
+    collection = await make_collection(anna, await make_space(anna))
+    assert await refused(anna, collection, [600, 600, 600]) == 2
+    # Others have room of their own.
+    owner = await api.client()
+    other = await make_collection(owner, await make_space(owner, "Annat"))
+    assert await refused(owner, other, [600]) == 0
+
+
+async def test_spaces_are_listed_with_what_they_store(api: Api) -> None:
+    client = await api.client()
+    spaces = {name: await make_space(client, name) for name in ("Beta", "alfa", "Gamma")}
+    await upload(client, await make_collection(client, spaces["Beta"]), "a.txt", b"x" * 30)
+    personal = (await client.get("/api/v1/spaces/type/personal/")).json()["id"]
+    await upload(client, await make_collection(client, personal), "a.txt", b"y" * 12)
+    used = (await client.get("/api/v1/storage/")).json()
+    assert used == {"total_used": 42, "personal_used": 12, "shared_used": 30, "limit": 10 * GIB}
+    first = (await client.get("/api/v1/storage/spaces/", params={"limit": 2})).json()
+    assert [(item["name"], item["size"]) for item in first["items"]] == [("alfa", 0), ("Beta", 30)]
+    assert [(m["email"], m["role"]) for m in first["items"][1]["members"]] == [("owner@example.se", "admin")]
+    rest = (await client.get("/api/v1/storage/spaces/", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert "Gamma" in [item["name"] for item in rest["items"]]
+    assert rest["next_cursor"] is None
+
+
+async def test_only_administrators_see_it(api: Api) -> None:
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    for url in ("/api/v1/storage/", "/api/v1/storage/spaces/"):
+        assert (await anna.get(url)).status_code == 403
+    assert (await anna.post("/api/v1/admin/privacy-policy/", json={"url": "https://x.se"})).status_code == 403
+
+
+async def test_the_address_of_the_privacy_policy(api: Api) -> None:
+    client = await api.client()
+    url = "/api/v1/admin/privacy-policy/"
+    kept = (await client.post(url, json={"url": " https://sundsvall.se/gdpr "})).json()
+    assert kept["privacy_policy"] == "https://sundsvall.se/gdpr"
+    for wrong in (
+        "javascript:alert(1)",
+        "sundsvall.se",
+        "https://",
+        "https://x y",
+        "http://[",
+        "https://x/" + "y" * 2000,
+    ):
+        assert (await client.post(url, json={"url": wrong})).status_code == 422, wrong
+    assert (await client.get("/api/v1/users/tenant/")).json()["privacy_policy"] == "https://sundsvall.se/gdpr"
+    assert (await client.post(url, json={"url": None})).json()["privacy_policy"] is None
+    changes = [e.changes for e in await api.entries(api.owner.tenant_id) if e.action == "tenant_settings_updated"]
+    assert [change["new"] for change in changes] == [
+        {"privacy_policy": "https://sundsvall.se/gdpr"}, {"privacy_policy": None}
+    ]  # fmt: skip
