@@ -7,6 +7,7 @@ again, or turned over by `python main.py keys rotate`, they take the present for
 
 import base64
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
@@ -20,6 +21,8 @@ from domain.kernel.errors import N_, KeyMissing
 
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 SEALED, FIRST_FORM, FERNET = "s2:", "s1:", "enc:fernet:v1:"
+_IS_SEALED = re.compile(rf"{SEALED}[0-9a-f]{{8}}:|{FERNET}")
+"""A text from before may begin with a few of these signs by chance; it is no sealed one for that."""
 VAULT: Final = "secret"
 """The purpose of keys and passwords, which are sealed above storage (see `domain.ports.Vault`)."""
 FERNET_MISSING = N_(
@@ -63,7 +66,7 @@ class TenantKeys:
 
     def open_column(self, value: str, purpose: str) -> str:
         """The same for a column that once held plain text."""
-        return self.open(value, purpose) if value.startswith((SEALED, FERNET)) else value
+        return self.open(value, purpose) if _IS_SEALED.match(value) else value
 
     def _bound(self, purpose: str) -> bytes:
         return self.tenant_id.bytes + purpose.encode()
@@ -117,7 +120,7 @@ class SealedText(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         """Open it; a text from before the column was encrypted is what it is."""
-        if value is None or not value.startswith((SEALED, FERNET)):
+        if value is None or not _IS_SEALED.match(value):
             return value  # type: ignore[no-any-return]
         return _keys().open(value, self.purpose)
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
+
 from app.security.keys import REFRESH_SECONDS, KeyRing, tag_of
 from domain.audit.chain import Signer
 from domain.audit.entities import AuditCheckpoint
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
+from domain.kernel.errors import KeyMissing
 from domain.kernel.events import Change
 from domain.ports import Directory
 from domain.secrets.repository import Progress
@@ -146,14 +149,20 @@ class Rotation:
             async with self._uow.begin(tenant_id) as tx:
                 more = await tx.secrets.turn_over(progress, BATCH)
         for name in await self._contents.names(tenant_id):
-            files += await self._contents.turn_over(tenant_id, name)
+            try:
+                files += await self._contents.turn_over(tenant_id, name)
+            except (KeyMissing, InvalidTag):
+                # One damaged file must not keep everything else under the old key; its key stays with it.
+                progress.unreadable["files"] += 1
         removed = await self._remove_unused(tenant_id)
         if progress.changed or files or removed:
             say(
                 f"{tenant_id}: {progress.changed} values and {files} files encrypted anew, {removed} data keys removed."
             )
         for place, count in progress.unreadable.items():
-            say(f"{tenant_id}: {count} values in {place} cannot be read: their key is missing (see FERNET_KEYS).")
+            say(
+                f"{tenant_id}: {count} values in {place} cannot be read: damaged, or their key is missing (see FERNET_KEYS)."
+            )
         return not progress.unreadable
 
     async def _remove_unused(self, tenant_id: UUID) -> int:
@@ -171,7 +180,7 @@ class Rotation:
     @staticmethod
     def _record(tx: Transaction, tenant_id: UUID, **new: object) -> None:
         system = Actor(tenant_id=tenant_id, user_id=tenant_id, kind="system", name="Samråd")
-        tx.record(system, Change("keys_rotated", "tenant", tenant_id, new=new))
+        tx.record(system, Change("encryption_key_rotated", "tenant", tenant_id, new=new))
 
 
 def _all_under(known: Sequence[KeysOf], master_id: str) -> bool:

@@ -204,9 +204,8 @@ CATALOGUE: Mapping[str, Kind] = {
             "service_account_created": N_("Service account created"),
             "service_account_updated": N_("Service account changed"),
             "service_account_deleted": N_("Service account deleted"),
-            "keys_rotated": N_("Encryption keys renewed"),
         },
-        core="keys_rotated sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated "
+        core="sign_in sign_out sign_out_everywhere password_changed access_denied audit_settings_updated "
         "user_deactivated user_reactivated user_restored users_imported user_group_created user_group_updated "
         "user_group_deleted invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked "
         "federation_tested sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "

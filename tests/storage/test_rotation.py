@@ -182,7 +182,7 @@ async def test_new_data_keys_encrypt_everything_and_the_old_ones_go(place: Place
     assert all(value.startswith(after) for value in await _values(runtime, tenant_id) if value)
     async with runtime.rotation._uow.read(tenant_id) as tx:
         [key] = await tx.secrets.data_keys()
-        entries = [e for e in await tx.audit.in_order(0, 100) if e.action == "keys_rotated"]
+        entries = [e for e in await tx.audit.in_order(0, 100) if e.action == "encryption_key_rotated"]
     assert tag_of(key) in after
     assert {name for e in entries for name in e.changes["new"]} == {"data_key", "removed"}
     await _is_whole(runtime, filled)
@@ -277,19 +277,42 @@ async def test_fernet_values_are_read_and_turned_over(place: Place) -> None:
         await each.close()
 
 
-async def test_texts_from_before_are_read_and_turned_over(place: Place) -> None:
+@pytest.mark.parametrize("plain", ["i klartext", "s2: vad gäller här?", "s1:"])
+async def test_texts_from_before_are_read_and_turned_over(place: Place, plain: str) -> None:
     runtime = await _opened(place, MASTER_KEY)
     filled = await _fill(runtime)
     tenant_id = filled.owner.tenant_id
     async with runtime.database.session(tenant_id) as session:
-        await session.execute(update(Message).values({messages.c.answer: type_coerce("i klartext", Text)}))
+        await session.execute(update(Message).values({messages.c.answer: type_coerce(plain, Text)}))
         await session.commit()
     view = await runtime.services.conversations.get(filled.owner, filled.conversation)
-    assert {m.message.answer for m in view.messages} == {"i klartext"}
+    assert {m.message.answer for m in view.messages} == {plain}
     await _rotate(runtime, data=False)
-    assert "i klartext" not in await _values(runtime, tenant_id)
+    assert plain not in await _values(runtime, tenant_id)
     view = await runtime.services.conversations.get(filled.owner, filled.conversation)
-    assert {m.message.answer for m in view.messages} == {"i klartext"}
+    assert {m.message.answer for m in view.messages} == {plain}
+    await runtime.close()
+
+
+async def test_a_damaged_file_keeps_its_key_and_nothing_else(place: Place) -> None:
+    runtime = await _opened(place, MASTER_KEY)
+    filled = await _fill(runtime)
+    tenant_id = filled.owner.tenant_id
+    damaged = await runtime.contents.receive(tenant_id, _piece(CONTENT), 10_000)
+    path = runtime.contents._path(tenant_id, damaged.name)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    said: list[str] = []
+    runtime.rotation._settle = 0.0
+    assert not await runtime.rotation.run(data=True, say=said.append)
+    assert "1 values in files cannot be read" in said[-1]
+    after = await _prefix(runtime, tenant_id)
+    assert all(value.startswith(after) for value in await _values(runtime, tenant_id) if value)
+    async with runtime.rotation._uow.read(tenant_id) as tx:
+        assert len(await tx.secrets.data_keys()) == 2
+    await _is_whole(runtime, filled)
+    # Once it is gone, the next call comes to the end.
+    await runtime.contents.delete(tenant_id, damaged.name)
+    assert "1 data keys removed" in (await _rotate(runtime, data=True))[-1]
     await runtime.close()
 
 
