@@ -10,6 +10,20 @@ from typing import Any
 from app import __version__
 from app.config import Settings, SettingsError, documentation, load
 
+QUIET = (
+    "httpx",
+    "httpcore",
+    "alembic",
+    "uvicorn.error",
+    "aiosqlite",
+    "asyncpg",
+    "sqlalchemy",
+    "litellm",
+    "LiteLLM",
+    "openai",
+)
+"""Libraries that would tell addresses, statements or bodies with what is in them: they say warnings only."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -75,8 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("httpx", "alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     return _run(chosen, settings)
 
 

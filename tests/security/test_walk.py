@@ -13,6 +13,7 @@ import pytest
 
 from domain.identity.service import ACCOUNT_THRESHOLD
 from domain.kernel.actor import Actor, Origin
+from domain.tenants.operator import Operator
 from domain.users.entities import PredefinedRole
 from tests.conftest import Counted, Place
 from tests.security.test_routes import OPEN
@@ -269,7 +270,7 @@ async def test_a_viewer_looks_and_asks_and_nothing_more(
     assert (await client.get(f"/api/v1/assistants/{ours.ids['assistant']}/")).json()["permissions"] == ["read"]
 
 
-@pytest.mark.parametrize("how", ["signed out", "deactivated", "deleted"])
+@pytest.mark.parametrize("how", ["signed out", "deactivated", "deleted", "suspended"])
 async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: str, counted: Counted) -> None:
     role = PredefinedRole.OWNER
     user_id = await api.user("anna@example.se", role)
@@ -285,6 +286,8 @@ async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: 
             await users.deactivate(api.owner, user_id)
         case "deleted":
             await users.delete(api.owner, user_id)
+        case "suspended":
+            await api.runtime.services.tenants.suspend(Operator(), api.owner.tenant_id)
     document = api.application.openapi()
     count = 0
     for operation in operations(document):
@@ -292,7 +295,8 @@ async def test_who_is_revoked_is_refused_everywhere(api: Api, ours: World, how: 
             continue
         case = Case(operation, tuple(operation.places), {p: ours.ids[k] for p, k in operation.places.items()})
         answer = await case.send(client, document)
-        assert answer.status_code == 401, f"{case}: {answer.status_code} {answer.text[:200]}"
+        expected = (401, 403) if how == "suspended" else (401,)
+        assert answer.status_code in expected, f"{case}: {answer.status_code} {answer.text[:200]}"
         count += 1
     counted(cases=count)
     assert count > 150

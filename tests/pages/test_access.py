@@ -1,0 +1,142 @@
+"""Every page and every socket, by those who should not: nobody, a colleague from outside, another organisation."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from pages.site import ROUTES
+from tests.conftest import Counted
+from tests.support.browser import ready, sign_in
+from tests.support.server import EMAIL, PASSWORD, Installation, installed
+
+OPERATOR_KEY = "operator-key-of-the-tests"
+SECRET = f"Hemligheten är {uuid4()}"
+COLLEAGUE, STRANGER = "kollega@sundvik.se", "spion@grannen.se"
+SOCKET = "/_nicegui_ws/socket.io/"
+REFUSED = re.compile("cannot be shown|kan inte visas")
+OWN = {"/", "/welcome", "/chat", "/conversations", "/account", "/account/api-keys"}
+"""Pages that show everybody their own."""
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A program with two organisations."""
+    with installed(tmp_path_factory.mktemp("access") / "data", WORKERS="0", ENEO_SUPER_API_KEY=OPERATOR_KEY) as made:
+        yield made
+
+
+def client_of(installation: Installation, email: str) -> httpx.Client:
+    """An API client, signed in."""
+    form = {"username": email, "password": PASSWORD}
+    token = httpx.post(f"{installation.url}/api/v1/users/login/token/", data=form).json()["access_token"]
+    return httpx.Client(base_url=installation.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def ids(installation: Installation) -> dict[str, str]:
+    """What the owner has made, by the name it has in addresses; and two people who may not see it."""
+    with client_of(installation, EMAIL) as owner:
+        space = owner.post("/api/v1/spaces/", json={"name": SECRET}).json()["id"]
+        collection = owner.post(f"/api/v1/spaces/{space}/knowledge/groups/", json={"name": SECRET}).json()["id"]
+        text = {"info_blobs": [{"text": SECRET, "metadata": {"title": SECRET}}]}
+        document = owner.post(f"/api/v1/groups/{collection}/info-blobs/", json=text).json()["items"][0]["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = owner.post(path, json={"name": SECRET}).json()["id"]
+        asked = {"assistant_id": assistant, "question": SECRET}
+        conversation = owner.post("/api/v1/conversations/", json=asked).json()["session_id"]
+        person = {"email": COLLEAGUE, "password": PASSWORD}
+        assert owner.post("/api/v1/admin/users/", json=person).status_code == 201
+    with httpx.Client(base_url=installation.url, headers={"X-API-Key": OPERATOR_KEY}) as operator:
+        tenant = operator.post("/api/v1/sysadmin/tenants/", json={"name": "Grannkommunen"}).json()["id"]
+        stranger = {"email": STRANGER, "password": PASSWORD, "tenant_id": tenant}
+        made = operator.post("/api/v1/sysadmin/users/", json=stranger)
+        assert made.status_code in (200, 201), made.text
+    return {
+        "space_id": space, "collection_id": collection, "document_id": document, "assistant_id": assistant,
+        "conversation_id": conversation,
+    }  # fmt: skip
+
+
+def addresses(ids: dict[str, str]) -> list[str]:
+    """Every page, with the owner's ids."""
+    return [re.sub(r"{(\w+)}", lambda found: ids[found[1]], path) for path in ROUTES]
+
+
+@pytest.mark.parametrize("email", [COLLEAGUE, STRANGER])
+def test_no_page_shows_what_is_not_theirs(
+    page: Page, installation: Installation, ids: dict[str, str], email: str, counted: Counted
+) -> None:
+    sign_in(page, installation.url, email)
+    received: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(str(data))))
+    for address in addresses(ids):
+        page.goto(f"{installation.url}{address}")
+        ready(page)
+        shown = page.content()
+        assert SECRET not in shown, address
+        if address not in OWN:
+            expect(page.get_by_role("heading", name=REFUSED)).to_be_visible()
+    assert not any(SECRET in data for data in received)
+    counted(pages=len(ROUTES))
+
+
+def test_nobody_sees_a_page(installation: Installation, ids: dict[str, str], counted: Counted) -> None:
+    with httpx.Client(base_url=installation.url) as nobody:
+        for address in addresses(ids):
+            answer = nobody.get(address)
+            assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/sign-in"), address
+            assert SECRET not in answer.text
+    counted(pages=len(ROUTES))
+
+
+def poll(installation: Installation, client_id: str, **cookies: str) -> int:
+    """Try to open the socket of a page, the way a browser begins it."""
+    query: dict[str, Any] = {"EIO": "4", "transport": "polling", "client_id": client_id}
+    return httpx.get(f"{installation.url}{SOCKET}", params=query, cookies=cookies).status_code
+
+
+def test_the_socket_of_a_page_is_its_owners_alone(
+    page: Page, browser: Browser, installation: Installation, ids: dict[str, str]
+) -> None:
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/spaces/{ids['space_id']}")
+    ready(page)
+    client_id = page.evaluate("window.clientId")
+    context = browser.new_context(locale="en-US")
+    other = context.new_page()
+    sign_in(other, installation.url, STRANGER)
+    [theirs] = [c for c in context.cookies() if "samrad" in c["name"] and "language" not in c["name"]]
+    assert poll(installation, client_id) == 401
+    assert poll(installation, client_id, **{theirs["name"]: "x.y.z"}) == 401
+    assert poll(installation, client_id, **{theirs["name"]: theirs["value"]}) == 403
+    context.close()
+
+
+def test_the_socket_of_jobs_opens_for_living_tokens_only(installation: Installation, ids: dict[str, str]) -> None:
+    address = installation.url.replace("http", "ws") + "/api/v1/ws"
+
+    def opened(token: str) -> bool:
+        protocols = [Subprotocol("intric"), Subprotocol(f"auth_{token}")]
+        try:
+            with connect(address, subprotocols=protocols, proxy=None) as socket:
+                socket.send('{"type": "ping"}')
+                return "pong" in str(socket.recv(timeout=10))
+        except WebSocketException:
+            return False
+
+    with client_of(installation, COLLEAGUE) as colleague, client_of(installation, EMAIL) as owner:
+        token = colleague.headers["Authorization"].split()[1]
+        assert opened(token)
+        for wrong in ("", "x.y.z", token[:-3], token + "x"):
+            assert not opened(wrong), wrong
+        assert owner.post(f"/api/v1/admin/users/{COLLEAGUE}/deactivate").status_code == 200
+        assert not opened(token)
+        assert owner.post(f"/api/v1/admin/users/{COLLEAGUE}/reactivate").status_code == 200
