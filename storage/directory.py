@@ -168,7 +168,7 @@ class SqlDirectory:
                 return {row[0]: TenantUse(row[1], row[2]) for row in await session.execute(statement)}
             size, versions = func.sum(document_versions.c.size), document_versions.c.tenant_id
             sums = select(versions, size).select_from(DocumentVersion).where(versions.in_(ids)).group_by(versions)
-            living = (users.c.tenant_id.in_(ids), users.c.deleted_at.is_(None))
+            living = (users.c.tenant_id.in_(ids), users.c.deleted_at.is_(None), users.c.kind == UserKind.PERSON)
             heads = select(users.c.tenant_id, func.count()).select_from(User).where(*living).group_by(users.c.tenant_id)
             stored: dict[UUID, int] = dict((await session.execute(sums)).all())
             people: dict[UUID, int] = dict((await session.execute(heads)).all())
@@ -191,7 +191,8 @@ class SqlDirectory:
                 values = {"tenant": last.tenant_id if last else None, "last": last.id if last else None, "most": limit}
                 rows = await session.execute(text(call), values)
             else:
-                query = select(users.c.tenant_id, users.c.id).select_from(User).where(users.c.deleted_at.is_(None))
+                living = (users.c.deleted_at.is_(None), users.c.kind == UserKind.PERSON)
+                query = select(users.c.tenant_id, users.c.id).select_from(User).where(*living)
                 if last is not None:
                     further = and_(users.c.tenant_id == last.tenant_id, users.c.id > last.id)
                     query = query.where(or_(users.c.tenant_id > last.tenant_id, further))

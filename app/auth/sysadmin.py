@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def is_key(sent: str, key: str | None) -> bool:
     """Whether the right key was sent; without a key set, none is right."""
-    return key is not None and hmac.compare_digest(sent.encode(), key.encode())
+    return key is not None and hmac.compare_digest(sent.encode("utf-8", "surrogatepass"), key.encode())
 
 
 async def check_operator(request: Request) -> operator.Operator:

@@ -22,13 +22,14 @@ async def until_ended(bus: Bus, actor: Actor, again: Callable[[], Awaitable[Acto
     topics = [user, f"tenant:{actor.tenant_id}", *([f"api_key:{actor.key.id}"] if actor.key else [])]
     async with bus.subscribe(*topics) as signals:
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RECHECK_SECONDS):
-                    await _news(signals, user)
+            # At once, too: the right may have ended before anybody listened.
             try:
                 await again()
             except Failure:
                 return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RECHECK_SECONDS):
+                    await _news(signals, user)
 
 
 async def _news(signals: AsyncIterator[Signal], user: str) -> None:

@@ -31,7 +31,7 @@ def _used(found: Storage) -> None:
     with box("card pad"):
         text = _("{used} of {limit} used", used=size(found.used), limit=size(found.limit))
         ui.label(text).classes("name")
-        share = min(1.0, found.used / found.limit) if found.limit else 1.0
+        share = round(min(1.0, found.used / found.limit), 3) if found.limit else 1.0
         bar = ui.linear_progress(share, show_value=False, size="8px").props("rounded")
         bar.props["aria-label"] = text
         shared, personal = size(found.shared), size(found.personal)

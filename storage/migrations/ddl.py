@@ -362,7 +362,7 @@ create or replace function app.tenant_use(ids uuid[]) returns table (tenant_id u
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select t.id,
     (select coalesce(sum(v.size), 0)::bigint from document_versions v where v.tenant_id = t.id),
-    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null)
+    (select count(*) from users u where u.tenant_id = t.id and u.deleted_at is null and u.kind = 'person')
   from unnest(ids) as t(id)
 $$;
 create or replace function app.user_tenant(wanted uuid) returns setof uuid
@@ -373,7 +373,7 @@ create or replace function app.users_after(last_tenant uuid, last_id uuid, most 
 returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select u.tenant_id, u.id from users u
-  where u.deleted_at is null and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
+  where u.deleted_at is null and u.kind = 'person' and (last_id is null or (u.tenant_id, u.id) > (last_tenant, last_id))
   order by u.tenant_id, u.id limit most
 $$;
 create or replace function app.origin_known(origin text) returns boolean

@@ -122,8 +122,11 @@ async def test_tokens_and_signed_addresses_stop_and_work_again(api: Api, anna: h
     file = (await anna.post("/api/v1/files/", files={"upload_file": ("b.txt", b"Hemligt")})).json()["id"]
     signed = (await anna.post(f"/api/v1/files/{file}/signed-url/", json={})).json()["url"]
     assert (await api.browser().get(signed)).text == "Hemligt"
+    key = (await anna.post("/api/v1/api-keys/", json={"name": "Nyckel"})).json()["key"]
+    program = api.browser(**{"x-api-key": key})
+    assert (await program.get("/api/v1/users/me/")).status_code == 200
     await suspended(api)
-    for client, url in ((anna, "/api/v1/users/me/"), (api.browser(), signed)):
+    for client, url in ((anna, "/api/v1/users/me/"), (program, "/api/v1/users/me/"), (api.browser(), signed)):
         answer = await client.get(url)
         assert (answer.status_code, answer.json()["code"]) == (403, 9025)
     form = {"username": EMAIL, "password": PASSWORD}
@@ -131,6 +134,7 @@ async def test_tokens_and_signed_addresses_stop_and_work_again(api: Api, anna: h
     assert (answer.status_code, answer.json()["code"]) == (403, 9025)
     await api.runtime.services.tenants.reactivate(Operator(), api.owner.tenant_id)
     assert (await anna.get("/api/v1/users/me/")).status_code == 200
+    assert (await program.get("/api/v1/users/me/")).status_code == 200
     assert (await api.browser().get(signed)).text == "Hemligt"
 
 

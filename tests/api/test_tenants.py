@@ -6,13 +6,16 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from app.auth.sysadmin import admit
 from domain.kernel.actor import Actor
+from domain.kernel.errors import TooManyRequests, Unauthenticated
 from domain.tenants.administration import NewTenant
 from domain.tenants.founding import slug_of
 from domain.tenants.operator import OPERATOR, Operator
 from domain.users.entities import PredefinedRole
-from tests.conftest import PASSWORD
+from tests.conftest import OPERATOR_KEY, PASSWORD
 from tests.support.api import Api, make_collection, make_space, upload
 
 TENANTS = "/api/v1/sysadmin/tenants/"
@@ -197,3 +200,18 @@ async def test_what_the_operator_does_stands_in_the_organisations_log(api: Api) 
 )
 def test_slugs_are_readable(name: str, slug: str) -> None:
     assert slug_of(name) == slug
+
+
+async def test_wrong_keys_at_the_operators_page_are_counted(api: Api) -> None:
+    async def show(key: str, ip: str, right: str | None = OPERATOR_KEY) -> Operator:
+        request = Request({"type": "http", "headers": [], "client": (ip, 1), "state": {}})
+        return await admit(api.runtime, key, right, request)
+
+    for _ in range(8):
+        with pytest.raises(Unauthenticated):
+            await show("guess \ud800", "10.0.0.1")
+    with pytest.raises(TooManyRequests):
+        await show(OPERATOR_KEY, "10.0.0.1")
+    assert await show(OPERATOR_KEY, "10.0.0.2")
+    with pytest.raises(Unauthenticated):
+        await show("", "10.0.0.2", None)
