@@ -6,6 +6,7 @@ again, or turned over by `python main.py keys rotate`, they take the present for
 """
 
 import base64
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -123,6 +124,21 @@ class SealedText(TypeDecorator[str]):
         if value is None or not _IS_SEALED.match(value):
             return value  # type: ignore[no-any-return]
         return _keys().open(value, self.purpose)
+
+
+class SealedJson(SealedText):
+    """The same for what is written as JSON."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Seal it."""
+        return super().process_bind_param(None if value is None else json.dumps(value, ensure_ascii=False), dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Open it."""
+        text = super().process_result_value(value, dialect)
+        return None if text is None else json.loads(text)
 
 
 def _keys() -> TenantKeys:

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy.types import TypeEngine
 
 from storage.migrations.env_filter import include_name
+from storage.sealing import SealedText
 from storage.tables import metadata
 from storage.tables.base import Moment
 
@@ -15,6 +16,8 @@ def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     if kind == "type" and isinstance(item, Moment):
         autogen.imports.add("from storage.tables.base import Json, Moment")
         return "Moment()"
+    if kind == "type" and isinstance(item, SealedText):
+        return "sa.Text()"
     if kind == "type" and isinstance(item, TypeEngine) and type(item).__name__ == "JSON":
         return "Json"
     return False

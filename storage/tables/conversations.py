@@ -3,8 +3,8 @@
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
 from domain.conversations.entities import Conversation, Message, MessageFile, MessageSource
-from storage.sealing import SealedText
-from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+from storage.sealing import SealedJson, SealedText
+from storage.tables.base import Moment, belongs_to, mapper, tenant_table
 
 conversations = tenant_table(
     "conversations",
@@ -30,7 +30,8 @@ messages = tenant_table(
     Column("answer", SealedText("messages.answer"), nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text),
-    Column("error_params", Json, nullable=False),
+    # A provider's refusal may quote the question.
+    Column("error_params", SealedJson("messages.error_params"), nullable=False),
     # No foreign key: an answer outlives the model that gave it.
     Column("completion_model_id", Uuid),
     Column("model_name", String(255), nullable=False),
@@ -44,7 +45,7 @@ messages = tenant_table(
     Column("finished_at", Moment),
     Column("feedback_value", Integer),
     Column("feedback_text", SealedText("messages.feedback_text")),
-    Column("trace", Json, nullable=False),
+    Column("trace", SealedJson("messages.trace"), nullable=False),
     belongs_to("conversation_id", "conversations"),
     belongs_to("assistant_id", "assistants"),
 )
@@ -60,13 +61,13 @@ message_sources = tenant_table(
     Column("version_id", Uuid, nullable=False),
     Column("collection_id", Uuid, nullable=False),
     Column("chunk_id", Uuid, nullable=False),
-    Column("title", String(255), nullable=False),
+    Column("title", SealedText("message_sources.title"), nullable=False),
     Column("text", SealedText("message_sources.text"), nullable=False),
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
     Column("page_from", Integer),
     Column("page_to", Integer),
-    Column("heading_path", Json, nullable=False),
+    Column("heading_path", SealedJson("message_sources.heading_path"), nullable=False),
     Column("score", Float, nullable=False),
     Column("vector_score", Float),
     Column("text_score", Float),

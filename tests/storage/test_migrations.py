@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from alembic import command
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, text, type_coerce
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.kernel.ids import new_id
@@ -17,6 +17,7 @@ from storage import migrate, postgres, sqlite
 from storage.database import Database
 from storage.migrate import SchemaError
 from storage.tables import metadata
+from storage.tables.base import Json
 from storage.tables.spaces import spaces
 from storage.tables.tenants import tenants
 from storage.tables.users import users
@@ -212,7 +213,9 @@ def _as_it_was(connection: Connection) -> None:
         table = metadata.tables[name]
         rows[name] = row_of(table, rows["tenants"]["id"] if rows else new_id(), rows)
         if name == "messages":
-            rows[name]["trace"] = {"query": "Vem får bygglov?", "left_out": 3}
+            # Both were JSON then.
+            rows[name]["trace"] = type_coerce({"query": "Vem får bygglov?", "left_out": 3}, Json)
+            rows[name]["error_params"] = type_coerce({}, Json)
         connection.execute(insert(table).values(stored(table, rows[name])))
 
 

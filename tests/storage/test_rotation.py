@@ -11,13 +11,13 @@ from uuid import UUID
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import Text, select, type_coerce, update
+from sqlalchemy import Text, select, text, type_coerce, update
 
 from app.auth import tokens
 from app.bootstrap import Runtime, build
 from app.key_commands import keys as keys_command
 from app.security.keys import KeyRing, MasterKeyError, MasterKeys, tag_of
-from domain.conversations.entities import Conversation, Message
+from domain.conversations.entities import Conversation, Message, MessageSource
 from domain.identity.entities import SignIn
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
@@ -343,4 +343,33 @@ async def test_a_key_is_known_to_others_before_it_encrypts(place: Place) -> None
     other = KeyRing(runtime.database, MasterKeys(MASTER_KEY))
     assert (await other.of(tenant_id)).prefix == before
     assert len((await other.of(tenant_id)).ciphers) == 2
+    await runtime.close()
+
+
+async def test_what_surrounds_a_question_is_encrypted_too(place: Place) -> None:
+    """What a provider said of it, how it was answered, and the titles and headings of what it cites."""
+    runtime = await _opened(place, MASTER_KEY)
+    filled = await _fill(runtime)
+    tenant_id, planted = filled.owner.tenant_id, "planterad hemlighet"
+    async with runtime.rotation._uow.begin(tenant_id) as tx:
+        [message, *_] = await tx.conversations.messages(filled.conversation, limit=10)
+        message.error_params, message.trace = {"reason": planted}, {"left_out": [planted]}
+        source = MessageSource(
+            tenant_id=tenant_id, message_id=message.id, number=1, document_id=new_id(), version_id=new_id(),
+            collection_id=new_id(), chunk_id=new_id(), title=planted, text=planted, start=0, end=1, heading_path=[planted],
+        )  # fmt: skip
+        await tx.add(source)
+    async with runtime.rotation._uow.read(tenant_id) as tx:
+        [message, *_] = await tx.conversations.messages(filled.conversation, limit=10)
+        [[source]] = (await tx.conversations.sources([message.id])).values()
+    assert (message.error_params, message.trace) == ({"reason": planted}, {"left_out": [planted]})
+    assert (source.title, source.heading_path) == (planted, [planted])
+    values = await _values(runtime, tenant_id)
+    assert len(values) >= 5
+    assert planted not in str(values)
+    async with runtime.database.session(tenant_id, write=False) as session:
+        connection = await session.connection()
+        for table in ("messages", "message_sources"):
+            rows = (await connection.execute(text(f"select * from {table}"))).all()
+            assert planted not in str(rows)
     await runtime.close()
