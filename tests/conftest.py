@@ -73,6 +73,7 @@ class Place:
             "database_app_url": self.program_url,
             "encryption_key": MASTER_KEY.hex(),
             "models_dir": MODEL,
+            "embedding_idle_seconds": 15,
             # Tests do in a second what people do in an hour; those about limits set their own.
             **dict.fromkeys(UNLIMITED, 0),
         }
