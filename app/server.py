@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from app import __version__
@@ -156,7 +157,8 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         storage_secret=runtime.token_key.hex(),
     )  # fmt: skip
     core.sio.eio.cors_allowed_origins = None
-    api.add_middleware(Gate, resolve=resolve, operated=operated)
+    # Innermost: what the gate refuses has passed the host check, and gets its headers, like everything else.
+    api.user_middleware.append(Middleware(Gate, resolve=resolve, operated=operated))
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Setting up the installation."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,13 +36,18 @@ class SetupService:
     ) -> None:
         self._uow, self._directory, self._passwords = uow, directory, passwords
         self.policy = policy or PasswordPolicy()
+        self._one_at_a_time = asyncio.Lock()
 
     async def needed(self) -> bool:
         """Whether nobody has set the installation up yet."""
         return not await self._directory.has_tenants()
 
     async def run(self, setup: Setup) -> Actor:
-        """Create the organisation with its owner and the built-in models. Works only once."""
+        """Create the organisation with its owner and the built-in models. Works once, whoever asks at the same moment."""
+        async with self._one_at_a_time:
+            return await self._run(setup)
+
+    async def _run(self, setup: Setup) -> Actor:
         if not await self.needed():
             raise Forbidden(N_("The installation is already set up. Sign in instead."))
         name, email = clean_name(setup.organisation, "organisation"), clean_email(setup.email)

@@ -9,11 +9,13 @@ import pytest
 from starlette.requests import Request
 
 from app.auth.sysadmin import admit
+from app.bootstrap import Runtime
 from domain.kernel.actor import Actor
-from domain.kernel.errors import TooManyRequests, Unauthenticated
+from domain.kernel.errors import Forbidden, TooManyRequests, Unauthenticated
 from domain.tenants.administration import NewTenant
 from domain.tenants.founding import slug_of
 from domain.tenants.operator import OPERATOR, Operator
+from domain.tenants.service import Setup
 from domain.users.entities import PredefinedRole
 from tests.conftest import OPERATOR_KEY, PASSWORD
 from tests.support.api import Api, make_collection, make_space, upload
@@ -215,3 +217,10 @@ async def test_wrong_keys_at_the_operators_page_are_counted(api: Api) -> None:
     assert await show(OPERATOR_KEY, "10.0.0.2")
     with pytest.raises(Unauthenticated):
         await show("", "10.0.0.2", None)
+
+
+async def test_of_two_who_set_up_at_the_same_moment_one_does(runtime: Runtime) -> None:
+    both = [Setup(f"Kommun {n}", f"p{n}@example.se", PASSWORD) for n in range(2)]
+    done = await asyncio.gather(*(runtime.services.setup.run(each) for each in both), return_exceptions=True)
+    assert {type(each) for each in done} == {Actor, Forbidden}
+    assert len(await runtime.directory.tenant_ids()) == 1

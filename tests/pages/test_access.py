@@ -140,3 +140,36 @@ def test_the_socket_of_jobs_opens_for_living_tokens_only(installation: Installat
         assert owner.post(f"/api/v1/admin/users/{COLLEAGUE}/deactivate").status_code == 200
         assert not opened(token)
         assert owner.post(f"/api/v1/admin/users/{COLLEAGUE}/reactivate").status_code == 200
+
+
+def test_every_answer_has_the_headers_that_protect_it(installation: Installation, ids: dict[str, str]) -> None:
+    with httpx.Client(base_url=installation.url) as nobody:
+        answers = [
+            nobody.get(path) for path in ("/sign-in", "/api/v1/limits/", "/static/theme.css", "/nowhere", "/api/v1/x")
+        ]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert "geolocation=()" in answer.headers["permissions-policy"]
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    policy = answers[0].headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_a_script_without_the_nonce_does_not_run(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    heads: list[str] = []
+    page.on("response", lambda answer: heads.append(answer.headers.get("content-security-policy", "")))
+    page.goto(f"{installation.url}/chat")
+    ready(page)
+    policy = next(filter(None, heads))
+    assert re.search(r"script-src 'self' 'nonce-[\w-]{20,}'", policy)
+    assert "frame-ancestors 'none'" in policy
+    ran = page.evaluate(
+        "() => { const s = document.createElement('div'); s.innerHTML = '<img src=x onerror=\"window.ran = true\">';"
+        "document.body.append(s); const t = document.createElement('script'); t.textContent = 'window.ran = true';"
+        "document.body.append(t); return new Promise(done => setTimeout(() => done(window.ran === true), 500)); }"
+    )
+    assert ran is False
