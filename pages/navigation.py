@@ -68,7 +68,7 @@ class Navigation:
             self._item("groups", _("User groups"), "/admin/user-groups")
             self._item("login", _("Sign-in"), "/admin/sign-in")
             self._item("shield", _("Security"), "/admin/security")
-            self._item("database", _("Storage"), "/admin/storage")
+            self._item("storage", _("Storage"), "/admin/storage")
             self._item("key", _("API keys"), "/admin/api-keys")
             self._item("policy", _("Audit log"), "/admin/audit")
 

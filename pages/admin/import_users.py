@@ -35,7 +35,7 @@ class ImportDialog:
             pick = quiet_button(_("Choose a CSV file"), lambda: upload.run_method("pickFiles"), icon="upload_file")
             pick.style("align-self:flex-start")
             self.problem = box("full-width").props("role=alert")
-            self.result = box("full-width").props("aria-live=polite")
+            self.result = box("stack full-width").props("aria-live=polite")
             self.actions = box("actions-row")
         self._buttons(None)
 

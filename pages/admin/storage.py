@@ -8,6 +8,7 @@ from domain.tenants.own import Storage, StoredSpace
 from pages.components.base import box, empty_state, heading, page_head, paragraph
 from pages.components.pager import PagedList
 from pages.i18n import _, ngettext, size
+from pages.names import space_name
 from pages.visit import visit
 
 
@@ -43,7 +44,7 @@ def _used(found: Storage) -> None:
 def _space(found: StoredSpace) -> None:
     with box("rowline").props("role=listitem"):
         with box("grow"):
-            ui.label(found.space.name).classes("name")
+            ui.label(space_name(found.space)).classes("name")
             if found.members:
                 ui.label(ngettext("{n} member", "{n} members", len(found.members))).classes("sub")
         ui.label(size(found.size)).classes("chip")

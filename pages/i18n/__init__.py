@@ -76,9 +76,9 @@ def size(value: int) -> str:
     """Bytes as people read them: `2,4 MB`."""
     amount, unit = float(value), "B"
     for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
+        if amount < 1024 or unit == "GB":
             break
-        amount /= 1000
+        amount /= 1024
     return f"{number(round(amount, 1 if amount < 10 else 0))} {unit}"
 
 

@@ -32,7 +32,7 @@ def test_an_administrator_sees_what_is_stored(page: Page, installation: Installa
     sign_in(page, installation.url)
     page.get_by_role("link", name="Storage").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Storage")
-    expect(page.get_by_text("2 kB of 11 GB used")).to_be_visible()
+    expect(page.get_by_text("2 kB of 10 GB used")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="Bygglov")).to_contain_text("2 kB")
     assert grave(page) == []
 
