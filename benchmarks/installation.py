@@ -59,7 +59,9 @@ class Installation(server.Installation):
     def __init__(self, *, provider_url: str | None = None, model: str = "ok:5", organisation: bool = True) -> None:
         convert(server.MODEL)
         self._folder = Path(tempfile.mkdtemp(prefix="samrad-bench-"))
-        super().__init__(self._folder / "data", LOG_LEVEL="WARNING")
+        # Limits are counted as always, but never reached.
+        limits = {f"RATE_LIMIT_{what}": "1000000" for what in ("REQUESTS", "UPLOADS", "QUESTIONS", "STRANGERS")}
+        super().__init__(self._folder / "data", LOG_LEVEL="WARNING", **limits)
         self.url = f"http://127.0.0.1:{self.port}"
         self._provider, self._model, self._organisation = provider_url, model, organisation
 
