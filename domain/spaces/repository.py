@@ -39,6 +39,9 @@ class SpaceRepository(Protocol):
     async def member(self, space_id: UUID, user_id: UUID) -> SpaceMember | None:
         """The membership of a user."""
 
+    async def administered_alone(self, user_id: UUID) -> Sequence[Space]:
+        """Shared spaces that no other living user administers, and no group."""
+
     async def members(self, space_id: UUID) -> Sequence[tuple[SpaceMember, User]]:
         """All members with their living users, in order of address."""
 

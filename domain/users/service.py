@@ -25,7 +25,7 @@ from domain.transaction import Transaction, UnitOfWork
 from domain.user_groups.entities import UserGroup
 from domain.users.checks import clean_email, one_of
 from domain.users.entities import LANGUAGES, PredefinedRole, User, UserKind, UserState
-from domain.users.removal import administrator_remains, remove_personal, sign_out
+from domain.users.removal import administrator_remains, hand_over_spaces, remove_personal, sign_out
 from domain.users.repository import UserQuery
 
 THEMES = ("system", "light", "dark")
@@ -391,6 +391,7 @@ class UserService:
             await sign_out(tx, user.id)
         if wanted is UserState.DELETED:
             await end_keys_of_user(tx, user.id)
+            await hand_over_spaces(tx, actor, user)
             await remove_personal(tx, user.id)
         action = {UserState.INACTIVE: "user_deactivated", UserState.DELETED: "user_deleted"}.get(
             wanted, "user_reactivated"

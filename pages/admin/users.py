@@ -40,7 +40,7 @@ ASKED = {
     BulkDeed.DEACTIVATE: N_("They are signed out everywhere and can no longer sign in. Nothing is deleted."),
     BulkDeed.DELETE: N_(
         "They can no longer sign in, their addresses become free, and their personal spaces are deleted with everything in "
-        "them. The accounts themselves can be restored for 30 days."
+        "them. Shared spaces that nobody else administers become yours. The accounts themselves can be restored for 30 days."
     ),
 }
 
@@ -209,7 +209,8 @@ class _People:
         async def delete() -> None:
             text = _(
                 "{name} can no longer sign in, the address becomes free, and the personal space is deleted with "
-                "everything in it. The account itself can be restored for 30 days.",
+                "everything in it. Shared spaces that nobody else administers become yours. The account itself can be "
+                "restored for 30 days.",
                 name=name,
             )
             if await confirm(_("Delete the user?"), text, _("Delete")):

@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
-from domain.kernel.access import highest
+from domain.kernel.access import Role, highest
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection, Document, DocumentVersion
 from domain.spaces.entities import Space, SpaceGroup, SpaceKind, SpaceMember
@@ -87,6 +87,26 @@ class SpaceRepository:
         """The membership of a user."""
         statement = select(SpaceMember).where(space_members.c.space_id == space_id, space_members.c.user_id == user_id)
         return (await self._session.scalars(statement)).first()
+
+    async def administered_alone(self, user_id: UUID) -> Sequence[Space]:
+        """Shared spaces that no other living user administers, and no group."""
+        administered = (
+            select(space_members.c.space_id).select_from(SpaceMember).where(space_members.c.role == str(Role.ADMIN))
+        )
+        others = administered.join(User, users.c.id == space_members.c.user_id).where(
+            space_members.c.user_id != user_id, users.c.deleted_at.is_(None)
+        )
+        groups = select(space_groups.c.space_id).select_from(SpaceGroup).where(space_groups.c.role == str(Role.ADMIN))
+        statement = (
+            select(Space)
+            .where(
+                spaces.c.id.in_(administered.where(space_members.c.user_id == user_id)),
+                spaces.c.id.not_in(others),
+                spaces.c.id.not_in(groups),
+            )
+            .order_by(spaces.c.id)
+        )
+        return (await self._session.scalars(statement)).all()
 
     async def members(self, space_id: UUID) -> Sequence[tuple[SpaceMember, User]]:
         """All members with their users."""

@@ -25,7 +25,7 @@ from storage.tables.identity import account_links
 from storage.tables.spaces import spaces
 from storage.tables.users import users
 from tests.conftest import PASSWORD, Place
-from tests.support.api import Api, make_collection, upload
+from tests.support.api import Api, make_collection, make_space, upload
 from tests.support.mail import MailServer
 from tests.support.valkey import Valkey
 
@@ -489,3 +489,22 @@ async def test_a_role_is_given_to_many_and_taken(api: Api) -> None:
         answer = await owner.post("/api/v1/admin/users/bulk", json={"ids": ids, **wrong})
         assert answer.status_code == 422
     assert (await (await api.client("anna@example.se")).post("/api/v1/admin/users/bulk", json=body)).status_code == 403
+
+
+async def test_a_space_does_not_lose_its_only_administrator(api: Api) -> None:
+    owner = await api.client()
+    anna_id = await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    alone, shared = await make_space(anna, "Ensam"), await make_space(anna, "Delad")
+    bo_id = str(await api.user("bo@example.se"))
+    await anna.post(f"/api/v1/spaces/{shared}/members/", json={"id": bo_id, "role": "admin"})
+    assert (await owner.get(f"/api/v1/spaces/{alone}/")).status_code == 404
+    await api.runtime.services.users.delete(api.owner, anna_id)
+    assert (await owner.get(f"/api/v1/spaces/{alone}/")).json()["permissions"] == ["read", "edit", "delete"]
+    assert (await owner.get(f"/api/v1/spaces/{shared}/")).status_code == 404
+    # The operator is nobody in the organisation: then its first administrator gets the space.
+    bo = await api.client("bo@example.se")
+    third = await make_space(bo, "Bos")
+    assert (await api.operator().delete(f"/api/v1/sysadmin/users/{bo_id}/")).status_code in (200, 204)
+    assert (await owner.get(f"/api/v1/spaces/{third}/")).status_code == 200
+    assert (await owner.get(f"/api/v1/spaces/{shared}/")).status_code == 200
