@@ -181,7 +181,24 @@ def groups_in(claims: Mapping[str, Any], claim: str) -> list[str] | None:
     return [str(group) for group in value] if isinstance(value, list) else None
 
 
+IN_GROUP = "group:"
+"""Before the id of a user group, in place of a role's key."""
+
+
 def roles_for(mapping: Sequence[Mapping[str, str]], groups: Sequence[str]) -> list[str]:
-    """The roles that these groups give; whoever is in none of the mapped groups is a plain user."""
+    """Keys of the roles that these groups give; whoever is in none of the mapped groups is a plain user."""
     given = {entry["role"] for entry in mapping if entry["group"] in set(groups)}
-    return [role for role in PredefinedRole if role in given] or [PredefinedRole.USER]
+    own = sorted(key for key in given if key not in set(PredefinedRole) and not key.startswith(IN_GROUP))
+    return [*(role for role in PredefinedRole if role in given), *own] or [PredefinedRole.USER]
+
+
+def maps_roles(mapping: Sequence[Mapping[str, str]]) -> bool:
+    """Whether roles follow from groups at all; else they stay as they were given by hand."""
+    return any(not entry["role"].startswith(IN_GROUP) for entry in mapping)
+
+
+def user_groups_for(mapping: Sequence[Mapping[str, str]], groups: Sequence[str]) -> tuple[set[UUID], set[UUID]]:
+    """The user groups that these groups put somebody into, and all user groups whose members follow from groups."""
+    mapped = [entry for entry in mapping if entry["role"].startswith(IN_GROUP)]
+    joined = {UUID(e["role"].removeprefix(IN_GROUP)) for e in mapped if e["group"] in set(groups)}
+    return joined, {UUID(e["role"].removeprefix(IN_GROUP)) for e in mapped}

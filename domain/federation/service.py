@@ -5,15 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from domain.federation.connections import NOT_SET_UP, PER_TENANT_OFF, Connections, clean_origin
 from domain.federation.entities import (
     GROUP_CLAIM,
+    IN_GROUP,
     REDIRECT_PATH,
     SCOPES,
     Federation,
     SignInRefused,
+    maps_roles,
     roles_for,
+    user_groups_for,
     version_of,
 )
 from domain.federation.sign_in import domain_of
@@ -23,8 +27,10 @@ from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.ports import ConnectionReport, IdentityProviders, Vault
+from domain.roles.entities import HeldRole
+from domain.roles.service import require_not_beyond, roles_of
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import PredefinedRole
+from domain.user_groups.entities import UserGroup
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 MIN_SECRET = 8
@@ -213,10 +219,17 @@ class FederationService:
             await self._connections.opened(fresh, base, secret=draft.client_secret or None)
         )
 
-    @staticmethod
-    def preview(group_roles: Sequence[Mapping[str, str]], groups: Sequence[str]) -> list[str]:
-        """The roles that somebody in these groups would get."""
-        return roles_for(_clean_roles(group_roles), [group.strip() for group in groups])
+    async def preview(
+        self, actor: Actor, group_roles: Sequence[Mapping[str, str]], groups: Sequence[str]
+    ) -> tuple[list[HeldRole], list[UserGroup]]:
+        """The roles that somebody in these groups would get, and the user groups they would be in."""
+        actor.require(Permission.ADMIN)
+        names = [group.strip() for group in groups]
+        async with self._uow.read(actor.tenant_id) as tx:
+            mapping, known = await _mapping(tx, actor, group_roles), await roles_of(tx)
+            joined = [await tx.get(UserGroup, group_id) for group_id in user_groups_for(mapping, names)[0]]
+        roles = [known[key] for key in roles_for(mapping, names)] if maps_roles(mapping) else []
+        return roles, [group for group in joined if group is not None]
 
     def _allowed(self) -> None:
         if not self.per_tenant:
@@ -253,6 +266,8 @@ class FederationService:
         if not _PATH.fullmatch(path) or path.startswith("//"):
             raise Invalid(N_("Give a path that begins with /."), field="redirect_path")
         origin = (draft.canonical_public_origin or "").strip()
+        async with self._uow.read(actor.tenant_id) as tx:
+            mapping = await _mapping(tx, actor, draft.group_roles)
         return Federation(
             tenant_id=actor.tenant_id,
             provider=clean_name(draft.provider, "provider"),
@@ -267,7 +282,7 @@ class FederationService:
             redirect_path=path,
             trust_email=draft.trust_email,
             group_claim=clean_name(draft.group_claim or GROUP_CLAIM, "group_claim"),
-            group_roles=_clean_roles(draft.group_roles),
+            group_roles=mapping,
         )
 
 
@@ -306,18 +321,29 @@ def _clean_scopes(value: str) -> str:
     return " ".join(words)
 
 
-def _clean_roles(values: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    entries = []
+async def _mapping(tx: Transaction, actor: Actor, values: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """What groups give: roles (their keys or ids), or a user group (`group:` and its id). Nobody maps beyond themselves."""
+    if len(values) > 100:
+        raise Invalid(N_("Give at most {limit} of them."), field="group_roles", limit=100)
+    known, entries = await roles_of(tx), []
     for value in values:
-        group, role = str(value.get("group", "")).strip(), str(value.get("role", ""))
-        if role not in set(PredefinedRole):
+        group, wanted = str(value.get("group", "")).strip(), str(value.get("role", ""))
+        role = known.get(wanted)
+        if role is not None and actor.kind != "system":
+            require_not_beyond(actor, role.permissions)
+        if role is None and not await _is_user_group(tx, wanted):
             raise Invalid(N_("Choose one of the listed values."), field="group_roles")
         if not group or len(group) > 200:
             raise Invalid(N_("Name the group as the provider calls it."), field="group_roles")
-        entries.append({"group": group, "role": role})
-    if len(entries) > 100:
-        raise Invalid(N_("Give at most {limit} of them."), field="group_roles", limit=100)
+        entries.append({"group": group, "role": role.key if role is not None else wanted})
     return entries
+
+
+async def _is_user_group(tx: Transaction, wanted: str) -> bool:
+    try:
+        return wanted.startswith(IN_GROUP) and await tx.get(UserGroup, UUID(wanted.removeprefix(IN_GROUP))) is not None
+    except ValueError:
+        return False
 
 
 def _shown(found: Federation) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from domain.federation.entities import (
     SignInRefused,
     StateRefused,
     groups_in,
+    maps_roles,
     roles_for,
+    user_groups_for,
 )
 from domain.identity.service import (
     ADDRESS_THRESHOLD,
@@ -40,8 +42,11 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.ports import Directory, IdentityProviders, TenantName, Vault, Watch
 from domain.roles.entities import PREDEFINED, granted
+from domain.roles.service import roles_of
 from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
+from domain.user_groups.entities import UserGroup
+from domain.user_groups.service import members_changed
 from domain.users.checks import clean_email
 from domain.users.entities import PredefinedRole, RoleAssignment, User, UserState
 
@@ -481,7 +486,14 @@ class ProviderSignInService:
         groups = groups_in(claims, connection.group_claim)
         if not connection.group_roles or groups is None:
             return
-        wanted = [PREDEFINED[role] for role in roles_for(connection.group_roles, groups)]
+        actor = Actor(tenant_id=user.tenant_id, user_id=user.id, email=user.email, origin=origin)
+        await _join_groups(tx, actor, user, *user_groups_for(connection.group_roles, groups))
+        if not maps_roles(connection.group_roles):
+            return
+        known = await roles_of(tx)
+        # A role that is gone since gives nothing.
+        wanted = [known[key] for key in roles_for(connection.group_roles, groups) if key in known]
+        wanted = wanted or [PREDEFINED[PredefinedRole.USER]]
         held = list((await tx.users.roles([user.id])).get(user.id, ()))
         if {role.key for role in held} == {role.key for role in wanted}:
             return
@@ -492,7 +504,6 @@ class ProviderSignInService:
             wanted += administers
         await tx.users.set_roles(user.id, wanted)
         old, new = [role.name for role in held], [role.name for role in wanted]
-        actor = Actor(tenant_id=user.tenant_id, user_id=user.id, email=user.email, origin=origin)
         change = Change("user_updated", "user", user.id, user.email, old={"roles": old}, new={"roles": new})
         tx.record(actor, change)
 
@@ -640,6 +651,19 @@ def _check_domain(email: str, connection: Connection) -> None:
         raise PersonRefused("foreign_domain", FOREIGN_DOMAIN, domain=domain)
 
 
+async def _join_groups(tx: Transaction, actor: Actor, user: User, joined: set[UUID], governed: set[UUID]) -> None:
+    """Put somebody into these user groups, and out of the others whose members follow from the provider's groups."""
+    if not governed:
+        return
+    present = {group.id for group in (await tx.user_groups.of_users([user.id])).get(user.id, ())}
+    for group_id in sorted((joined - present) | ((governed - joined) & present)):
+        group, added = await tx.get(UserGroup, group_id), group_id in joined
+        if group is None:
+            continue
+        await (tx.user_groups.put if added else tx.user_groups.drop)(group_id, [user.id])
+        members_changed(tx, actor, group, [user], added=added)
+
+
 def _outcome(proof: Proof, connection: Connection) -> dict[str, Any]:
     """What a test sign-in shows: the claims that were found or lack, the groups, and the roles they would give."""
     steps: list[list[Any]] = [[N_("The provider signed an ID token that passes every check."), {}, True]]
@@ -655,8 +679,8 @@ def _outcome(proof: Proof, connection: Connection) -> dict[str, Any]:
     except SignInRefused as refusal:
         ok = False
         steps.append([refusal.message, refusal.params, False])
-    groups = groups_in(proof.claims, connection.group_claim)
-    if connection.group_roles and groups is None:
+    groups, mapping = groups_in(proof.claims, connection.group_claim), connection.group_roles
+    if mapping and groups is None:
         ok = False
         steps.append([MISSING_CLAIM, {"claim": connection.group_claim}, False])
     return {
@@ -664,7 +688,9 @@ def _outcome(proof: Proof, connection: Connection) -> dict[str, Any]:
         "steps": steps,
         "claims": sorted(str(name)[:60] for name in proof.claims)[:60],
         "groups": [group[:200] for group in groups or ()][:200],
-        "roles": roles_for(connection.group_roles, groups) if connection.group_roles and groups is not None else [],
+        "roles": roles_for(connection.group_roles, groups)
+        if maps_roles(connection.group_roles) and groups is not None
+        else [],
     }
 
 

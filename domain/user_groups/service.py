@@ -151,16 +151,16 @@ class UserGroupService:
         ):
             raise NotFound(N_("The user was not found."))
         await tx.user_groups.put(group.id, list(user_ids))
-        _members_changed(tx, actor, group, people.values(), added=True)
+        members_changed(tx, actor, group, people.values(), added=True)
 
     @staticmethod
     async def _drop(tx: Transaction, actor: Actor, group: UserGroup, user_ids: set[UUID]) -> None:
         people = await tx.users.many(list(user_ids))
         await tx.user_groups.drop(group.id, list(user_ids))
-        _members_changed(tx, actor, group, people.values(), added=False)
+        members_changed(tx, actor, group, people.values(), added=False)
 
 
-def _members_changed(tx: Transaction, actor: Actor, group: UserGroup, people: Iterable[User], *, added: bool) -> None:
+def members_changed(tx: Transaction, actor: Actor, group: UserGroup, people: Iterable[User], *, added: bool) -> None:
     """An entry for each person, since it may open or close spaces to them; and news for their open pages."""
     action, when = ("user_group_member_added", "new") if added else ("user_group_member_removed", "old")
     for user in people:

@@ -8,11 +8,11 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
-from domain.federation.entities import GROUP_CLAIM, SCOPES, Federation
+from domain.federation.entities import GROUP_CLAIM, IN_GROUP, SCOPES, Federation
 from domain.federation.service import Addresses, FederationDraft
 from domain.kernel.actor import Permission
 from domain.kernel.errors import Failure
-from domain.roles.entities import PREDEFINED
+from domain.kernel.paging import MAX_LIMIT
 from domain.users.entities import PredefinedRole
 from pages.components.base import (
     box,
@@ -32,9 +32,12 @@ from pages.components.base import (
 from pages.components.region import Region
 from pages.dialogs import confirm, inline
 from pages.i18n import _
-from pages.names import USER_ROLES, user_role_name
+from pages.names import user_role_name
 from pages.spaces import setting
 from pages.visit import News, act, sentence, toast, visit
+
+GONE = "…"
+"""In place of the name of what was deleted since."""
 
 
 async def sign_in() -> None:
@@ -45,6 +48,7 @@ async def sign_in() -> None:
 
     async def draw() -> Callable[[], None]:
         found = await service.find(here.actor) if service.per_tenant else None
+        given = await _what_groups_give() if service.per_tenant else {}
 
         def build() -> None:
             if not service.per_tenant:
@@ -53,8 +57,8 @@ async def sign_in() -> None:
             if found is not None:
                 _state(found)
                 if found.report:
-                    _last_test(found)
-            ProviderSettings(found).build()
+                    _last_test(found, given)
+            ProviderSettings(found, given).build()
 
         return build
 
@@ -68,6 +72,15 @@ async def sign_in() -> None:
             await region.soon()
 
     here.listen(f"tenant:{here.actor.tenant_id}", changed)
+
+
+async def _what_groups_give() -> dict[str, str]:
+    """Roles and user groups by the key that the mapping has for them, with their names."""
+    here = visit()
+    roles = await here.services.roles.all(here.actor)
+    groups = await here.services.user_groups.page(here.actor, limit=MAX_LIMIT)
+    named = {IN_GROUP + str(view.group.id): _("User group: {name}", name=view.group.name) for view in groups.items}
+    return {view.held.key: user_role_name(view.held) for view in roles} | named
 
 
 def _not_ours(shared: str | None) -> None:
@@ -127,7 +140,7 @@ def _state(found: Federation) -> None:
             toggle.on_value_change(act(passwords))
 
 
-def _last_test(found: Federation) -> None:
+def _last_test(found: Federation, given: dict[str, str]) -> None:
     """What the last test sign-in showed."""
     report = found.report
     with box("card").style("padding:16px"), box("stack"):
@@ -140,7 +153,7 @@ def _last_test(found: Federation) -> None:
         if report.get("groups"):
             paragraph(_("Groups: {names}", names=", ".join(report["groups"])), "muted small")
         if report.get("roles"):
-            names = ", ".join(user_role_name(PREDEFINED[role]) for role in report["roles"])
+            names = ", ".join(given.get(role, GONE) for role in report["roles"])
             paragraph(_("Roles that follow: {names}", names=names), "muted small")
         paragraph(_("Reference: {id}", id=report.get("reference", "")), "muted small")
 
@@ -155,8 +168,8 @@ def _steps(steps: Iterable[Sequence[Any]]) -> None:
 class ProviderSettings:
     """The form, with the sign-in doctor and the preview of roles."""
 
-    def __init__(self, found: Federation | None) -> None:
-        self.visit, self.found = visit(), found
+    def __init__(self, found: Federation | None, given: dict[str, str]) -> None:
+        self.visit, self.found, self.given = visit(), found, given
         self.base = self.visit.origin
         self.mapping: list[dict[str, str]] = [dict(entry) for entry in found.group_roles] if found else []
 
@@ -213,11 +226,11 @@ class ProviderSettings:
                 ui.label(address).classes("small grow").style("overflow-wrap:anywhere;font-family:var(--mono)")
 
     def _groups(self) -> None:
-        heading(_("Roles from groups"), 3)
+        heading(_("Roles and user groups from groups"), 3)
         paragraph(
             _(
-                "People get these roles at each sign-in, in place of those given by hand. "
-                "Without any, roles stay as they are."
+                "People get these roles and user groups at each sign-in, in place of those given by hand. "
+                "What no group is mapped to stays as it is."
             ),
             "muted small",
         )
@@ -237,10 +250,10 @@ class ProviderSettings:
                 with box("line wrap"):
                     name = field(_("Group"), entry["group"]).classes("grow")
                     name.on_value_change(functools.partial(self._set, index, "group"))
-                    role = ui.select(
-                        {r: _(text) for r, text in USER_ROLES.items()}, value=entry["role"], label=_("Role")
-                    )
-                    role.props("outlined stack-label options-dense").style("width:200px")
+                    # What was deleted since is still shown, so that it can be taken out.
+                    choices = {**({} if entry["role"] in self.given else {entry["role"]: GONE}), **self.given}
+                    role = ui.select(choices, value=entry["role"], label=_("Role or user group"))
+                    role.props("outlined stack-label options-dense").style("width:240px")
                     role.on_value_change(functools.partial(self._set, index, "role"))
                     icon_button("delete_outline", _("Remove the group"), functools.partial(self._drop, index))
 
@@ -258,11 +271,16 @@ class ProviderSettings:
     async def _preview(self) -> None:
         async def work() -> None:
             groups = (self.tried.value or "").split(",")
-            roles = self.visit.services.federation.preview(self.mapping, groups)
+            service = self.visit.services.federation
+            roles, joined = await service.preview(self.visit.actor, self.mapping, groups)
             self.preview.clear()
             with self.preview:
-                names = ", ".join(user_role_name(PREDEFINED[role]) for role in roles)
-                paragraph(_("Roles that follow: {names}", names=names))
+                if roles:
+                    paragraph(_("Roles that follow: {names}", names=", ".join(map(user_role_name, roles))))
+                if joined:
+                    paragraph(_("User groups that follow: {names}", names=", ".join(group.name for group in joined)))
+                if not roles and not joined:
+                    paragraph(_("Nothing follows from these groups."))
 
         await inline(work, self.problem)
 

@@ -1,5 +1,6 @@
 """Signing in through an organisation's identity provider, and setting it up."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,9 @@ from sqlalchemy import update
 
 from domain.federation.entities import Federation, PendingSignIn
 from domain.federation.sign_in import challenge_of
+from domain.kernel.actor import Permission
 from domain.kernel.clock import now
-from domain.kernel.errors import BadRequest
+from domain.kernel.errors import BadRequest, Forbidden, Invalid
 from domain.users.entities import PredefinedRole, User
 from storage.tables.federation import federations, pending_sign_ins
 from tests.conftest import PASSWORD
@@ -114,6 +116,42 @@ async def test_groups_give_roles_and_an_owner_remains(federated: Federated) -> N
     federated.provider.person.update(sub="owner-1", email="owner@example.se", groups=[])
     found = await me(federated, await federated.sign_in())
     assert PredefinedRole.OWNER in [role["name"] for role in found["predefined_roles"]], "the last owner stays one"
+
+
+async def test_groups_give_own_roles_and_user_groups(federated: Federated) -> None:
+    owner = await federated.client()
+    role = (await owner.post("/api/v1/roles/", json={"name": "Insyn", "permissions": ["insights"]})).json()["id"]
+    groups = [(await owner.post("/api/v1/user-groups/", json={"name": name})).json()["id"] for name in ("Bygg", "Egen")]
+    mapping = [{"group": "it", "role": role}, {"group": "bygg", "role": f"group:{groups[0]}"}]
+    assert (await federated.configure(group_roles=mapping)).status_code == 200
+    for claimed, roles, joined in (
+        (["it", "bygg"], ["Insyn"], ["Bygg"]), (["bygg"], ["User"], ["Bygg", "Egen"]), ([], ["User"], ["Egen"]),
+    ):  # fmt: skip
+        federated.provider.person["groups"] = claimed
+        found = await me(federated, await federated.sign_in())
+        assert [each["name"] for each in (*found["predefined_roles"], *found["roles"])] == roles
+        # Membership that was given by hand, in a group that nothing is mapped to, stays.
+        await owner.post(f"/api/v1/user-groups/{groups[1]}/users/{found['id']}/")
+        assert sorted({*(g["name"] for g in found["user_groups"]), "Egen"}) == sorted({*joined, "Egen"})
+    first, *_ = await federated.audit("user_group_member_added")
+    assert first.changes["new"]["email"] == found["email"]
+    assert (await federated.configure(group_roles=mapping[1:])).status_code == 200
+    federated.provider.person["groups"] = ["it", "bygg"]
+    await federated.runtime.services.users.set_roles(federated.owner, UUID(found["id"]), [role])
+    kept = await me(federated, await federated.sign_in())
+    assert [each["name"] for each in kept["roles"]] == ["Insyn"], "without a mapped role, roles stay as they are"
+
+
+async def test_nobody_maps_groups_to_what_they_do_not_have(federated: Federated) -> None:
+    service, neighbour = federated.runtime.services.federation, federated.admin_of(await federated.neighbour())
+    theirs = await federated.runtime.services.user_groups.create(neighbour, "Deras")
+    with pytest.raises(Invalid):
+        await service.preview(federated.owner, [{"group": "a", "role": f"group:{theirs.group.id}"}], ["a"])
+    keeper = replace(federated.owner, permissions=frozenset({Permission.ADMIN}))
+    with pytest.raises(Forbidden):
+        await service.preview(keeper, [{"group": "a", "role": "Owner"}], ["a"])
+    roles, groups = await service.preview(federated.owner, [{"group": "a", "role": "Owner"}], [" a "])
+    assert ([each.name for each in roles], groups) == (["Owner"], [])
 
 
 async def test_a_client_without_cookies_brings_a_verifier_of_its_own(federated: Federated) -> None:

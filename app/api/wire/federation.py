@@ -56,6 +56,8 @@ class OpenIdConnectLogin(Wire):
 
 
 class GroupRole(Wire):
+    """What a group of the provider gives: a role by its name or id, or membership of a user group (`group:` and its id)."""
+
     group: str
     role: str
 
