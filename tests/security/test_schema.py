@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -70,6 +71,7 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
         "history": client.get(f"/api/v1/assistants/{assistant}/history/").json()["items"][0]["id"],
         "api_key": client.post("/api/v1/api-keys/", json={"name": "Nyckel"}).json()["id"],
         "service_account": client.post("/api/v1/admin/service-accounts/", json={"name": "Robot"}).json()["id"],
+        "origin": client.post("/api/v1/allowed-origins/", json={"url": "https://a.example.se"}).json()["id"],
         "job": client.get("/api/v1/jobs/").json()["items"][0]["id"],
         "completion_model": client.get("/api/v1/completion-models/").json()["items"][0]["id"],
         "embedding_model": client.get("/api/v1/embedding-models/").json()["items"][0]["id"],
@@ -83,6 +85,13 @@ def test_no_request_makes_the_server_fail(installation: Installation, tmp_path: 
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=installation.url, headers=headers) as client:
         ids = known_ids(client)
+        operator = {"X-API-Key": OPERATOR_KEY}
+        founded = client.post("/api/v1/sysadmin/tenants/", json={"name": "Grannkommunen"}, headers=operator)
+        ids["tenant"] = founded.json()["id"]
+        me = client.get("/api/v1/users/me/").json()
+        tenants = client.get("/api/v1/sysadmin/tenants/", headers=operator).json()["items"]
+        [mine] = {each["id"] for each in tenants} - {ids["tenant"]}
+        own = {me["id"]: str(uuid4()), EMAIL: "nobody@example.se", mine: str(uuid4())}
         done = subprocess.run(
             [
                 str(Path(sys.executable).with_name("schemathesis")), "run", f"{installation.url}/openapi.json",
@@ -93,7 +102,7 @@ def test_no_request_makes_the_server_fail(installation: Installation, tmp_path: 
             ],
             cwd=tmp_path, capture_output=True, text=True, check=False,
             env={
-                **os.environ, "WALK_IDS": json.dumps(ids), "PYTHONPATH": str(ROOT),
+                **os.environ, "WALK_IDS": json.dumps(ids), "WALK_OWN": json.dumps(own), "PYTHONPATH": str(ROOT),
                 "SCHEMATHESIS_HOOKS": "tests.support.schema_hooks",
             },
         )  # fmt: skip

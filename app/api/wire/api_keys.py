@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from app.api.wire.base import Wire
 from app.api.wire.roles import RolePublic
 
@@ -70,7 +72,7 @@ class ApiKeyUpdateRequest(Wire):
 class ApiKeyRotateRequest(Wire):
     """For how many hours the secret before works too."""
 
-    grace_hours: int = 0
+    grace_hours: int = Field(0, ge=0, le=720)
 
 
 class ApiKeyRules(Wire):
