@@ -248,12 +248,12 @@ class ProviderSettings:
         with self.rows:
             for index, entry in enumerate(self.mapping):
                 with box("line wrap"):
-                    name = field(_("Group"), entry["group"]).classes("grow")
+                    name = field(_("Group"), entry["group"]).classes("grow").style("min-width:160px")
                     name.on_value_change(functools.partial(self._set, index, "group"))
                     # What was deleted since is still shown, so that it can be taken out.
                     choices = {**({} if entry["role"] in self.given else {entry["role"]: GONE}), **self.given}
                     role = ui.select(choices, value=entry["role"], label=_("Role or user group"))
-                    role.props("outlined stack-label options-dense").style("width:240px")
+                    role.props("outlined stack-label options-dense").style("width:200px")
                     role.on_value_change(functools.partial(self._set, index, "role"))
                     icon_button("delete_outline", _("Remove the group"), functools.partial(self._drop, index))
 
