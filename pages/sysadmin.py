@@ -17,7 +17,6 @@ from starlette.requests import Request
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, Invalid, Unauthenticated
 from domain.kernel.paging import Page
-from domain.knowledge.service import human_size
 from domain.tenants.administration import NewTenant, TenantView
 from domain.tenants.deletion import DeletionCertificate
 from domain.tenants.entities import DEFAULT_QUOTA, Tenant, TenantQuery, TenantState
@@ -40,7 +39,7 @@ from pages.components.base import (
 )
 from pages.components.pager import PagedList
 from pages.dialogs import confirm, dialog, inline
-from pages.i18n import LANGUAGES, _, moment, ngettext, number
+from pages.i18n import LANGUAGES, _, moment, ngettext, number, size
 from pages.public import language_of
 from pages.shell import QUASAR, announce_page
 from pages.visit import Site, Visit, act, enter, sentence, visit
@@ -207,7 +206,7 @@ class Organisations:
         tenant = view.tenant
         going = tenant.state == TenantState.DELETING
         self._deleting = self._deleting or going
-        stored = _("{used} of {limit}", used=human_size(view.use.bytes), limit=human_size(tenant.quota_limit))
+        stored = _("{used} of {limit}", used=size(view.use.bytes), limit=size(tenant.quota_limit))
         people = ngettext("{n} person", "{n} people", view.use.people)
         with box("rowline").props("role=listitem"):
             with box("grow"):
@@ -386,7 +385,7 @@ class Organisations:
                         ui.label(number(preview.counts[word]))
                 with box("rowline").props("role=listitem"):
                     ui.label(_("Stored")).classes("grow")
-                    ui.label(human_size(preview.counts["bytes"]))
+                    ui.label(size(preview.counts["bytes"]))
             typed = field(_("Type “{name}” to confirm", name=tenant.name)).props("autocomplete=off")
             problem = box("full-width")
             with box("actions-row"):

@@ -68,8 +68,7 @@ async def get(id: UUID, actor: Caller, use: Use) -> Any:
 @router.patch("/{id}/", response_model=wire.ApiKeyPublic)
 async def update(id: UUID, body: wire.ApiKeyUpdateRequest, actor: Caller, use: Use) -> Any:
     """Change a key. What is not named stays; null takes end or limit away."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set if name in type(body).model_fields}
-    return present.api_key(await use.api_keys.update(actor, id, changes))
+    return present.api_key(await use.api_keys.update(actor, id, body.named()))
 
 
 @router.delete("/{id}/", response_model=wire.ApiKeyPublic)

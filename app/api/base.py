@@ -10,7 +10,6 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from app.auth.caller import Callers, same_origin
 from app.bootstrap import Runtime
 from app.realtime.access import until_ended
-from app.security.rate_limits import RateLimits
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Unauthenticated
 from domain.ports import Deed
@@ -41,17 +40,17 @@ async def calling_actor(
 ) -> Actor:
     """Who is calling; 401 when nobody is."""
     callers: Callers = request.app.state.callers
-    limits: RateLimits = request.app.state.runtime.limits
+    runtime: Runtime = request.app.state.runtime
     try:
         actor = await callers.actor(request)
     except Unauthenticated:
-        await limits.refused(request.client.host if request.client else None)
+        await runtime.limits.refused(request.client.host if request.client else None)
         raise
     request.state.actor = actor
     origin = request.headers.get("origin")
-    if origin is not None and not same_origin(request, request.app.state.runtime.settings.public_origin):
-        await request.app.state.runtime.services.allowed_origins.check(actor, origin)
-    request.state.room = await limits.room(Deed.REQUEST, actor)
+    if origin is not None and not same_origin(request, runtime.settings.public_origin):
+        await runtime.services.allowed_origins.check(actor, origin)
+    request.state.room = await runtime.limits.room(Deed.REQUEST, actor)
     return actor
 
 

@@ -43,8 +43,7 @@ async def get(id: UUID, actor: Caller, use: Use) -> Any:
 @router.patch("/{id}/", response_model=wire.ServiceAccountPublic)
 async def update(id: UUID, body: wire.ServiceAccountUpdateRequest, actor: Caller, use: Use) -> Any:
     """Change a service account. What is not named stays."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set if name in type(body).model_fields}
-    return present.service_account(await use.service_accounts.update(actor, id, changes))
+    return present.service_account(await use.service_accounts.update(actor, id, body.named()))
 
 
 @router.delete("/{id}/", response_model=wire.ServiceAccountPublic)

@@ -56,20 +56,20 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide, then hand on."""
-        if scope["type"] not in ("http", "websocket") or self._is_open(path_in(scope)):
+        if scope["type"] not in ("http", "websocket") or self._is_open(path := path_in(scope)):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        if self._operated and path_in(scope) == OPERATOR_PAGE and scope["type"] == "http":
+        if self._operated and path == OPERATOR_PAGE and scope["type"] == "http":
             await self._operator_page(scope, receive, send)
             return
-        if self._operated and path_in(scope).startswith(SOCKET) and _of_operator(connection):
+        if self._operated and path.startswith(SOCKET) and _of_operator(connection):
             await self._app(scope, receive, send)
             return
         actor = await self._resolve(connection)
         if actor is None:
             await self._refuse(scope, receive, send, 401)
-        elif path_in(scope).startswith(SOCKET) and not self._own_page(connection):
+        elif path.startswith(SOCKET) and not self._own_page(connection):
             await self._refuse(scope, receive, send, 403)
         else:
             await self._app(scope, receive, send)

@@ -16,7 +16,6 @@ from domain.kernel.errors import TooManyRequests
 from domain.ports import Deed
 
 log = logging.getLogger(__name__)
-WINDOW_SECONDS = 60
 COMPLAIN_SECONDS = 60.0
 
 
@@ -65,7 +64,7 @@ class RateLimits:
             await self._hit(actor.key.requests_per_minute, deed, f"key:{actor.key.id}")
         if self._rates.tenant_factor:
             await self._hit(limit * self._rates.tenant_factor, deed, f"tenant:{actor.tenant_id}")
-        return await self._hit(limit, deed, f"user:{actor.user_id}")
+        return await self._hit(limit, deed, f"user:{actor.user_id}", told=True)
 
     async def stranger(self, ip: str | None) -> None:
         """Count a request without any credential from this address."""
@@ -75,29 +74,33 @@ class RateLimits:
         """Count a credential that was refused. Others at this address, whose credentials are good, are not held back."""
         await self._hit(self._rates.refusals, "refused", network_of(ip))
 
-    async def _hit(self, limit: int, what: str, who: str) -> Room | None:
+    async def _hit(self, limit: int, what: str, who: str, *, told: bool = False) -> Room | None:
+        """Count; what is left is looked up only where it is `told`, or where the caller must wait."""
         if limit == 0:
             return None
         from limits import RateLimitItemPerMinute
 
         item = RateLimitItemPerMinute(limit)
-        allowed, stats = await self._counted(item, what, who)
+        allowed, stats = await self._counted(item, what, who, told)
+        if stats is None:
+            return None
         wait = max(1, math.ceil(stats.reset_time - time.time()))
         if not allowed:
             raise TooManyRequests(retry_after=wait)
         return Room(limit, stats.remaining, wait)
 
-    async def _counted(self, item: Any, what: str, who: str) -> tuple[bool, Any]:
+    async def _counted(self, item: Any, what: str, who: str, told: bool) -> tuple[bool, Any]:
         if self._redis_url is not None:
             try:
-                return await self._ask(self._common(), item, what, who)
+                return await self._ask(self._common(), item, what, who, told)
             except Exception as error:
                 self._complain(error)
-        return await self._ask(self._own(), item, what, who)
+        return await self._ask(self._own(), item, what, who, told)
 
     @staticmethod
-    async def _ask(counter: Any, item: Any, what: str, who: str) -> tuple[bool, Any]:
-        return await counter.hit(item, what, who), await counter.get_window_stats(item, what, who)
+    async def _ask(counter: Any, item: Any, what: str, who: str, told: bool) -> tuple[bool, Any]:
+        allowed = await counter.hit(item, what, who)
+        return allowed, await counter.get_window_stats(item, what, who) if told or not allowed else None
 
     # The library takes a tenth of a second to load, which the start can do without.
     def _own(self) -> Any:
