@@ -1,5 +1,5 @@
 # make run   serve the product on http://localhost:8080
-# make test  run every test
+# make test  run every test, on all processors
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ run: $(VENV)/installed
 	@exec $(BIN)/python main.py serve
 
 test: dev browser model papers provider
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from domain.kernel.actor import Actor
 from domain.tenants.service import Setup
 from domain.users.entities import PredefinedRole
 from tests.conftest import PASSWORD, Place
-from tests.support.api import Api, make_assistant, make_collection, make_space, upload
+from tests.support.api import Api, make_assistant, make_collection, make_space, upload, within_a_minute
 from tests.support.mail import MailServer
 from tests.support.valkey import Valkey
 
@@ -38,6 +38,8 @@ async def make(place: Place, valkey: Valkey) -> AsyncIterator[Make]:
         else:
             owner = api_owner[0]
         api_owner.append(owner)
+        if any(name.startswith("rate_limit_") for name in settings):
+            await within_a_minute()
         return Api(runtime, create_api(runtime), owner)
 
     api_owner: list[Actor] = []
