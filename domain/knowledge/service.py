@@ -34,7 +34,7 @@ from domain.users.entities import User
 Mode = Literal["hybrid", "vector", "text"]
 LEG_DEPTH = 60
 """How many chunks each leg of the search brings to the fusion."""
-MAX_PASSAGES = 100
+MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
 
