@@ -15,6 +15,7 @@ from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.search.analysis import PART_LENGTH
+from storage.search.sqlite_coarse import SqliteCoarse
 from storage.search.texts import Longer, search
 from storage.search.words import LONGER_WORDS, Group, prominent, tally
 
@@ -39,7 +40,7 @@ _TAKE_WORD = text(
 )
 _DROP_WORDS = text("delete from chunk_words where scope = :scope and chunks <= 0")
 _PLACES = text(
-    "select p.key, p.scope, p.dims, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value "
+    "select p.key, p.scope, p.dims, p.terms, p.block from json_each(:keys) k cross join chunk_places p on p.key = k.value "
     "where p.tenant_id = :tenant"
 )
 _COUNTS = text(
@@ -92,6 +93,9 @@ def _word_rows(tenant: str, scope: str, terms: Sequence[str]) -> list[dict[str, 
 class SqliteSearchIndex:
     """See `SearchIndex`."""
 
+    def __init__(self, coarse: SqliteCoarse | None = None) -> None:
+        self._coarse = coarse or SqliteCoarse()
+
     async def put(self, session: AsyncSession, entries: Sequence[IndexEntry]) -> None:
         """Add chunks to both legs."""
         if not entries:
@@ -123,6 +127,7 @@ class SqliteSearchIndex:
             await session.execute(statement, rows, execution_options=BY_HAND)
         for scope, terms in _by_scope((row["scope"], row["terms"]) for row in rows).items():
             await session.execute(_PUT_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
+            await self._coarse.put(session, scope, dims, [(r["key"], r["vector"]) for r in rows if r["scope"] == scope])
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
@@ -132,6 +137,7 @@ class SqliteSearchIndex:
             for table, column in ((f"chunk_vectors_{dims}", "key"), ("chunk_terms", "rowid"), ("chunk_places", "key")):
                 statement = text(f"delete from {table} where {column} = :key")
                 await session.execute(statement, gone, execution_options=BY_HAND)
+        await self._coarse.remove(session, [(row.key, row.block) for row in places if row.block is not None])
         tenant = session.info["tenant_id"].hex
         for scope, terms in _by_scope((row.scope, row.terms) for row in places).items():
             await session.execute(_TAKE_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
@@ -165,20 +171,25 @@ class SqliteSearchIndex:
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int
     ) -> Sequence[SearchHit]:
-        """Exact nearest neighbours in each collection's partition, merged."""
+        """The nearest chunks; in large collections by a coarse first pass when there is much in scope."""
         dims = len(vector) // FLOAT_BYTES
         exists = await self._execute(
             session, "select 1 from sqlite_master where name = :name", {"name": f"chunk_vectors_{dims}"}
         )
         if exists.first() is None:
             return []
+        scopes = [_scope(collection_id) for collection_id in collection_ids]
+        centres = await self._coarse.centres(session, scopes, dims)
         statement = (
             f"select key, distance from chunk_vectors_{dims} "
             "where embedding match :vector and k = :most and collection = :scope"
         )
         hits: list[SearchHit] = []
-        for collection_id in collection_ids:
-            values = {"vector": vector, "most": limit, "scope": _scope(collection_id)}
+        for scope in scopes:
+            if scope in centres:
+                hits += await self._coarse.search(session, scope, vector, centres[scope], limit)
+                continue
+            values = {"vector": vector, "most": limit, "scope": scope}
             hits += [SearchHit(row.key, 1.0 - row.distance) for row in await self._execute(session, statement, values)]
         return sorted(hits, key=lambda hit: (-hit.score, hit.key))[:limit]
 

@@ -16,6 +16,7 @@ def upgrade() -> None:
     if 'chunk_places' in names:
         op.execute("alter table chunk_places rename column collection_id to scope")
         op.execute("alter table chunk_places add column terms text not null default ''")
+        op.execute("alter table chunk_places add column block integer")
         op.execute("drop table chunk_terms")
     if 'chunk_index' in names:
         op.execute("drop function if exists app.search_text(uuid[], text[], integer)")
