@@ -16,6 +16,11 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
 SENTENCE = 0.25
 """From this share of small words on, a question is taken for a sentence."""
 
+NEAR = {"multilingual-e5-small": 0.845}
+"""Cosine above which a passage is about the question, for models where that was measured."""
+SCARCELY_COVERED = 0.12
+"""Below this share of the best possible BM25 the words of the question hardly stand in any chunk."""
+
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
 
@@ -85,6 +90,16 @@ def vector_weight(query: str, small_words: float, covered: float) -> float:
     if _EXACT.search(query):
         base = EXACT_WEIGHT
     return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - COVERED * covered))
+
+
+def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float) -> bool:
+    """Whether nothing found seems to be about the question: neither by its words nor by what it means.
+
+    What it means can be judged only where every embedding model in scope (`models`, by name) is known in `NEAR`.
+    """
+    if covered >= SCARCELY_COVERED or not models or any(name not in NEAR for name in models):
+        return False
+    return max((hit.score for hit in vectors), default=0.0) < min(NEAR[name] for name in models)
 
 
 def fuse(vectors: Sequence[SearchHit], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:

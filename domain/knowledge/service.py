@@ -22,7 +22,7 @@ from domain.knowledge.entities import Chunk, Collection, Document, DocumentState
 from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.retrieval import Passage, Retrieval, fuse, passages, vector_weight
+from domain.knowledge.retrieval import Passage, Retrieval, doubtful, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
 from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent, TextHits
@@ -528,19 +528,23 @@ class KnowledgeService:
         embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
         async with self._uow.read(tenant_id) as tx:
-            found = await find_passages(tx, query, vectors, ids, limit)
+            found = await find_passages(tx, query, [(of_model, vector) for _, of_model, vector in vectors], ids, limit)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
+        covered = max((hit.score for hit in found.texts), default=0.0)
+        found.unsure = mode == "hybrid" and doubtful([name for name, _, _ in vectors], found.vectors, covered)
         return found
 
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection]
-    ) -> list[tuple[list[UUID], bytes]]:
+    ) -> list[tuple[str, list[UUID], bytes]]:
+        """For each model its name, its collections and the query as it sees it."""
         async with self._uow.read(tenant_id) as tx:
             models = {c.model.id: c.model for c in await embedding_choices(tx)}
-        vectors: list[tuple[list[UUID], bytes]] = []
+        vectors: list[tuple[str, list[UUID], bytes]] = []
         for model_id in {c.embedding_model_id for c in collections}:
             vector = (await self._embedder.embed(tenant_id, models[model_id], [query], "query"))[0]
-            vectors.append(([c.id for c in collections if c.embedding_model_id == model_id], vector))
+            of_model = [c.id for c in collections if c.embedding_model_id == model_id]
+            vectors.append((models[model_id].name, of_model, vector))
         return vectors
 
 

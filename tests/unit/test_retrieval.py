@@ -15,6 +15,7 @@ from domain.knowledge.retrieval import (
     LEAST_WEIGHT,
     SENTENCE_WEIGHT,
     Ranked,
+    doubtful,
     fuse,
     passages,
     vector_weight,
@@ -174,3 +175,14 @@ def test_each_passage_is_what_stands_between_its_ends(keys: list[int], limit: in
     for passage in result:
         assert "".join(passage.text.split()) == "".join(TEXT[passage.start : passage.end].split())
         assert passage.positions[0] <= passage.positions[1]
+
+
+def test_doubt_needs_both_legs_to_be_poor_and_a_model_that_is_known() -> None:
+    e5, near, far = ["multilingual-e5-small"], [SearchHit(1, 0.9)], [SearchHit(1, 0.8)]
+    assert doubtful(e5, far, 0.05)
+    assert doubtful(e5, [], 0.0)
+    assert not doubtful(e5, near, 0.05)
+    assert not doubtful(e5, far, 0.5)
+    assert not doubtful(["text-embedding-3-small"], far, 0.0)
+    assert not doubtful([*e5, "text-embedding-3-small"], far, 0.0)
+    assert not doubtful([], [], 0.0)
