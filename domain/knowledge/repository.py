@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript
 from domain.ports import SearchHit
 
 
@@ -99,6 +99,9 @@ class KnowledgeRepository(Protocol):
 
     async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents of each user."""
+
+    async def transcript(self, blob_id: UUID, model_id: UUID) -> Transcript | None:
+        """What a model heard in a content before."""
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks in these collections by cosine similarity."""

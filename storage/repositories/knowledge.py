@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, Transcript
 from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
 from storage.search.analysis import query_terms
-from storage.tables.knowledge import chunks, collections, document_versions, documents
+from storage.tables.knowledge import chunks, collections, document_versions, documents, transcripts
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
@@ -221,6 +221,11 @@ class KnowledgeRepository:
             return {}
         rows = await self._session.execute(_BYTES_BY_USER, {"ids": list(set(user_ids))})
         return {user_id: int(size or 0) for user_id, size in rows}
+
+    async def transcript(self, blob_id: UUID, model_id: UUID) -> Transcript | None:
+        """What a model heard in a content before."""
+        wanted = (transcripts.c.blob_id == blob_id, transcripts.c.model_id == model_id)
+        return (await self._session.scalars(select(Transcript).where(*wanted))).first()
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""
