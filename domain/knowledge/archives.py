@@ -17,7 +17,7 @@ from domain.transaction import UnitOfWork
 MEDIA_TYPE = "application/zip"
 BLOCK = 1 << 20
 SAME = N_("A document with the same content is here already: “{title}”.")
-NONE_TAKEN = N_("No file of the archive could be taken in. The first one, “{path}”: {reason}")
+NONE_TAKEN = N_("None of the {count} files in the archive can be read.")
 
 
 class Archives:
@@ -53,8 +53,9 @@ class Archives:
                     refused.append(Refused(member.path, failure.message, failure.params))
                 await progress(done / len(unpacked.members))
         if not taken and not any(r.message == SAME for r in refused):
-            first = refused[0]
-            raise UnreadableFile(NONE_TAKEN, path=first.path, reason=Failure(first.message, **first.params).text())
+            if len({r.message for r in refused}) == 1:
+                raise UnreadableFile(refused[0].message, **refused[0].params)
+            raise UnreadableFile(NONE_TAKEN, count=len(refused))
         return contents_list(taken, refused)
 
     async def _take(self, actor: Actor, document: Document, folder: str, member: Member) -> None:

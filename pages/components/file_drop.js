@@ -11,8 +11,8 @@ export default {
       <input :id="uid" type="file" class="fileinput" :multiple="multiple" :accept="accept" @change="pick($event.target)" />
       <strong>{{ labels.title }}</strong><span class="sub">{{ labels.hint }}</span>
     </label>
-    <div class="line wrap droptools" v-if="multiple">
-      <input :id="uid + 'f'" type="file" class="fileinput" webkitdirectory multiple tabindex="-1" aria-hidden="true" ref="folder" @change="pick($event.target)" />
+    <div class="line wrap" style="margin-top:8px" v-if="multiple">
+      <input type="file" hidden webkitdirectory multiple ref="folder" @change="pick($event.target)" />
       <button type="button" class="copy" @click="$refs.folder.click()">{{ labels.folder }}</button>
       <span class="sub grow" role="status">{{ summary }}</span>
       <button type="button" class="copy" v-if="open.length > 1" @click="cancelAll">{{ labels.cancelAll }}</button>
