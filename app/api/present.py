@@ -438,6 +438,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "error": found.error,
         "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
         "complete": found.state == AnswerState.DONE,
+        "unread": found.trace.get("unread", []),
     }
 
 

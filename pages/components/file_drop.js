@@ -26,7 +26,7 @@ export default {
         <span class="pct" v-if="!i.failed">{{ Math.round(i.progress * 100) }} %</span>
         <button type="button" class="copy" v-if="!i.failed && i.progress < 1" @click="cancel(i)" :aria-label="labels.cancel + ' ' + i.path">{{ labels.cancel }}</button>
         <button type="button" class="copy" v-if="i.failed && i.again" @click="again(i)" :aria-label="labels.retry + ' ' + i.path">{{ labels.retry }}</button>
-        <button type="button" class="copy" v-if="i.failed" @click="drop(i)" :aria-label="labels.remove + ' ' + i.path">{{ labels.remove }}</button>
+        <button type="button" class="copy" v-if="i.failed" @click="forget(i)" :aria-label="labels.remove + ' ' + i.path">{{ labels.remove }}</button>
         <span class="why" v-if="i.failed">{{ i.failed }}</span>
       </li>
     </ul></div>`,

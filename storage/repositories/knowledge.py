@@ -157,6 +157,11 @@ class KnowledgeRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def partly_read(self, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+        """Those of the versions that have pages without text."""
+        statement = select(DocumentVersion).where(document_versions.c.id.in_(set(version_ids)))
+        return [version for version in await self._session.scalars(statement) if version.pages_without_text]
+
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position."""
         statement = (

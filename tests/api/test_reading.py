@@ -18,7 +18,7 @@ from domain.kernel.errors import Failure, InfectedFile, ScannerUnreachable
 from domain.tenants.service import Setup
 from tests.conftest import PASSWORD, Place
 from tests.support import clamd, documents, more_documents
-from tests.support.api import Api, make_collection, make_space, upload
+from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 from tests.support.provider import Provider
 from tests.support.valkey import Valkey
 from tests.unit.test_formats import mixed_pdf
@@ -138,6 +138,25 @@ async def test_a_document_says_which_pages_were_read_by_ocr(
         body = {"query": words, "collection_ids": [collection], "mode": "text"}
         passages = (await client.post("/api/v1/search/", json=body)).json()["items"]
         assert (passages[0]["title"], passages[0]["page"]) == place
+
+
+async def test_an_answer_says_which_pages_nobody_could_search(
+    api: Api, client: httpx.AsyncClient, collection: str
+) -> None:
+    space = await make_space(client, "Frågor")
+    mine = await make_collection(client, space)
+    await upload(client, mine, "plan.pdf", documents.pdf(["Avgiften för bygglov är 4711 kronor.", "", ""]))
+    await upload(client, mine, "hel.pdf", documents.pdf(["Parkering kostar tio kronor i timmen vid torget."]))
+    await api.work()
+    assistant = await make_assistant(client, space, mine)
+    asked = {"assistant_id": assistant, "question": "Vad är avgiften för bygglov?"}
+    answer = (await client.post("/api/v1/conversations/", json=asked)).json()
+    [unread] = answer["unread"]
+    assert (unread["title"], unread["pages"], unread["of"]) == ("plan.pdf", 2, 3)
+    shown = (await client.get(f"/api/v1/conversations/{answer['session_id']}/")).json()["messages"][0]
+    assert shown["unread"] == [unread]
+    cited = [r["version_id"] for r in answer["references"] if r["cited"]]
+    assert unread["version_id"] in cited
 
 
 # Recordings
