@@ -1,6 +1,7 @@
 """How each format is read. Runs only in the sandboxed child process (see `app.ingestion.child`)."""
 
 import csv
+import html
 import io
 import re
 import zipfile
@@ -322,6 +323,8 @@ def read_odt(path: Path, media_type: str) -> ParsedDocument:
     return builder.document(media_type)
 
 
+DEEPEST, BOTTOMLESS = 200, 5_000
+"""Elements that stand deeper in each other are read as plain text; a page that goes deeper still is no tree at all."""
 _NOISE = (
     "script, style, noscript, template, nav, footer, header nav, aside, form, iframe, svg, [hidden], [aria-hidden=true]"
 )
@@ -343,6 +346,9 @@ def html_into(builder: Builder, source: str) -> str | None:
     """Append the content of a page; its title."""
     from selectolax.lexbor import LexborHTMLParser
 
+    if _bottomless(source):
+        text_into(builder, re.sub(r"[ \t]+", " ", html.unescape(_TAGS.sub(" ", source))))
+        return None
     tree = LexborHTMLParser(source)
     title = tree.css_first("title")
     for node in tree.css(_NOISE):
@@ -360,8 +366,30 @@ _BLOCKS = frozenset(
 _ANY_BLOCK = ", ".join(sorted(_BLOCKS))
 
 
-def _html_node(builder: Builder, node: Any) -> None:
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+_CLOSE_THEMSELVES = frozenset(
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot "
+    "option".split()
+)
+
+
+def _bottomless(source: str) -> bool:
+    """Whether so many elements stand in each other that building a tree of them would take for ever."""
+    depth = 0
+    for closing, name in _TAG.findall(source):
+        if name.lower() not in _CLOSE_THEMSELVES:
+            depth = max(0, depth + (-1 if closing else 1))
+            if depth > BOTTOMLESS:
+                return True
+    return False
+
+
+def _html_node(builder: Builder, node: Any, depth: int = 0) -> None:
     """The text of a block element: what stands between its inner blocks, and those in turn."""
+    if depth > DEEPEST:
+        builder.add("paragraph", " ".join((node.text(separator=" ") or "").split()))
+        return
     kind = "list" if node.tag == "li" else "paragraph"
     collected: list[str] = []
 
@@ -372,18 +400,18 @@ def _html_node(builder: Builder, node: Any) -> None:
     for child in node.iter(include_text=True):
         if child.tag in _BLOCKS:
             flush()
-            _html_block(builder, child)
+            _html_block(builder, child, depth)
         elif child.tag == "br":
             collected.append(" ")
         elif child.css_first(_ANY_BLOCK) is not None:
             flush()
-            _html_node(builder, child)
+            _html_node(builder, child, depth + 1)
         else:
             collected.append(child.text(separator="") or "")
     flush()
 
 
-def _html_block(builder: Builder, node: Any) -> None:
+def _html_block(builder: Builder, node: Any, depth: int) -> None:
     tag = node.tag
     if tag[0] == "h" and tag[1:].isdigit():
         builder.heading(int(tag[1]), node.text(separator=""))
@@ -392,7 +420,7 @@ def _html_block(builder: Builder, node: Any) -> None:
     elif tag == "pre":
         builder.add("code", node.text())
     else:
-        _html_node(builder, node)
+        _html_node(builder, node, depth + 1)
 
 
 _FENCE = re.compile(r"^(```|~~~)")

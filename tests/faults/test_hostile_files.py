@@ -94,7 +94,7 @@ async def everything(runtime: Runtime, owner: Actor, collection: object) -> list
 
 async def ended(runtime: Runtime, owner: Actor, collection: object) -> bool:
     """Whether nothing is being read any more."""
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
     return not any(DocumentState(v.version.state).busy for v in await everything(runtime, owner, collection))
 
 
