@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument
+from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument, with_headings
 
 TARGET = 280
 """Tokens a chunk aims for."""
@@ -15,7 +15,6 @@ SMALL = 60
 """A new heading begins a new chunk, unless the one before would be smaller than this."""
 PAGE_END = 12
 """A new page begins one too, unless the page before held hardly a line: a citation must open the right page."""
-HEADING_TOKENS = 60
 HEADER_TOKENS = 60
 _ROW = re.compile(r"\n")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
@@ -130,7 +129,6 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
     end = start + len(trimmed)
     # A recording is cited where the passage begins; a text belongs to the last heading above it.
     path = pieces[0 if pieces[0].block.kind == "speech" else -1].path
-    above = " › ".join(dict.fromkeys([title, *path]))
     header = _header(document.text, pieces)
     return ChunkDraft(
         position=position,
@@ -138,7 +136,7 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
         start=start,
         end=end,
         token_count=count(start, end),
-        embedded_text=f"{above[: HEADING_TOKENS * 3]}\n{header}{trimmed}",
+        embedded_text=with_headings(title, path, f"{header}{trimmed}"),
         page_from=document.page_of(start),
         page_to=document.page_of(max(start, end - 1)),
         heading_path=path,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.kernel.errors import N_, CorruptFile, EncryptedFile, UnreadableFile
-from domain.knowledge.parsing import Block, ParsedDocument
+from domain.knowledge.parsing import Block, ParsedDocument, language_of
 
 MAX_PAGES = 5_000
 MAX_CHARACTERS = 30_000_000
@@ -460,9 +460,16 @@ def markdown_into(builder: Builder, source: str) -> None:
 
 def read_text(path: Path, media_type: str) -> ParsedDocument:
     """Blocks between empty lines."""
+    return parse_text(decode(path.read_bytes()), media_type)
+
+
+def parse_text(text: str, media_type: str = "text/plain") -> ParsedDocument:
+    """Plain text: blocks between empty lines."""
     builder = Builder()
-    text_into(builder, decode(path.read_bytes()))
-    return builder.document(media_type)
+    text_into(builder, text)
+    document = builder.document(media_type)
+    document.language = language_of(document.text)
+    return document
 
 
 def text_into(builder: Builder, source: str) -> None:

@@ -115,11 +115,11 @@ class Answering:
         if not plan.collections:
             return []
         question = plan.message.question or " ".join(f.name for f in plan.files)
-        passages = await self._knowledge.search_collections(
+        found = await self._knowledge.search_collections(
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
         )
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
-        return passages
+        return found.passages
 
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)

@@ -210,6 +210,15 @@ class ParsedDocument:
         return self.page_starts[page - 1], end
 
 
+HEADING_CHARACTERS = 180
+
+
+def with_headings(title: str, heading_path: Sequence[str], text: str) -> str:
+    """A chunk's text as it is searched: after its document's title and the headings above it."""
+    above = " › ".join(dict.fromkeys([title, *heading_path]))
+    return f"{above[:HEADING_CHARACTERS]}\n{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkDraft:
     """A chunk before it is stored. `embedded_text` is the text with title and headings before it."""
