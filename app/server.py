@@ -32,6 +32,7 @@ from app.api import (
     spaces,
     storage,
     sysadmin,
+    transcription_models,
     user_groups,
     users,
 )
@@ -59,7 +60,8 @@ ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
-    models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
+    models.completion, models.embedding, models.overview, models.providers, transcription_models.models,
+    transcription_models.administration, session.router, audit.router,
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
     credentials.admin, credentials.operator,
     security.origins, security.alerts, security.operator,
