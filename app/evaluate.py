@@ -39,9 +39,9 @@ class BadSet(ValueError):
 async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
     """The command; returns the exit status."""
     try:
-        corpus = list(_lines(Path(chosen.corpus)))
-        queries = {row["_id"]: row["text"] for row in _lines(Path(chosen.queries))}
-        judged = _judgements(Path(chosen.qrels))
+        corpus = list(lines(Path(chosen.corpus)))
+        queries = {row["_id"]: row["text"] for row in lines(Path(chosen.queries))}
+        judged = judgements(Path(chosen.qrels))
     except (OSError, BadSet) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -50,8 +50,8 @@ async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
         sys.stderr.write("No query of the judgements is among the queries, or none has a relevant document.\n")
         return 2
     modes = (cast("Mode", chosen.mode),) if chosen.mode else MODES
-    async with _installation(settings, chosen.database_url) as (runtime, actor):
-        collection, keys = await _take_in(runtime, actor, corpus)
+    async with installation(settings, chosen.database_url) as (runtime, actor):
+        collection, keys = await take_in(runtime, actor, corpus)
         for mode in modes:
             found = await run(
                 runtime, actor, collection, {query: queries[query] for query in judged}, keys, judged, mode
@@ -84,9 +84,10 @@ async def run(
     return measure(rankings, judged, taken)
 
 
-async def _take_in(
+async def take_in(
     runtime: Runtime, actor: Actor, corpus: Sequence[Mapping[str, str]]
 ) -> tuple[Collection, dict[UUID, str]]:
+    """Store the texts in a collection; which documents they have become."""
     personal = await runtime.services.spaces.personal(actor)
     made = await runtime.services.knowledge.create_collection(actor, personal.space.id, "Evaluation")
     keys: dict[UUID, str] = {}
@@ -101,7 +102,7 @@ async def _take_in(
 
 
 @asynccontextmanager
-async def _installation(settings: Settings, url: str | None) -> AsyncIterator[tuple[Runtime, Actor]]:
+async def installation(settings: Settings, url: str | None) -> AsyncIterator[tuple[Runtime, Actor]]:
     """An installation of its own, with the models of this one."""
     with tempfile.TemporaryDirectory(prefix="samrad-evaluate-") as folder:
         own = Settings(
@@ -122,7 +123,8 @@ async def _installation(settings: Settings, url: str | None) -> AsyncIterator[tu
             await runtime.close()
 
 
-def _lines(path: Path) -> Iterator[dict[str, str]]:
+def lines(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a file of texts; raises `BadSet`."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -135,7 +137,8 @@ def _lines(path: Path) -> Iterator[dict[str, str]]:
             yield row
 
 
-def _judgements(path: Path) -> dict[str, dict[str, int]]:
+def judgements(path: Path) -> dict[str, dict[str, int]]:
+    """For each query the grades of documents; raises `BadSet`."""
     judged: dict[str, dict[str, int]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         parts = line.split("\t") if "\t" in line else line.split()
