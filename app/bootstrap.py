@@ -5,12 +5,14 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
 from app.auth.oidc import OidcClient
 from app.config import Settings
+from app.ingestion.crawl.fetch import HttpWeb
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from app.jobs import valkey
@@ -59,6 +61,10 @@ from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
+from domain.websites import crawling
+from domain.websites.preview import PreviewService
+from domain.websites.service import WebsiteService
+from domain.websites.taking import Intake
 from storage import migrate
 from storage.blobs import BlobStore
 from storage.database import Database
@@ -72,6 +78,7 @@ from storage.unit_of_work import SqlUnitOfWork
 
 log = logging.getLogger(__name__)
 FORGET_SECONDS = 6 * 3600.0
+CRAWL_SECONDS = 15.0
 
 
 def fernet_keys(settings: Settings) -> list[str]:
@@ -200,7 +207,18 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
     parser = DocumentParser(builtin, bounds)
     directory, passwords = SqlDirectory(database), PasswordHasher()
-    ended: dict[str, Ended] = {ingestion.TASK: ingestion.version_ended}
+    zone = ZoneInfo(settings.time_zone)
+    ended: dict[str, Ended] = {
+        ingestion.TASK: ingestion.version_ended,
+        crawling.TASK: crawling.run_ended(zone),
+    }
+    # What may be read by anybody's crawl is another matter than what the operator's own models may be reached at.
+    web = HttpWeb(
+        OutboundGuard(settings.crawl_allow.split(",")),
+        limit=settings.crawl_max_download,
+        origin=settings.public_origin,
+    )
+    ingest = ingestion.Ingestion(uow, contents, parser, embedder, analyse)
     chat = ChatModels(guard, credentials)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
@@ -252,7 +270,10 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         models=ModelService(uow, ring, chat, credentials),
         credentials=credentials,
         knowledge=knowledge,
-        ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
+        ingestion=ingest,
+        websites=WebsiteService(uow, directory, ring, zone, ended),
+        website_preview=PreviewService(uow, web, limits),
+        crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
             uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question
@@ -349,6 +370,16 @@ async def sweep_runs(runtime: Runtime) -> None:
         except Exception as error:
             log.warning("interrupted answers are not closed: %s", error)
         await asyncio.sleep(5)
+
+
+async def crawl_websites(runtime: Runtime) -> None:
+    """Begin, for ever, the crawls of websites whose time has come."""
+    while True:
+        try:
+            await runtime.services.websites.start_due()
+        except Exception as error:
+            log.warning("websites are not read by themselves: %s", error)
+        await asyncio.sleep(CRAWL_SECONDS)
 
 
 async def delete_tenants(runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""The sandboxed process that reads one file: `python -m app.ingestion.child read|render …`.
+"""The sandboxed process that reads one file, or many pages: `python -m app.ingestion.child read|render|pages …`.
 
 It has no secrets, few resources and no say: whatever happens to it becomes a sentence in the parent.
 """
@@ -42,7 +42,11 @@ def main(arguments: list[str]) -> int:
     """Do one task; a refusal is written to standard error as JSON and ends with status 3."""
     task, source, detail, target = arguments
     try:
-        if task == "read":
+        if task == "pages":
+            from app.ingestion.crawl.page import serve
+
+            serve(sys.stdin.buffer, sys.stdout.buffer)
+        elif task == "read":
             read(Path(source), detail, Path(target))
         else:
             render(Path(source), json.loads(detail), Path(target))

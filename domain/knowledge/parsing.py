@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from domain.kernel.errors import N_, CorruptFile, UnsupportedFile
 
@@ -96,7 +97,11 @@ class ParsedDocument:
     @staticmethod
     def from_json(encoded: str) -> "ParsedDocument":
         """The document that `to_json` encoded."""
-        data = json.loads(encoded)
+        return ParsedDocument.from_fields(json.loads(encoded))
+
+    @staticmethod
+    def from_fields(data: dict[str, Any]) -> "ParsedDocument":
+        """The document whose fields `asdict` gave."""
         data["blocks"] = [Block(**{**b, "heading_path": tuple(b["heading_path"])}) for b in data["blocks"]]
         return ParsedDocument(**data)
 

@@ -12,12 +12,12 @@ from domain.jobs.entities import Job, JobState, Lane
 from domain.jobs.service import Ended, request_cancel, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound, QuotaExceeded
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Forbidden, Invalid, NameTaken, NotFound, QuotaExceeded
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
 from domain.knowledge import ingestion
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, CollectionKind, Document, DocumentState, DocumentVersion
 from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
@@ -57,6 +57,7 @@ class DocumentView:
     version: DocumentVersion
     permissions: Sequence[Action]
     embedding_model_id: UUID | None = None
+    kind: str = CollectionKind.DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class KnowledgeService:
             access = await space_access(tx, actor, space_id)
             if Action.READ not in access.permissions(actor, Resource.COLLECTION):
                 return []
-            return await self._views(tx, actor, access, await tx.knowledge.collections([space_id]))
+            found = [c for c in await tx.knowledge.collections([space_id]) if c.kind == CollectionKind.DOCUMENTS]
+            return await self._views(tx, actor, access, found)
 
     async def _views(
         self, tx: Transaction, actor: Actor, access: SpaceAccess, found: Sequence[Collection]
@@ -186,6 +188,8 @@ class KnowledgeService:
         if Action.READ not in access.permissions(actor, Resource.COLLECTION):
             raise missing
         access.require(actor, resource, action)
+        if collection.kind == CollectionKind.WEBSITE and action != Action.READ:
+            raise Forbidden(N_("The pages of a website are kept by its crawls."))
         return collection, access
 
     # Documents
@@ -223,9 +227,8 @@ class KnowledgeService:
     def _page(
         actor: Actor, access: SpaceAccess, page: Page[DocumentRow], collections: Sequence[Collection]
     ) -> Page[DocumentView]:
-        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
-        models = {c.id: c.embedding_model_id for c in collections}
-        views = [DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items]
+        places = {c.id: c for c in collections}
+        views = [_view(actor, access, r.document, r.version, places[r.document.collection_id]) for r in page.items]
         return Page(views, page.next_cursor, page.total)
 
     async def document(self, actor: Actor, document_id: UUID) -> DocumentView:
@@ -244,8 +247,7 @@ class KnowledgeService:
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
-        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
-        return DocumentView(document, version, allowed, collection.embedding_model_id)
+        return _view(actor, access, document, version, collection)
 
     async def upload(
         self,
@@ -270,7 +272,7 @@ class KnowledgeService:
             await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
             if declared_size is not None and declared_size > self.max_file_size:
                 raise FileTooLarge(limit=human_size(self.max_file_size))
-            await self._room(tx, actor, declared_size or 0)
+            await check_room(tx, actor.tenant_id, actor.user_id, declared_size or 0)
         stored = await self._contents.receive(actor.tenant_id, stream, self.max_file_size)
         try:
             if stored.size == 0:
@@ -293,7 +295,7 @@ class KnowledgeService:
                     return Uploaded(document, same, None)
             # Uploads of an organisation wait for each other here, so that two cannot share the last room.
             await tx.users.take_turns()
-            await self._room(tx, actor, stored.size)
+            await check_room(tx, actor.tenant_id, actor.user_id, stored.size)
             blob = await tx.files.blob_by_hash(stored.sha256)
             if blob is None:
                 blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
@@ -345,17 +347,6 @@ class KnowledgeService:
             name=document.title,
             args={"version_id": str(version.id), "document_id": str(document.id)},
         )
-
-    async def _room(self, tx: Transaction, actor: Actor, more: int) -> None:
-        tenant = await tx.get(Tenant, actor.tenant_id)
-        user = await tx.get(User, actor.user_id)
-        if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:
-            raise QuotaExceeded(
-                N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit)
-            )
-        limit = user.quota_limit if user else None
-        if limit is not None and await tx.knowledge.bytes_stored(actor.user_id) + more > limit:
-            raise QuotaExceeded(N_("Your own storage is full ({limit})."), limit=human_size(limit))
 
     async def _discard(self, tenant_id: UUID, stored: StoredContent) -> None:
         async with self._uow.read(tenant_id) as tx:
@@ -538,6 +529,15 @@ class KnowledgeService:
         return vectors
 
 
+def _view(
+    actor: Actor, access: SpaceAccess, document: Document, version: DocumentVersion, collection: Collection
+) -> DocumentView:
+    allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
+    if collection.kind == CollectionKind.WEBSITE:
+        allowed = [action for action in allowed if action == Action.READ]
+    return DocumentView(document, version, allowed, collection.embedding_model_id, collection.kind)
+
+
 async def find_passages(
     tx: Transaction,
     query: str,
@@ -559,6 +559,17 @@ async def find_passages(
     # More than the limit, because neighbouring chunks become one passage.
     found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
     return passages(ranked, found, limit)
+
+
+async def check_room(tx: Transaction, tenant_id: UUID, user_id: UUID, more: int) -> None:
+    """Raise `QuotaExceeded` unless organisation and user have room for so many bytes more."""
+    tenant = await tx.get(Tenant, tenant_id)
+    user = await tx.get(User, user_id)
+    if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:
+        raise QuotaExceeded(N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit))
+    limit = user.quota_limit if user else None
+    if limit is not None and await tx.knowledge.bytes_stored(user_id) + more > limit:
+        raise QuotaExceeded(N_("Your own storage is full ({limit})."), limit=human_size(limit))
 
 
 def human_size(size: int) -> str:
