@@ -212,7 +212,7 @@ def _state(view: WebsiteView, may_crawl: bool) -> None:
             text = N_("{n} crawls failed in a row, so it is no longer read by itself. Choose anew how often.")
             note(_(text, n=site.consecutive_failures), "warn")
         elif site.retries_at:
-            text = ngettext("The last crawl failed.", "The last {n} crawls failed.", site.consecutive_failures)
+            text = ngettext("{n} crawl failed in a row.", "{n} crawls failed in a row.", site.consecutive_failures)
             note(f"{text} {_('The next attempt follows {moment}.', moment=local(site.retries_at))}", "warn")
         elif run is not None and run.state == RunState.DONE and not run.complete:
             text = _("Not every page was reached. What is missing on the website was kept this time.")
