@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument
+from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument, with_headings
 
 TARGET = 280
 """Tokens a chunk aims for."""
@@ -15,7 +15,6 @@ SMALL = 60
 """A new heading begins a new chunk, unless the one before would be smaller than this."""
 PAGE_END = 12
 """A new page begins one too, unless the page before held hardly a line: a citation must open the right page."""
-HEADING_TOKENS = 60
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 
 
@@ -108,14 +107,13 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
     start += len(text) - len(text.lstrip())
     end = start + len(trimmed)
     path = pieces[-1].path
-    above = " › ".join(dict.fromkeys([title, *path]))
     return ChunkDraft(
         position=position,
         text=trimmed,
         start=start,
         end=end,
         token_count=count(start, end),
-        embedded_text=f"{above[: HEADING_TOKENS * 3]}\n{trimmed}",
+        embedded_text=with_headings(title, path, trimmed),
         page_from=document.page_of(start),
         page_to=document.page_of(max(start, end - 1)),
         heading_path=path,

@@ -15,6 +15,7 @@ from typing import Any
 
 from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
@@ -114,12 +115,13 @@ class Answering:
     async def _retrieve(self, plan: Plan) -> list[Passage]:
         if not plan.collections:
             return []
-        question = plan.message.question or " ".join(f.name for f in plan.files)
-        passages = await self._knowledge.search_collections(
+        asked = plan.message.question or " ".join(f.name for f in plan.files)
+        question = sought(asked, [exchange.question for exchange in plan.history])
+        found = await self._knowledge.search_collections(
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
         )
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
-        return passages
+        return found.passages
 
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)

@@ -1,6 +1,7 @@
 """What reading a file gives: text with its structure, and the chunks it is cut into."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -115,6 +116,15 @@ class ParsedDocument:
         """Where a page, from 1, begins and ends in the text."""
         end = self.page_starts[page] if page < len(self.page_starts) else len(self.text)
         return self.page_starts[page - 1], end
+
+
+HEADING_CHARACTERS = 180
+
+
+def with_headings(title: str, heading_path: Sequence[str], text: str) -> str:
+    """A chunk's text as it is searched: after its document's title and the headings above it."""
+    above = " › ".join(dict.fromkeys([title, *heading_path]))
+    return f"{above[:HEADING_CHARACTERS]}\n{text}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal
 from uuid import UUID
 
@@ -21,10 +22,10 @@ from domain.knowledge.entities import Chunk, Collection, CollectionKind, Documen
 from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.retrieval import Passage, fuse, passages, vector_weight
+from domain.knowledge.retrieval import Passage, Retrieval, doubtful, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
-from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent
+from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent, TextHits
 from domain.spaces.service import SpaceAccess, space_access
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
@@ -33,7 +34,7 @@ from domain.users.entities import User
 Mode = Literal["hybrid", "vector", "text"]
 LEG_DEPTH = 60
 """How many chunks each leg of the search brings to the fusion."""
-MAX_PASSAGES = 100
+MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
 
@@ -489,7 +490,8 @@ class KnowledgeService:
             raise Invalid(N_("Write what to search for."), field="query")
         async with self._uow.read(actor.tenant_id) as tx:
             collections = await self._in_scope(tx, actor, scope)
-        return await self.search_collections(actor.tenant_id, query, collections, limit=limit, mode=mode)
+        found = await self.search_collections(actor.tenant_id, query, collections, limit=limit, mode=mode)
+        return found.passages
 
     async def _in_scope(self, tx: Transaction, actor: Actor, scope: SearchScope) -> list[Collection]:
         if sum(part is not None for part in (scope.space_id, scope.collection_ids, scope.assistant_id)) != 1:
@@ -507,25 +509,33 @@ class KnowledgeService:
 
     async def search_collections(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection], *, limit: int, mode: Mode = "hybrid"
-    ) -> list[Passage]:
+    ) -> Retrieval:
         """The search itself, in collections whose reading was allowed before."""
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
-            return []
+            return Retrieval(query, [])
+        began = monotonic()
         vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+        embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
         async with self._uow.read(tenant_id) as tx:
-            return await find_passages(tx, query, vectors, ids, limit)
+            found = await find_passages(tx, query, [(of_model, vector) for _, of_model, vector in vectors], ids, limit)
+        found.milliseconds["embedding"] = round((embedded - began) * 1_000)
+        covered = max((hit.score for hit in found.texts), default=0.0)
+        found.unsure = mode == "hybrid" and doubtful([name for name, _, _ in vectors], found.vectors, covered)
+        return found
 
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection]
-    ) -> list[tuple[list[UUID], bytes]]:
+    ) -> list[tuple[str, list[UUID], bytes]]:
+        """For each model its name, its collections and the query as it sees it."""
         async with self._uow.read(tenant_id) as tx:
             models = {c.model.id: c.model for c in await embedding_choices(tx)}
-        vectors: list[tuple[list[UUID], bytes]] = []
+        vectors: list[tuple[str, list[UUID], bytes]] = []
         for model_id in {c.embedding_model_id for c in collections}:
             vector = (await self._embedder.embed(tenant_id, models[model_id], [query], "query"))[0]
-            vectors.append(([c.id for c in collections if c.embedding_model_id == model_id], vector))
+            of_model = [c.id for c in collections if c.embedding_model_id == model_id]
+            vectors.append((models[model_id].name, of_model, vector))
         return vectors
 
 
@@ -544,21 +554,31 @@ async def find_passages(
     vectors: Sequence[tuple[Sequence[UUID], bytes]],
     collection_ids: Sequence[UUID],
     limit: int,
-) -> list[Passage]:
+) -> Retrieval:
     """The best `limit` passages for a query.
 
     `vectors` holds the query as each embedding model sees it, with the collections of that model; the words of the query
     are sought in `collection_ids`. Without either, that leg is left out.
     """
     depth = max(LEG_DEPTH, limit * 2)
+    began = monotonic()
     near: list[SearchHit] = []
     for ids, vector in vectors:
         near += await tx.knowledge.search_vectors(ids, vector, depth)
-    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else []
-    ranked = fuse(near, texts, vector_weight(query))
+    seen = monotonic()
+    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
+    read = monotonic()
+    weight = vector_weight(query, texts.small_words, max((hit.score for hit in texts.hits), default=0.0))
+    ranked = fuse(near, texts.hits, weight)
     # More than the limit, because neighbouring chunks become one passage.
     found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
-    return passages(ranked, found, limit)
+    chosen = passages(ranked, found, limit)
+    milliseconds = {
+        "vectors": round((seen - began) * 1_000),
+        "texts": round((read - seen) * 1_000),
+        "passages": round((monotonic() - read) * 1_000),
+    }
+    return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)
 
 
 async def check_room(tx: Transaction, tenant_id: UUID, user_id: UUID, more: int) -> None:

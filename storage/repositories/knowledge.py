@@ -10,11 +10,10 @@ from sqlalchemy.orm import aliased
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
 from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
-from storage.search.analysis import query_terms
 from storage.tables.knowledge import chunks, collections, document_versions, documents
 
 CHUNK_ROWS = 500
@@ -226,7 +225,6 @@ class KnowledgeRepository:
         """The nearest chunks by cosine similarity."""
         return await self._index.vectors(self._session, collection_ids, vector, limit)
 
-    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> Sequence[SearchHit]:
+    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """The best chunks by BM25."""
-        terms = query_terms(query)
-        return await self._index.texts(self._session, collection_ids, terms, limit) if terms else []
+        return await self._index.texts(self._session, collection_ids, query, limit)

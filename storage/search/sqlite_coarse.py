@@ -1,0 +1,157 @@
+"""Where SQLite keeps the codes of `storage.search.coarse`, and how they are searched."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Result, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.ports import SearchHit
+from storage.search import coarse
+from storage.search.coarse import BLOCK, CODED_FROM, FLOAT_BYTES
+
+BY_HAND = {"scoped_by_hand": True}
+EXACT_CHUNKS = 10_000
+"""Up to so many chunks in scope every vector is compared: that takes about a microsecond each."""
+SURPLUS = 2
+"""So many times as many chunks as are wanted are compared exactly: rounding swaps those that are nearly alike."""
+PART = 1_000
+
+_SIZES = text(
+    "select s.value as scope, coalesce(w.chunks, 0) as chunks, c.centre from json_each(:scopes) s "
+    "left join chunk_words w on w.scope = s.value and w.word = '' "
+    "left join chunk_centres c on c.scope = s.value and c.dims = :dims"
+)
+_BLOCKS = text("select keys, bits from chunk_blocks where scope = :scope and dims = :dims order by number")
+_ROOM = text(
+    "select number, chunks, keys, bits from chunk_blocks where scope = :scope and dims = :dims and chunks < :most limit 1"
+)
+_CODES = text("select c.key, c.code from json_each(:keys) k cross join chunk_codes c on c.key = k.value")
+
+
+class SqliteCoarse:
+    """The coarse pass of a search index on SQLite; runs inside the caller's transaction.
+
+    It begins when more than `exact_chunks` chunks are in scope, in collections that have reached `coded_from` chunks.
+    """
+
+    def __init__(self, exact_chunks: int = EXACT_CHUNKS, coded_from: int = CODED_FROM) -> None:
+        self._exact_chunks, self._coded_from = exact_chunks, coded_from
+
+    async def centres(self, session: AsyncSession, scopes: Sequence[str], dims: int) -> Mapping[str, bytes]:
+        """The centres of the collections to be searched coarsely: none when there is little in scope."""
+        rows = (await _execute(session, _SIZES, {"scopes": json.dumps(list(scopes)), "dims": dims})).all()
+        if sum(row.chunks for row in rows) <= self._exact_chunks:
+            return {}
+        return {row.scope: row.centre for row in rows if row.centre is not None}
+
+    async def search(
+        self, session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
+    ) -> list[SearchHit]:
+        """The nearest chunks of a collection, with their exact scores."""
+        dims = len(vector) // FLOAT_BYTES
+        blocks = [(row.keys, row.bits) for row in await _execute(session, _BLOCKS, {"scope": scope, "dims": dims})]
+        if not blocks:
+            return []
+        near = await asyncio.to_thread(coarse.nearest, blocks, vector, centre)
+        codes = await _execute(session, _CODES, {"keys": json.dumps(near)})
+        chosen = await asyncio.to_thread(coarse.best, [(row.key, row.code) for row in codes], vector, limit * SURPLUS)
+        exact = (
+            "select v.key, vec_distance_cosine(v.embedding, :vector) as distance from json_each(:keys) k "
+            f"cross join chunk_vectors_{dims} v on v.key = k.value"
+        )
+        rows = await _execute(session, text(exact), {"keys": json.dumps(chosen), "vector": vector})
+        hits = sorted((SearchHit(row.key, 1.0 - row.distance) for row in rows), key=lambda hit: (-hit.score, hit.key))
+        return hits[:limit]
+
+    async def put(self, session: AsyncSession, scope: str, dims: int, new: Sequence[tuple[int, bytes]]) -> None:
+        """Code the chunks that a collection has got, and all that it had when it has become large."""
+        rows = await _execute(session, _SIZES, {"scopes": json.dumps([scope]), "dims": dims})
+        size = rows.one()
+        if size.centre is not None:
+            await self._code(session, scope, dims, new, size.centre)
+        elif size.chunks >= self._coded_from:
+            every = f"select key, embedding from chunk_vectors_{dims} where collection = :scope"
+            held = [(r.key, r.embedding) for r in await _execute(session, text(every), {"scope": scope})]
+            if len(held) < self._coded_from:
+                return
+            centre = await asyncio.to_thread(coarse.mean, [vector for _, vector in held])
+            put = text("insert into chunk_centres(scope, dims, centre) values (:scope, :dims, :centre)")
+            await _execute(session, put, {"scope": scope, "dims": dims, "centre": centre})
+            await self._code(session, scope, dims, held, centre)
+
+    async def _code(
+        self, session: AsyncSession, scope: str, dims: int, new: Sequence[tuple[int, bytes]], centre: bytes
+    ) -> None:
+        for first in range(0, len(new), PART):
+            part = new[first : first + PART]
+            codes = await asyncio.to_thread(coarse.encode, [vector for _, vector in part], centre)
+            await _execute(
+                session,
+                text("insert into chunk_codes(key, code) values (:key, :code)"),
+                [{"key": key, "code": code} for (key, _), code in zip(part, codes.rounded, strict=True)],
+            )
+            await self._append(session, scope, dims, [key for key, _ in part], codes.bits)
+
+    @staticmethod
+    async def _append(session: AsyncSession, scope: str, dims: int, keys: Sequence[int], bits: Sequence[bytes]) -> None:
+        """Put bits into the blocks that have room, and into new ones."""
+        while keys:
+            found = (await _execute(session, _ROOM, {"scope": scope, "dims": dims, "most": BLOCK})).first()
+            room = BLOCK - (found.chunks if found else 0)
+            values: dict[str, object] = {
+                "chunks": (found.chunks if found else 0) + len(keys[:room]),
+                "keys": (found.keys if found else b"") + coarse.key_bytes(keys[:room]),
+                "bits": (found.bits if found else b"") + b"".join(bits[:room]),
+            }
+            if found:
+                number = found.number
+                grow = text(
+                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits where number = :number"
+                )
+                await _execute(session, grow, {**values, "number": number})
+            else:
+                add = text(
+                    "insert into chunk_blocks(scope, dims, chunks, keys, bits) "
+                    "values (:scope, :dims, :chunks, :keys, :bits) returning number"
+                )
+                number = (await _execute(session, add, {**values, "scope": scope, "dims": dims})).scalar_one()
+            place = text("update chunk_places set block = :block where key = :key")
+            await _execute(session, place, [{"block": number, "key": key} for key in keys[:room]])
+            keys, bits = keys[room:], bits[room:]
+
+    @staticmethod
+    async def remove(session: AsyncSession, gone: Sequence[tuple[int, int]]) -> None:
+        """Take chunks, given with their blocks, out of the codes."""
+        if not gone:
+            return
+        await _execute(session, text("delete from chunk_codes where key = :key"), [{"key": key} for key, _ in gone])
+        blocks: dict[int, set[int]] = {}
+        for key, number in gone:
+            blocks.setdefault(number, set()).add(key)
+        held = text("select keys, bits from chunk_blocks where number = :number")
+        for number, keys in blocks.items():
+            found = (await _execute(session, held, {"number": number})).one()
+            kept, bits = coarse.without(found.keys, found.bits, keys)
+            if kept:
+                shrink = text(
+                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits where number = :number"
+                )
+                values = {"chunks": len(kept) // 8, "keys": kept, "bits": bits, "number": number}
+                await _execute(session, shrink, values)
+            else:
+                await _execute(session, text("delete from chunk_blocks where number = :number"), {"number": number})
+        await _execute(session, _FORGET_CENTRES)
+
+
+_FORGET_CENTRES = text(
+    "delete from chunk_centres where not exists "
+    "(select 1 from chunk_blocks b where b.scope = chunk_centres.scope and b.dims = chunk_centres.dims)"
+)
+
+
+async def _execute(session: AsyncSession, statement: Any, values: Any = None) -> Result[Any]:
+    done: Result[Any] = await session.execute(statement, values or {}, execution_options=BY_HAND)
+    return done

@@ -1,0 +1,202 @@
+"""The search index on each database: what it finds, what it forgets, and that its short cuts miss little."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.bootstrap import Runtime
+from domain.kernel.actor import Actor, Permission
+from domain.kernel.ids import new_id
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
+from domain.knowledge.repository import IndexEntry
+from storage.search import SearchIndex
+from storage.search.analysis import analyse
+from storage.search.postgres import PostgresSearchIndex
+from storage.search.sqlite import SqliteSearchIndex
+from storage.search.sqlite_coarse import SqliteCoarse
+
+BY_HAND = {"scoped_by_hand": True}
+CODED_FROM = 300
+
+
+class Shelf:
+    """A collection, and chunks to put into it."""
+
+    def __init__(self, runtime: Runtime, owner: Actor, collection: Collection) -> None:
+        self.runtime, self.owner, self.collection = runtime, owner, collection
+        sqlite = runtime.database.dialect == "sqlite"
+        coarse = SqliteCoarse(exact_chunks=500, coded_from=CODED_FROM)
+        self.index: SearchIndex = SqliteSearchIndex(coarse) if sqlite else PostgresSearchIndex()
+
+    def session(self, *, write: bool = False) -> AsyncSession:
+        return self.runtime.database.session(self.owner.tenant_id, write=write)
+
+    async def put(self, texts: Sequence[str], vectors: Sequence[bytes], language: str = "sv") -> list[int]:
+        """A document with these chunks; their keys."""
+        tenant, collection = self.owner.tenant_id, self.collection.id
+        document = Document(tenant_id=tenant, collection_id=collection, user_id=self.owner.user_id, title=str(new_id()))
+        version = DocumentVersion(
+            tenant_id=tenant, document_id=document.id, number=1, filename="a.txt", media_type="text/plain", size=1,
+            sha256=document.id.hex * 2, blob_id=None, state=DocumentState.READY, language=language,
+        )  # fmt: skip
+        chunks = []
+        for position, written in enumerate(texts):
+            chunk_id = new_id()
+            chunks.append(
+                Chunk(
+                    tenant_id=tenant, id=chunk_id, collection_id=collection, document_id=document.id,
+                    version_id=version.id, key=chunk_key(chunk_id), position=position, text=written, start=position,
+                    end=position + 1, token_count=1,
+                )
+            )  # fmt: skip
+        entries = [
+            IndexEntry(c.key, c.id, collection, document.id, analyse(c.text, language), vector)
+            for c, vector in zip(chunks, vectors, strict=True)
+        ]
+        async with self.session(write=True) as session:
+            session.add_all([document])
+            await session.flush()
+            session.add_all([version])
+            await session.flush()
+            session.add_all(chunks)
+            await session.flush()
+            await self.index.put(session, entries)
+            await session.commit()
+        return [c.key for c in chunks]
+
+    async def remove(self, keys: Sequence[int]) -> None:
+        async with self.session(write=True) as session:
+            await self.index.remove(session, keys)
+            await session.commit()
+
+    async def texts(self, query: str, limit: int = 20) -> list[int]:
+        async with self.session() as session:
+            return [hit.key for hit in (await self.index.texts(session, [self.collection.id], query, limit)).hits]
+
+    async def vectors(self, vector: bytes, limit: int = 10) -> dict[int, float]:
+        async with self.session() as session:
+            return {
+                hit.key: hit.score for hit in await self.index.vectors(session, [self.collection.id], vector, limit)
+            }
+
+    async def words(self) -> dict[str, int]:
+        """The words of all collections, with the number of chunks."""
+        async with self.session() as session:
+            rows = await session.execute(text("select word, chunks from chunk_words"), execution_options=BY_HAND)
+            return {row.word: row.chunks for row in rows}
+
+
+@pytest.fixture
+async def shelf(runtime: Runtime, owner: Actor) -> Shelf:
+    actor = replace(owner, permissions=frozenset(Permission))
+    personal = await runtime.services.spaces.personal(actor)
+    made = await runtime.services.knowledge.create_collection(actor, personal.space.id, "Hylla")
+    return Shelf(runtime, actor, made.collection)
+
+
+def cone(count: int, seed: int = 1, dimensions: int = 384) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+    """Unit vectors as models make them: around topics, all of them in a narrow cone."""
+    random = np.random.default_rng(seed)
+    axis = random.normal(size=dimensions) * 2
+    topics = random.normal(size=(40, dimensions))
+    found = axis + topics[random.integers(40, size=count)] + 0.8 * random.normal(size=(count, dimensions))
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def as_bytes(vectors: "np.ndarray[tuple[int, int], np.dtype[np.float32]]") -> list[bytes]:
+    return [row.tobytes() for row in vectors]
+
+
+SENTENCES = (
+    "Ansök hos en bygglovshandläggare.", "Barnbidraget betalas ut den tjugonde.", "Ett café på torget.",
+    "Se ärende 2026-114 i diariet.", "Ett får betar vid ån.", "Min far kom hem från an.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("handläggning av bygglov", 0), ("bygglov", 0), ("bidrag för barn", 1), ("CAFE", 2), ("2026-114", 3),
+        ("får", 4), ("far", 5), ("bygglovshandläggning", 0),
+    ],
+)  # fmt: skip
+async def test_questions_find_their_sentence(shelf: Shelf, question: str, first: int) -> None:
+    keys = await shelf.put(SENTENCES, as_bytes(cone(len(SENTENCES))))
+    assert (await shelf.texts(question))[:1] == [keys[first]]
+
+
+async def test_nothing_is_found_for_words_that_stand_nowhere(shelf: Shelf) -> None:
+    await shelf.put(SENTENCES, as_bytes(cone(len(SENTENCES))))
+    assert await shelf.texts("radonmätning") == []
+    assert await shelf.texts("?!") == []
+
+
+async def test_words_are_counted_and_forgotten_with_their_chunks(shelf: Shelf) -> None:
+    first = await shelf.put(["Kommunen om radon.", "Kommunen om kommunen."], as_bytes(cone(2)))
+    second = await shelf.put(["Kommunen om buller."], as_bytes(cone(1)))
+    counted = await shelf.words()
+    assert (counted[""], counted["kommun"], counted["radon"], counted["bull"]) == (3, 3, 1, 1)
+    await shelf.remove(first)
+    assert await shelf.words() == {"": 1, "kommun": 1, "om": 1, "bull": 1}
+    assert await shelf.texts("radon") == []
+    await shelf.remove(second)
+    assert await shelf.words() == {}
+
+
+async def test_the_coarse_pass_finds_what_comparing_everything_finds(shelf: Shelf) -> None:
+    held = cone(3_000)
+    keys: list[int] = []
+    for first in range(0, 3_000, 250):
+        part = held[first : first + 250]
+        keys += await shelf.put([f"Text {n}" for n in range(len(part))], as_bytes(part))
+    asked, hits = cone(20, seed=1)[:20] + 0.0, 0
+    for row in asked:
+        query = (row + 0.02 * np.random.default_rng(3).normal(size=384)).astype(np.float32)
+        query /= np.linalg.norm(query)
+        likeness = held @ query
+        best = {keys[place] for place in np.argsort(-likeness)[:10]}
+        found = await shelf.vectors(query.tobytes())
+        hits += len(best & found.keys())
+        for key, score in found.items():
+            assert score == pytest.approx(float(likeness[keys.index(key)]), abs=2e-3)
+    assert hits >= 0.97 * 10 * len(asked)
+
+
+async def test_what_is_removed_from_a_large_collection_is_not_found_again(shelf: Shelf) -> None:
+    held = cone(1_200)
+    keys: list[int] = []
+    for first in range(0, 1_200, 200):
+        keys += await shelf.put([f"Text {n}" for n in range(200)], as_bytes(held[first : first + 200]))
+    query = held[700].tobytes()
+    assert next(iter(await shelf.vectors(query))) == keys[700]
+    await shelf.remove(keys[600:800])
+    assert not set(keys[600:800]) & (await shelf.vectors(query, 50)).keys()
+    again = await shelf.put(["Text"], [query])
+    assert next(iter(await shelf.vectors(query))) == again[0]
+    await shelf.remove(keys[:600] + keys[800:] + again)
+    assert await shelf.vectors(query) == {}
+    if shelf.runtime.database.dialect == "sqlite":
+        async with shelf.session() as session:
+            for table in ("chunk_blocks", "chunk_codes", "chunk_centres", "chunk_places", "chunk_words"):
+                left = await session.scalar(text(f"select count(*) from {table}"), execution_options=BY_HAND)
+                assert left == 0, table
+
+
+async def test_words_of_another_organisation_are_not_seen(shelf: Shelf, other: Actor) -> None:
+    await shelf.put(SENTENCES, as_bytes(cone(len(SENTENCES))))
+    foreign: UUID = shelf.collection.id
+    async with shelf.runtime.database.session(other.tenant_id, write=False) as session:
+        if shelf.runtime.database.dialect == "postgres":
+            assert (await shelf.index.texts(session, [foreign], "bygglov", 10)).hits == []
+            count = await session.scalar(text("select count(*) from chunk_words"), execution_options=BY_HAND)
+            assert count == 0
+    async with shelf.runtime.database.session(other.tenant_id, write=True) as session:
+        keys = await shelf.vectors(cone(1)[0].tobytes(), 50)
+        await shelf.index.remove(session, list(keys))
+        await session.commit()
+    assert await shelf.texts("bygglov")
