@@ -62,6 +62,7 @@ from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
 from domain.websites import crawling
+from domain.websites.ending import run_ended
 from domain.websites.preview import PreviewService
 from domain.websites.service import WebsiteService
 from domain.websites.taking import Intake
@@ -210,7 +211,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     zone = ZoneInfo(settings.time_zone)
     ended: dict[str, Ended] = {
         ingestion.TASK: ingestion.version_ended,
-        crawling.TASK: crawling.run_ended(zone),
+        crawling.TASK: run_ended(zone),
     }
     # What may be read by anybody's crawl is another matter than what the operator's own models may be reached at.
     web = HttpWeb(

@@ -27,6 +27,7 @@ from domain.ports import Vault
 from domain.transaction import Transaction, UnitOfWork
 from domain.websites import schedule
 from domain.websites.addresses import Scope, below, host_of, normalised
+from domain.websites.ending import announce, record_end, tally
 from domain.websites.entities import (
     TAKEN,
     CrawlPage,
@@ -126,6 +127,9 @@ class Crawling:
             website = await tx.get(Website, run.website_id) if run else None
             if run is None or website is None:
                 raise NotFound(N_("The website was deleted."))
+            if not RunState(run.state).open:
+                # Its list was settled when it ended: going on from there would take what was left out for vanished.
+                raise CrawlFailed(N_("This crawl has ended. Begin a new one."))
             if run.state == RunState.QUEUED:
                 run.state, run.started_at = RunState.RUNNING, run.started_at or now()
                 announce(tx, website, run)
@@ -295,6 +299,9 @@ class Crawling:
         lines = self._lines(website, part.run.id, part.scope, new[: max(0, room)], depth)
         if not lines:
             return
+        if len(new) > room:
+            # Where the log is full it says so: what it does not name may be there all the same.
+            lines[-1].state, lines[-1].reason = PageState.SKIPPED, Reason.LIMIT
         part.known.update(line.url for line in lines)
         async with self._uow.begin(website.tenant_id) as tx:
             await tx.add(*lines)
@@ -359,9 +366,9 @@ class Crawling:
 
     async def _finish(self, part: Slice) -> None:
         tenant_id, website_id, run_id = part.website.tenant_id, part.website.id, part.run.id
-        limited = bool(part.waiting)
         async with self._uow.begin(tenant_id) as tx:
             await tx.websites.settle(run_id, PageState.SKIPPED, Reason.LIMIT)
+            limited = any(reason == Reason.LIMIT for _, reason, _, _ in await tx.websites.tally(run_id))
             blocked = await tx.websites.blocked(run_id)
         if part.taken == 0:
             await self._raise_why(part)
@@ -441,7 +448,7 @@ async def seeds_of(session: WebSession, website: Website) -> tuple[str, list[str
         found += [url for url in urls if url and scope.on_site(url)]
     if not found:
         raise CrawlFailed(N_("The site's list of pages (sitemap) names no page of the site."))
-    return website.url, list(dict.fromkeys(found))[: website.max_pages * LOG_FACTOR]
+    return website.url, list(dict.fromkeys(found))
 
 
 async def _arrived(session: WebSession, url: str) -> str:
@@ -460,60 +467,3 @@ async def _arrived(session: WebSession, url: str) -> str:
             return url
         url = target
     raise PageFailed(Reason.UNREACHABLE, "too many redirects")
-
-
-async def tally(tx: Transaction, run: CrawlRun) -> None:
-    """Write into a crawl how many pages became what."""
-    await tx.flush()
-    counts: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
-    for state, reason, is_file, number in await tx.websites.tally(run.id):
-        counts[state] += number
-        if is_file:
-            counts["files_failed" if state == PageState.FAILED else "files"] += number
-        if reason and state in (PageState.FAILED, PageState.SKIPPED):
-            failures[reason] += number
-    run.counts, run.failures = dict(counts), dict(failures)
-
-
-def announce(tx: Transaction, website: Website, run: CrawlRun) -> None:
-    """Tell the watching pages how a crawl is doing."""
-    data = {"id": str(website.id), "state": run.state, "run": str(run.id)}
-    for topic in (f"space:{website.space_id}", f"collection:{website.id}"):
-        tx.signal(Signal(topic, "website", data))
-
-
-def record_end(tx: Transaction, website: Website, run: CrawlRun) -> None:
-    """Note the end of a crawl in the audit log."""
-    system = Actor(tenant_id=run.tenant_id, user_id=run.user_id, kind="system", name="Samråd")
-    good = run.state == RunState.DONE
-    change = Change(
-        "website_crawled", "website", website.id, website.title, new={**run.counts, "state": run.state},
-        outcome="success" if good else "failure", error=run.error,
-    )  # fmt: skip
-    tx.record(system, change)
-
-
-def run_ended(zone: tzinfo) -> Ended:
-    """What is to be done when the job of a crawl has ended without success; see `domain.jobs.service.Ended`."""
-
-    async def ended(tx: Transaction, job: Job) -> None:
-        run = await tx.websites.run_of_job(job.id)
-        website = await tx.get(Website, run.website_id) if run else None
-        if run is None or website is None or job.state == JobState.DONE or not RunState(run.state).open:
-            return
-        stopped = job.state == JobState.CANCELLED
-        await tx.websites.settle(run.id, PageState.SKIPPED, Reason.STOPPED)
-        for version in await tx.websites.unfinished(website.id):
-            version.state = DocumentState.CANCELLED
-        await tally(tx, run)
-        run.state, run.finished_at = RunState.CANCELLED if stopped else RunState.FAILED, now()
-        run.error, run.error_params = (None, {}) if stopped else (job.error, dict(job.error_params))
-        if stopped:
-            website.next_crawl_at = schedule.next_time(website, run.finished_at, zone)
-        else:
-            schedule.failed(website, run.finished_at)
-        record_end(tx, website, run)
-        announce(tx, website, run)
-
-    return ended

@@ -25,6 +25,7 @@ from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
 from domain.websites import crawling, schedule
 from domain.websites.addresses import checked, clean_patterns, host_of
+from domain.websites.ending import announce
 from domain.websites.entities import CrawlPage, CrawlRun, CrawlType, Interval, RunState, Website
 
 MOST_AT_ONCE = 50
@@ -318,7 +319,7 @@ class WebsiteService:
         run.job_id = job.id
         await tx.add(job, run)
         tx.enqueue(job)
-        crawling.announce(tx, website, run)
+        announce(tx, website, run)
         return run
 
     async def start_due(self) -> int:

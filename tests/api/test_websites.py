@@ -357,6 +357,11 @@ async def test_stopped_in_the_middle_keeps_what_it_has(house: House, site: Site)
     assert run["state"] == "cancelled"
     assert (await house.log(run))["/avgifter"]["reason"] == "stopped"
     assert "Bygglov" in await house.titles(website["id"])
+    # Tried again as a job, it takes nothing that it left out for vanished.
+    assert (await house.client.post(f"/api/v1/jobs/{run['job_id']}/retry/")).status_code == 200
+    await house.work()
+    assert "Bygglov" in await house.titles(website["id"])
+    assert (await house.latest(website["id"]))["state"] == "cancelled"
     assert (await house.again(website["id"]))["counts"]["added"] == 1
 
 
