@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint format lock migration settings dev browser model papers provider clean
+.PHONY: run test lint format lock migration settings dev browser readers model papers provider clean
 
 run: $(VENV)/installed
 	@$(BIN)/python main.py prepare
 	@exec $(BIN)/python main.py serve
 
-test: dev browser model papers provider
+test: dev browser readers model papers provider
 	$(BIN)/python -m pytest -n logical --dist load $(ARGS)
 
 lint: dev
@@ -88,6 +88,14 @@ install-browser:
 		{ echo "The browser tests need Chromium. Run: sudo apt-get install chromium"; exit 1; }
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-liberation
+
+# Programs that make more files readable, for the tests of them. Without, those tests are skipped.
+READERS := tesseract-ocr tesseract-ocr-swe libreoffice-writer-nogui libreoffice-impress-nogui
+readers:
+	@command -v tesseract >/dev/null && command -v soffice >/dev/null || \
+		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $(READERS) >/dev/null; } || \
+		echo "no tesseract or LibreOffice at hand: the tests that need them are skipped"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
+from app.ai.transcribe import TranscriptionModels
 from app.auth.oidc import OidcClient
 from app.config import Settings
 from app.ingestion.crawl.fetch import HttpWeb
@@ -21,6 +22,7 @@ from app.mail import SmtpMailer
 from app.observability.audit_stream import AuditStream
 from app.observability.oidc_watch import OidcWatch
 from app.realtime.bus import Bus
+from app.security.clamd import Clamd
 from app.security.keys import KeyRing, MasterKeys
 from app.security.outbound import OutboundGuard
 from app.security.passwords import PasswordHasher
@@ -39,15 +41,19 @@ from domain.credentials.service import CredentialService
 from domain.federation.connections import Connections, FederationRules, SharedProvider
 from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
+from domain.files.screening import Screening
 from domain.files.service import FileService
 from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
-from domain.knowledge import ingestion
+from domain.knowledge import ingestion, intake
+from domain.knowledge.archives import Archives
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.transcripts import Transcripts
 from domain.models.service import ModelService
+from domain.models.transcription import TranscriptionModelService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
@@ -206,11 +212,14 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     embedder = EmbeddingModels(builtin, guard, credentials)
     embedder.attach(uow)
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
-    parser = DocumentParser(builtin, bounds)
+    parser = DocumentParser(builtin, bounds, ocr_pages=settings.ocr_max_pages)
+    scanner = Clamd(settings.clamav_address) if settings.clamav_address else None
+    screening = Screening(uow, contents, scanner, required=settings.clamav_required)
+    transcriber = TranscriptionModels(guard, credentials, bounds, limit=settings.transcription_max_file_size)
     directory, passwords = SqlDirectory(database), PasswordHasher()
     zone = ZoneInfo(settings.time_zone)
     ended: dict[str, Ended] = {
-        ingestion.TASK: ingestion.version_ended,
+        intake.TASK: ingestion.version_ended,
         crawling.TASK: run_ended(zone),
     }
     # What may be read by anybody's crawl is another matter than what the operator's own models may be reached at.
@@ -219,14 +228,22 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         limit=settings.crawl_max_download,
         origin=settings.public_origin,
     )
-    ingest = ingestion.Ingestion(uow, contents, parser, embedder, analyse)
+    ingest = ingestion.Ingestion(
+        uow,
+        contents,
+        parser,
+        embedder,
+        analyse,
+        Archives(uow, contents, parser, screening, max_file_size=settings.upload_max_file_size, ended=ended),
+        Transcripts(uow, transcriber),
+    )
     chat = ChatModels(guard, credentials)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
-        uow, contents, embedder, limits, max_file_size=settings.upload_max_file_size, ended=ended
+        uow, contents, embedder, limits, screening, max_file_size=settings.upload_max_file_size, ended=ended
     )
     files = FileService(
-        uow, contents, parser, limits,
+        uow, contents, parser, limits, screening,
         max_text=settings.upload_file_to_session_max_size, max_image=settings.upload_image_to_session_max_size,
     )  # fmt: skip
     rules = SessionRules(
@@ -269,12 +286,13 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat, credentials),
+        transcription_models=TranscriptionModelService(uow),
         credentials=credentials,
         knowledge=knowledge,
         ingestion=ingest,
         websites=WebsiteService(uow, directory, ring, zone, ended),
         website_preview=PreviewService(uow, web, limits),
-        crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest), ring, zone),
+        crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
             uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question

@@ -165,6 +165,22 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(
         None, description="Folder of the built-in model's files; default in the data folder."
     )
+    ocr_max_pages: int = Field(
+        200,
+        ge=0,
+        description="Scanned pages of one document that are read by OCR, where tesseract is installed; 0 = none.",
+    )
+    transcription_max_file_size: int = Field(
+        25 * 1024**2, ge=1,
+        description="Largest recording sent to a provider at once, in bytes. With ffmpeg, larger ones are cut.",
+    )  # fmt: skip
+    clamav_address: str | None = Field(
+        None, description="Virus scanner for uploads: unix:/path/of/clamd.socket or tcp://host:port."
+    )
+    clamav_required: bool = Field(
+        True,
+        description="Refuse uploads while the virus scanner does not answer. Without, they are noted in the audit log.",
+    )
     parse_memory_mb: int = Field(1500, ge=256, description="Memory that reading one document may take, in MB.")
     parse_seconds: int = Field(300, ge=5, description="Time that reading one document may take, in seconds.")
     audit_stream_file: str | None = Field(
@@ -204,6 +220,14 @@ class Settings(BaseSettings):
     def _zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("must be a time zone like Europe/Stockholm")
+        return value
+
+    @field_validator("clamav_address")
+    @classmethod
+    def _scanner(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value and not value.startswith("unix:/") and not (parts.scheme == "tcp" and parts.hostname and parts.port):
+            raise ValueError("must be unix:/path/of/clamd.socket or tcp://host:port")
         return value
 
     @field_validator("outbound_allow", "crawl_allow")

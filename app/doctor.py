@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from app.ai.embedding.convert import ready
 from app.bootstrap import check_database, keys_of, redis_url
 from app.config import Settings
+from app.ingestion.tools import FFMPEG, LIBREOFFICE, TESSERACT, find
 from app.jobs import valkey
 from app.security.keys import MasterKeyError
 from storage.migrate import SchemaError
@@ -19,7 +20,7 @@ Finding = tuple[bool, str]
 
 async def examine(settings: Settings) -> int:
     """Print the findings; 1 when something is wrong."""
-    findings = [*_disk(settings), *_keys(settings), *_parts(settings), await _database(settings)]
+    findings = [*_disk(settings), *_keys(settings), *_parts(settings), *_programs(), await _database(settings)]
     for good, sentence in findings:
         sys.stdout.write(f"{'ok  ' if good else 'FAIL'}  {sentence}\n")
     return 0 if all(good for good, _ in findings) else 1
@@ -72,6 +73,17 @@ def _parts(settings: Settings) -> Iterator[Finding]:
     else:
         state = "is running" if answering else "is not running now; python main.py serve starts it"
         yield True, f"The private Valkey server {state}."
+
+
+def _programs() -> Iterator[Finding]:
+    """Programs that make more files readable: none is needed, so a missing one is no fault."""
+    for program, name, use in (
+        (LIBREOFFICE, "LibreOffice", "headings and tables of doc, ppt and rtf files are kept"),
+        (TESSERACT, "tesseract", "scanned pages and pictures are read (OCR)"),
+        (FFMPEG, "ffmpeg", "recordings larger than TRANSCRIPTION_MAX_FILE_SIZE are cut into parts"),
+    ):
+        place = find(program)
+        yield True, f"{name} was found ({place}): {use}." if place else f"{name} was not found. With it, {use}."
 
 
 async def _database(settings: Settings) -> Finding:

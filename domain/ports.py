@@ -12,8 +12,8 @@ from uuid import UUID
 from domain.federation.entities import Connection, Proof, ProviderMetadata
 from domain.kernel.actor import Actor
 from domain.kernel.paging import Page
-from domain.knowledge.parsing import ChunkDraft, ParsedDocument
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from domain.knowledge.parsing import ChunkDraft, ParsedDocument, Progress, Unpacked
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
 from domain.tenants.entities import Tenant, TenantQuery, TenantUse
 
 
@@ -124,11 +124,39 @@ class Contents(Protocol):
 class Parser(Protocol):
     """Reads files in a sandboxed process."""
 
-    async def parse(self, path: Path, filename: str) -> ParsedDocument:
+    async def parse(self, path: Path, filename: str, progress: Progress | None = None) -> ParsedDocument:
         """Text and structure; raises `UnreadableFile` and its kin."""
+
+    def unpack(self, path: Path, filename: str) -> AbstractAsyncContextManager[Unpacked]:
+        """The files of an archive, there until the block is left; raises `UnreadableFile` and its kin."""
 
     async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
         """The pieces it is searched by."""
+
+
+class Scanner(Protocol):
+    """Looks for harmful content in files."""
+
+    async def scan(self, parts: AsyncIterator[bytes]) -> str | None:
+        """The name of what was found, or None. Raises `ScannerUnreachable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of speech; `start` and `end` are in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+class Transcriber(Protocol):
+    """Writes down what is said in recordings."""
+
+    async def transcribe(
+        self, provider: ModelProvider, model: TranscriptionModel, path: Path, filename: str, progress: Progress
+    ) -> Sequence[Segment]:
+        """What is said, in order. Raises `UnreadableFile`, `ProviderFailed` and their kin."""
 
 
 class Embedder(Protocol):

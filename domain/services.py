@@ -19,6 +19,7 @@ from domain.jobs.service import JobService
 from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
+from domain.models.transcription import TranscriptionModelService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.spaces.service import SpaceService
@@ -61,6 +62,7 @@ class Services:
     user_groups: UserGroupService
     spaces: SpaceService
     models: ModelService
+    transcription_models: TranscriptionModelService
     credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion

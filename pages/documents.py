@@ -1,6 +1,6 @@
 """One document: its state, and the passages it is searched by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
@@ -9,10 +9,11 @@ from domain.knowledge.service import DocumentView
 from pages.components.base import box, empty_state, heading, note, open_button, page_head, quiet_button
 from pages.components.region import Region
 from pages.i18n import _, ngettext
-from pages.knowledge import details, document_actions, original, state_chip
+from pages.knowledge import details, document_actions, original, pages_without_text, state_chip
 from pages.visit import News, act, identifier, visit
 
 PASSAGES = 50
+MOST_REFUSED, MOST_RUNS = 50, 20
 
 
 async def document(document_id: str) -> None:
@@ -67,8 +68,47 @@ def _state(view: DocumentView) -> None:
     if version.error:
         note(_(version.error, **version.error_params), "bad", icon_name="error_outline")
     if version.pages_without_text:
-        pages = ", ".join(str(page) for page in version.pages_without_text[:20])
-        note(_("Pages without text (probably pictures): {pages}. They cannot be searched.", pages=pages), "warn")
+        note(
+            _(
+                "{what}: {pages}. They cannot be searched.",
+                what=pages_without_text(version),
+                pages=numbers(version.pages_without_text),
+            ),
+            "warn",
+        )
+    if version.pages_by_ocr:
+        if version.pages_by_ocr == list(range(1, (version.page_count or 0) + 1)):
+            text = _("The text was read from pictures (OCR). Compare it with the original before you rely on it.")
+        else:
+            text = _(
+                "The text of these pages was read from pictures (OCR): {pages}. Compare it with the original before you "
+                "rely on it.",
+                pages=numbers(version.pages_by_ocr),
+            )
+        note(text, icon_name="document_scanner")
+    if version.refused:
+        note(_("Some files of the archive were not taken in:"), "warn")
+        with box("stack tight").props("role=list"):
+            for refused in version.refused[:MOST_REFUSED]:
+                reason = _(refused["message"], **refused["params"])
+                ui.label(f"{refused['path']}: {reason}").classes("small").style("overflow-wrap:anywhere").props(
+                    "role=listitem"
+                )
+            if len(version.refused) > MOST_REFUSED:
+                more = len(version.refused) - MOST_REFUSED
+                ui.label(ngettext("and {n} more file", "and {n} more files", more)).classes("small")
+
+
+def numbers(pages: Sequence[int]) -> str:
+    """Numbers of pages, consecutive ones as a range: `1–3, 7`."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    shown = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs[:MOST_RUNS]]
+    return ", ".join([*shown, *(["…"] if len(runs) > MOST_RUNS else [])])
 
 
 class Passages:

@@ -10,7 +10,7 @@ from nicegui import ui
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_, NotFound
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Collection, CollectionKind, DocumentState, DocumentVersion
+from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
 from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from pages import websites
@@ -164,6 +164,7 @@ class Documents:
     async def build(self) -> None:
         """Head, drop zone, list."""
         collection = self.view.collection
+        left = (await self.visit.services.knowledge.room(self.visit.actor)).left if self.may_add else 0
         with box("page"):
             back = (_("Knowledge"), f"/spaces/{collection.space_id}/knowledge")
             with page_head(
@@ -173,21 +174,27 @@ class Documents:
                     quiet_button(_("Write a text"), self._write, icon="edit_note")
                 _collection_menu(self.view, leave=True)
             if self.may_add:
-                self._drop()
+                self._drop(left)
             self.list = PagedList(self._fetch, self._row, empty=self._empty, search=_("Search documents by name"))
             await self.list.refresh()
         self.visit.listen(f"collection:{collection.id}", self._changed)
 
-    def _drop(self) -> None:
+    def _drop(self, left: int) -> None:
         limit = self.visit.services.knowledge.max_file_size
         labels = ", ".join(dict.fromkeys(_(label) for _type, label in SUPPORTED.values()))
         FileDrop(
             f"/api/v1/groups/{self.view.collection.id}/documents/",
             token=self.visit.csrf_token,
-            title=_("Drop files here or click to choose"),
-            hint=_("{types}. Up to {limit} each.", types=labels, limit=size(limit)),
+            title=_("Drop files or folders here or click to choose"),
+            hint=_(
+                "{types}. Up to {limit} each; {left} of room are left.",
+                types=labels,
+                limit=size(limit),
+                left=size(left),
+            ),
             accept=ACCEPT,
             limit=limit,
+            left=left,
             on_done=self._uploaded,
         )
 
@@ -252,8 +259,9 @@ class DocumentRow:
             icon("description")
             with link_box(f"/documents/{document.id}", "grow") as link:
                 link.style("text-decoration:none;color:inherit")
-                ui.label(document.title).classes("name")
-                ui.label(" · ".join(details(version))).classes("sub")
+                folder, name = folder_of(document, version)
+                ui.label(name).classes("name")
+                ui.label(" · ".join([*([folder] if folder else []), *details(version)])).classes("sub")
                 if version.error:
                     text_element("div", _(version.error, **version.error_params), "sub").style("color:var(--err)")
             self.bar = ui.linear_progress(version.progress, show_value=False, size="6px").props("rounded")
@@ -280,14 +288,35 @@ class DocumentRow:
         return True
 
 
+def folder_of(document: Document, version: DocumentVersion) -> tuple[str, str]:
+    """The folder that a document came from, and its name there; no folder when the title is no path of its file."""
+    folder, slash, name = document.title.rpartition("/")
+    return (folder, name) if slash and name == version.filename else ("", document.title)
+
+
 def details(version: DocumentVersion) -> list[str]:
-    """Size, pages and date of a version."""
+    """Size, pages and date of a version, and what reading it met."""
     parts = [size(version.size)]
     if version.page_count:
         parts.append(ngettext("{n} page", "{n} pages", version.page_count))
     if version.number > 1:
         parts.append(_("Version {number}", number=version.number))
+    if version.pages_by_ocr:
+        parts.append(_("Read by OCR"))
+    if version.pages_without_text:
+        parts.append(pages_without_text(version))
+    if version.refused:
+        parts.append(ngettext("{n} file was not taken in", "{n} files were not taken in", len(version.refused)))
     return [*parts, moment(version.created_at)]
+
+
+def pages_without_text(version: DocumentVersion) -> str:
+    """How many pages cannot be searched."""
+    return _(
+        "{count} of {total} pages have no text",
+        count=len(version.pages_without_text),
+        total=version.page_count or len(version.pages_without_text),
+    )
 
 
 def state_chip(state: str) -> ui.label:

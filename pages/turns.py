@@ -40,10 +40,21 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
     return {
         "state": message.state,
         "note": note,
+        "unread": unread(message, sources),
         "canContinue": unfinished and bool(message.answer),
         "canRetry": unfinished,
         **sources_part(sources),
     }
+
+
+def unread(message: Message, sources: Sequence[MessageSource]) -> str:
+    """Which of the cited documents were not read whole; empty when all were."""
+    cited = {str(s.version_id) for s in sources if s.cited}
+    return " ".join(
+        _("{pages} of {of} pages of “{title}” have no text and were not searched.", **found)
+        for found in message.trace.get("unread", ())
+        if found["version_id"] in cited
+    )
 
 
 def sources_part(sources: Sequence[MessageSource]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.kernel.errors import N_, FileTooLarge, NotFound
-from domain.knowledge.service import human_size
+from domain.knowledge.intake import human_size
 from domain.ports import StoredContent
 from storage.sealing import TenantKeys
 

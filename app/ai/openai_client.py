@@ -3,9 +3,11 @@
 It is the fast path: a streamed piece costs microseconds, and closing the iterator closes the provider's connection.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,8 @@ from domain.ports import ChatDelta
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
 """How long a provider may be silent between two pieces before the answer is given up."""
+TRANSCRIPT_SECONDS = 600.0
+"""How long a provider may listen to one recording, or one part of it."""
 LINE_LIMIT = 4_000_000
 CONTEXT_WORDS = ("context_length_exceeded", "maximum context length", "context window", "too many tokens")
 
@@ -118,6 +122,15 @@ class OpenAIClient:
             raise ProviderFailed(GARBAGE)
         return [array.array("f", unit(vector)).tobytes() for vector in vectors]
 
+    async def transcribe(self, model: str, path: Path, filename: str, media_type: str) -> Any:
+        """A verbose transcript of a recording, with the times of its segments."""
+        form = {"model": model, "response_format": "verbose_json", "timestamp_granularities[]": "segment"}
+        timeout = httpx.Timeout(TRANSCRIPT_SECONDS, connect=CONNECT_SECONDS)
+        content = await asyncio.to_thread(path.read_bytes)
+        return await self._send(
+            model, "POST", "/audio/transcriptions", timeout, data=form, files={"file": (filename, content, media_type)}
+        )
+
     async def models(self) -> list[str]:
         """The names of the models that the provider offers."""
         data = await self._json("GET", "/models", "", None)
@@ -127,10 +140,12 @@ class OpenAIClient:
             raise ProviderFailed(GARBAGE) from error
 
     async def _json(self, method: str, path: str, model: str, body: dict[str, Any] | None) -> Any:
-        timeout = httpx.Timeout(60.0, connect=CONNECT_SECONDS)
+        return await self._send(model, method, path, httpx.Timeout(60.0, connect=CONNECT_SECONDS), json=body)
+
+    async def _send(self, model: str, method: str, path: str, timeout: httpx.Timeout, **content: Any) -> Any:
         try:
             response = await self._http.request(
-                method, f"{self._base}{path}", json=body, headers=self._headers, timeout=timeout
+                method, f"{self._base}{path}", headers=self._headers, timeout=timeout, **content
             )
         except httpx.TransportError as error:
             raise ProviderFailed(UNREACHABLE) from error

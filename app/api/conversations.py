@@ -188,6 +188,7 @@ class AnswerStream:
             "state": state,
             "tokens": {"question": message.tokens_question, "answer": message.tokens_answer},
             "references": present.references(sources, cited_only=True),
+            "unread": message.trace.get("unread", []),
         }
         await queue.put(event("done", done, offset))
 
@@ -225,6 +226,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "files": [present.file(f) for f in view.files],
         "generated_files": [],
         "references": present.references(view.sources, cited_only=version >= 2),
+        "unread": message.trace.get("unread", []),
         "tools": {"assistants": [{"id": message.assistant_id, "handle": ""}]},
         "web_search_references": [],
         "model": models.get(message.completion_model_id),

@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field
 
 from app.api import present, wire
 from app.api.base import Caller, Use
+from domain.files.naming import clean_path
 from domain.kernel.errors import N_, BadRequest, Invalid
+from domain.knowledge.intake import Uploaded
 from domain.knowledge.retrieval import Passage
-from domain.knowledge.service import SearchScope, Uploaded
+from domain.knowledge.service import SearchScope
 
 groups = APIRouter(prefix="/api/v1/groups", tags=["groups"])
 blobs = APIRouter(prefix="/api/v1/info-blobs", tags=["info-blobs"])
@@ -109,11 +111,15 @@ async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
 
 
 @groups.put("/{id}/documents/", status_code=202)
-async def put_document(id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None) -> Any:
+async def put_document(
+    id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None, path: str | None = None
+) -> Any:
     """Upload a document as the plain body of the request: the fastest way, never whole in memory.
 
-    With the `title` of a document in the collection it becomes a new version of it.
+    With the `title` of a document in the collection it becomes a new version of it. A file of a folder says its `path`
+    in it, which is its title then.
     """
+    title = title or (clean_path(path) if path else None)
     declared = request.headers.get("content-length", "")
     done = await use.knowledge.upload(
         actor, id, name, request.stream(), title=title, declared_size=int(declared) if declared.isdigit() else None

@@ -69,7 +69,7 @@ async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> A
     return {
         "completion_models": [present.completion_model(c) for c in await use.models.completion_models(actor)],
         "embedding_models": [present.embedding_model(c) for c in await use.models.embedding_models(actor)],
-        "transcription_models": [],
+        "transcription_models": [present.transcription_model(c) for c in await use.transcription_models.all(actor)],
     }
 
 

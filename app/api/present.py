@@ -14,9 +14,10 @@ from domain.jobs.entities import Job, JobState
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.knowledge.entities import CollectionKind
-from domain.knowledge.parsing import SUPPORTED
+from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.models.service import CompletionChoice, EmbeddingChoice
+from domain.models.transcription import TranscriptionChoice
 from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
@@ -143,7 +144,13 @@ def embedding_model(choice: EmbeddingChoice) -> dict[str, Any]:
     return {**_described(choice), "dimensions": model.dimensions, "max_input": model.max_input}
 
 
-def _described(choice: CompletionChoice | EmbeddingChoice) -> dict[str, Any]:
+def transcription_model(choice: TranscriptionChoice) -> dict[str, Any]:
+    """A transcription model."""
+    model = choice.model
+    return {**_described(choice), "nickname": model.nickname, "is_org_default": model.is_default}
+
+
+def _described(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> dict[str, Any]:
     model, provider = choice.model, choice.provider
     return {
         **moments(model),
@@ -207,6 +214,8 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
         "version": version.number,
         "page_count": version.page_count,
         "pages_without_text": version.pages_without_text,
+        "pages_by_ocr": version.pages_by_ocr,
+        "refused": version.refused,
         "language": version.language,
         "media_type": version.media_type,
         "filename": version.filename,
@@ -252,7 +261,10 @@ def page(items: Sequence[Any], **extra: Any) -> dict[str, Any]:
 
 def attachments() -> dict[str, Any]:
     """What can be attached to an assistant."""
-    types = [{"mimetype": media, "size_limit": ATTACHMENT_BYTES} for media in TEXT_TYPES]
+    types = [
+        {"mimetype": media, "size_limit": ATTACHMENT_BYTES}
+        for media in sorted({media for media, _ in ATTACHABLE.values()})
+    ]
     return {"accepted_file_types": types, "limit": {"max_files": 3, "max_size": ATTACHMENT_BYTES}}
 
 
@@ -436,6 +448,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "error": found.error,
         "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
         "complete": found.state == AnswerState.DONE,
+        "unread": found.trace.get("unread", []),
     }
 
 

@@ -39,7 +39,9 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
         "completion_models": [
             present.completion_model(c) for c in await use.models.completion_models(actor) if c.model.enabled
         ],
-        "transcription_models": [],
+        "transcription_models": [
+            present.transcription_model(c) for c in await use.transcription_models.all(actor) if c.model.enabled
+        ],
         "mcp_servers": [],
         "knowledge": present.knowledge(actor, view, collections, await _websites(use, actor, space_id)),
         "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),

@@ -1,11 +1,13 @@
-"""The sandboxed process that reads one file, or many pages: `python -m app.ingestion.child read|render|pages …`.
+"""The sandboxed process that reads one file: `python -m app.ingestion.child TASK SOURCE DETAIL TARGET`.
 
-It has no secrets, few resources and no say: whatever happens to it becomes a sentence in the parent.
+It has no secrets, few resources and no say: whatever happens to it becomes a sentence in the parent. DETAIL is JSON;
+the outcome is written to TARGET, a file or a folder.
 """
 
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +17,71 @@ from domain.knowledge.parsing import SUPPORTED, check_content, language_of
 NO_TEXT = N_("No text was found in the file. If it is scanned, make it searchable first (OCR).")
 
 
-def read(source: Path, filename: str, target: Path) -> None:
-    """Parse `source` and write the document as JSON to `target`."""
-    from app.ingestion.readers import READERS
+def read(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Parse `source` and write the document as JSON. Scanned pages are read later, one by one."""
+    from app.ingestion.formats import READERS
 
     with source.open("rb") as file:
-        head = file.read(4096)
-    if not head.strip(b"\x00 \r\n\t"):
-        raise UnreadableFile(N_("The file is empty."))
-    extension = check_content(filename, head)
+        extension = check_content(detail["filename"], file.read(4096))
     document = READERS[extension](source, SUPPORTED[extension][0])
-    if not document.text.strip():
+    if not document.text.strip() and not (detail["ocr"] and document.pages_without_text):
         raise UnreadableFile(NO_TEXT)
     document.language = language_of(document.text)
     target.write_text(document.to_json(), encoding="utf-8")
 
 
-def render(source: Path, request: dict[str, Any], target: Path) -> None:
-    """Draw a page with passages highlighted, as PNG, to `target`."""
+def ocr(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Write the text that is seen on a page."""
+    from app.ingestion.pictures import read_by_ocr
+
+    target.write_text(read_by_ocr(source, detail["filename"], detail["page"], detail["seconds"]), encoding="utf-8")
+
+
+def render(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Draw a page with passages highlighted, as PNG."""
     from app.ingestion.drawing import draw
 
-    target.write_bytes(draw(source, request["page"], request["quotes"], request["width"]))
+    target.write_bytes(draw(source, detail["page"], detail["quotes"], detail["width"]))
+
+
+def unpack(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Unpack an archive to the folder `target`."""
+    from app.ingestion.archives import unpack as unpack_archive
+
+    target.mkdir()
+    unpack_archive(source, target)
+
+
+def split(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Cut the sound of a recording into parts in the folder `target`."""
+    from app.ingestion.recordings import split as split_recording
+
+    target.mkdir()
+    split_recording(source, target, detail["seconds"])
+
+
+def pages(_source: Path, _request: dict[str, Any], _target: Path) -> None:
+    """Read pages of websites one after another: they come on standard input and are answered on standard output."""
+    from app.ingestion.crawl.page import serve
+
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+TASKS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
+    "read": read,
+    "ocr": ocr,
+    "render": render,
+    "unpack": unpack,
+    "split": split,
+    "pages": pages,
+}
 
 
 def main(arguments: list[str]) -> int:
     """Do one task; a refusal is written to standard error as JSON and ends with status 3."""
     task, source, detail, target = arguments
     try:
-        if task == "pages":
-            from app.ingestion.crawl.page import serve
-
-            serve(sys.stdin.buffer, sys.stdout.buffer)
-        elif task == "read":
-            read(Path(source), detail, Path(target))
-        else:
-            render(Path(source), json.loads(detail), Path(target))
+        TASKS[task](Path(source), json.loads(detail), Path(target))
     except Failure as failure:
         refusal = {"kind": type(failure).__name__, "message": failure.message, "params": failure.params}
         sys.stderr.write(json.dumps(refusal))

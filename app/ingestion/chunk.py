@@ -15,6 +15,8 @@ SMALL = 60
 """A new heading begins a new chunk, unless the one before would be smaller than this."""
 PAGE_END = 12
 """A new page begins one too, unless the page before held hardly a line: a citation must open the right page."""
+HEADER_TOKENS = 60
+_ROW = re.compile(r"\n")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 
 
@@ -22,9 +24,19 @@ _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 class _Piece:
     start: int
     end: int
-    path: tuple[str, ...]
-    heading: bool
-    page: int | None
+    block: Block
+
+    @property
+    def heading(self) -> bool:
+        return self.block.kind == "heading"
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return self.block.heading_path
+
+    @property
+    def page(self) -> int | None:
+        return self.block.page
 
 
 class _Counter:
@@ -73,20 +85,29 @@ def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
 def _pieces(document: ParsedDocument, count: _Counter) -> Iterator[_Piece]:
     for block in document.blocks:
         for start, end in _split(document.text, block, count):
-            yield _Piece(start, end, block.heading_path, block.kind == "heading", block.page)
+            yield _Piece(start, end, block)
 
 
 def _split(text: str, block: Block, count: _Counter) -> Iterator[tuple[int, int]]:
     if count(block.start, block.end) <= TARGET:
         yield block.start, block.end
         return
+    table = block.kind == "table"
     start = block.start
-    for match in _SENTENCE.finditer(text, block.start, block.end):
+    for match in (_ROW if table else _SENTENCE).finditer(text, block.start, block.end):
         if match.end() > start:
-            yield from _short(start, match.end(), text, count)
+            yield from _whole_or_short(start, match.end(), text, count, table)
             start = match.end()
     if start < block.end:
-        yield from _short(start, block.end, text, count)
+        yield from _whole_or_short(start, block.end, text, count, table)
+
+
+def _whole_or_short(start: int, end: int, text: str, count: _Counter, row: bool) -> Iterator[tuple[int, int]]:
+    # A row of a table stays whole as long as a chunk can hold it at all.
+    if row and count(start, end) <= HARD:
+        yield start, end
+    else:
+        yield from _short(start, end, text, count)
 
 
 def _short(start: int, end: int, text: str, count: _Counter) -> Iterator[tuple[int, int]]:
@@ -106,15 +127,25 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
     trimmed = text.strip()
     start += len(text) - len(text.lstrip())
     end = start + len(trimmed)
-    path = pieces[-1].path
+    # A recording is cited where the passage begins; a text belongs to the last heading above it.
+    path = pieces[0 if pieces[0].block.kind == "speech" else -1].path
+    header = _header(document.text, pieces)
     return ChunkDraft(
         position=position,
         text=trimmed,
         start=start,
         end=end,
         token_count=count(start, end),
-        embedded_text=with_headings(title, path, trimmed),
+        embedded_text=with_headings(title, path, f"{header}{trimmed}"),
         page_from=document.page_of(start),
         page_to=document.page_of(max(start, end - 1)),
         heading_path=path,
     )
+
+
+def _header(text: str, pieces: list[_Piece]) -> str:
+    """The row that names the columns of the first table, where the chunk itself does not begin with it."""
+    first = next((piece for piece in pieces if piece.block.header), None)
+    if first is None or text.startswith(first.block.header, first.start):
+        return ""
+    return f"{first.block.header[: HEADER_TOKENS * 3]}\n"

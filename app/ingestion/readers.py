@@ -1,12 +1,11 @@
 """How each format is read. Runs only in the sandboxed child process (see `app.ingestion.child`)."""
 
 import csv
-import email
-import email.policy
+import html
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ MAX_PAGES = 5_000
 MAX_CHARACTERS = 30_000_000
 MAX_UNPACKED = 600 * 1024 * 1024
 MAX_RATIO = 200
+THIN = 20
+"""A page with fewer characters than this and a picture is a scan: what text it has is a stamp or a page number."""
 TOO_MANY_PAGES = N_("The document has {pages} pages; at most {limit} can be read. Split it and upload the parts.")
 TOO_LONG = N_("The document holds more text than can be read at once. Split it and upload the parts.")
 TOO_LARGE_UNPACKED = N_("The file grows too large when it is unpacked.")
@@ -33,8 +34,8 @@ class Builder:
     length: int = 0
     path: list[tuple[int, str]] = field(default_factory=list)
 
-    def add(self, kind: str, text: str, page: int | None = None) -> None:
-        """Append a block; empty ones are left out."""
+    def add(self, kind: str, text: str, page: int | None = None, header: str = "") -> None:
+        """Append a block; empty ones are left out. `header` names the columns of a table."""
         text = clean(text)
         if not text.strip():
             return
@@ -44,7 +45,7 @@ class Builder:
         self.parts += [text, "\n\n"]
         self.length += len(text) + 2
         heading_path = tuple(title for _, title in self.path)
-        self.blocks.append(Block(kind, start, start + len(text), page, heading_path))
+        self.blocks.append(Block(kind, start, start + len(text), page, heading_path, clean(header)))
 
     def heading(self, level: int, text: str, page: int | None = None) -> None:
         """Append a heading and make it the place of what follows."""
@@ -53,6 +54,11 @@ class Builder:
             return
         self.path = [(known, title) for known, title in self.path if known < level] + [(level, text[:200])]
         self.add("heading", text, page)
+
+    def table(self, rows: list[list[str]], page: int | None = None) -> None:
+        """Append a table, a row to a line; the first of several rows names the columns."""
+        text = _rows(rows)
+        self.add("table", text, page, text.partition("\n")[0] if "\n" in text else "")
 
     def document(self, media_type: str, title: str | None = None) -> ParsedDocument:
         """What was collected."""
@@ -86,8 +92,9 @@ def check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
-        if path.read_bytes()[:4] == b"\xd0\xcf\x11\xe0":
-            raise EncryptedFile from error
+        with path.open("rb") as file:
+            if file.read(4) == b"\xd0\xcf\x11\xe0":
+                raise EncryptedFile from error
         raise CorruptFile from error
     unpacked = sum(member.file_size for member in members)
     if unpacked > MAX_UNPACKED or (unpacked > 50_000_000 and unpacked > MAX_RATIO * max(1, path.stat().st_size)):
@@ -118,13 +125,23 @@ def read_pdf(path: Path, media_type: str) -> ParsedDocument:
         builder.path = outline.get(number, builder.path)
         starts.append(builder.length)
         text = page_text(pdf, number - 1)
-        if not text.strip():
+        if len(text.strip()) < THIN and (not text.strip() or _has_picture(pdf, number - 1)):
             empty.append(number)
         for paragraph in _paragraphs(text):
             builder.add("paragraph", paragraph, number)
     document = builder.document(media_type, (pdf.get_metadata_dict().get("Title") or "").strip() or None)
     document.page_count, document.page_starts, document.pages_without_text = pages, starts, empty
     return document
+
+
+def _has_picture(pdf: Any, index: int) -> bool:
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
+
+    page = pdf[index]
+    try:
+        return any(True for _ in page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=3))
+    finally:
+        page.close()
 
 
 def page_text(pdf: Any, index: int) -> str:
@@ -186,7 +203,7 @@ def read_docx(path: Path, media_type: str) -> ParsedDocument:
     builder = Builder()
     for item in source.iter_inner_content():
         if isinstance(item, Table):
-            builder.add("table", _rows([[cell.text for cell in row.cells] for row in item.rows]))
+            builder.table([_cells(row) for row in item.rows])
             continue
         style = (item.style.name if item.style is not None else "") or ""
         level = re.match(r"(?:Heading|Rubrik) (\d)", style)
@@ -197,16 +214,18 @@ def read_docx(path: Path, media_type: str) -> ParsedDocument:
     return builder.document(media_type, source.core_properties.title or None)
 
 
+def _cells(row: Any) -> list[str]:
+    """The texts of a row; a merged cell is reported once for each column it spans."""
+    cells = list(row.cells)
+    return [
+        cell.text
+        for before, cell in zip([None, *cells], cells, strict=False)
+        if before is None or cell._tc is not before._tc
+    ]
+
+
 def _rows(rows: list[list[str]]) -> str:
-    lines = []
-    for row in rows:
-        cells: list[str] = []
-        for cell in row:
-            value = " ".join(cell.split())
-            # A merged cell is reported once for each column it spans.
-            if not cells or value != cells[-1]:
-                cells.append(value)
-        lines.append(" | ".join(cells))
+    lines = [" | ".join(" ".join(cell.split()) for cell in row) for row in rows]
     return "\n".join(line for line in lines if line.strip(" |"))
 
 
@@ -228,8 +247,8 @@ def read_pptx(path: Path, media_type: str) -> ParsedDocument:
             if shape.has_text_frame:
                 builder.add("paragraph", shape.text_frame.text, number)
             elif getattr(shape, "has_table", False):
-                rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
-                builder.add("table", _rows(rows), number)
+                rows = [[cell.text for cell in row.cells if not cell.is_spanned] for row in shape.table.rows]
+                builder.table(rows, number)
         if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
             builder.add("paragraph", slide.notes_slide.notes_text_frame.text, number)
         if builder.length == before:
@@ -275,7 +294,7 @@ def _table(builder: Builder, rows: list[list[str]]) -> None:
         for row in rows[first : first + 20]:
             pairs = [f"{h}: {v}" if h else v for h, v in zip(header, row, strict=False) if v] if len(rows) > 1 else row
             lines.append(" | ".join(pairs))
-        builder.add("table", "\n".join(lines))
+        builder.add("table", "\n".join(lines), header=" | ".join(filter(None, header)) if len(rows) > 1 else "")
 
 
 def read_odt(path: Path, media_type: str) -> ParsedDocument:
@@ -296,7 +315,7 @@ def read_odt(path: Path, media_type: str) -> ParsedDocument:
                 ["".join(cell.itertext()) for cell in row.iter(f"{table}table-cell")]
                 for row in element.iter(f"{table}table-row")
             ]
-            builder.add("table", _rows(cells))
+            builder.table(cells)
         elif not inside and element.tag == f"{space}h":
             builder.heading(int(element.get(f"{space}outline-level", "1")), "".join(element.itertext()))
         elif not inside:
@@ -304,6 +323,8 @@ def read_odt(path: Path, media_type: str) -> ParsedDocument:
     return builder.document(media_type)
 
 
+DEEPEST, BOTTOMLESS = 200, 5_000
+"""Elements that stand deeper in each other are read as plain text; a page that goes deeper still is no tree at all."""
 _NOISE = (
     "script, style, noscript, template, nav, footer, header nav, aside, form, iframe, svg, [hidden], [aria-hidden=true]"
 )
@@ -316,17 +337,26 @@ def read_html(path: Path, media_type: str) -> ParsedDocument:
 
 def html_document(source: str, media_type: str) -> ParsedDocument:
     """As `read_html`, from text."""
+    builder = Builder()
+    title = html_into(builder, source)
+    return builder.document(media_type, title)
+
+
+def html_into(builder: Builder, source: str) -> str | None:
+    """Append the content of a page; its title."""
     from selectolax.lexbor import LexborHTMLParser
 
+    if _bottomless(source):
+        text_into(builder, re.sub(r"[ \t]+", " ", html.unescape(_TAGS.sub(" ", source))))
+        return None
     tree = LexborHTMLParser(source)
     title = tree.css_first("title")
     for node in tree.css(_NOISE):
         node.decompose()
     root = tree.css_first("main") or tree.css_first("article") or tree.body
-    builder = Builder()
     if root is not None:
         _html_node(builder, root)
-    return builder.document(media_type, title.text(strip=True) if title is not None else None)
+    return title.text(strip=True) if title is not None else None
 
 
 _BLOCKS = frozenset(
@@ -336,8 +366,30 @@ _BLOCKS = frozenset(
 _ANY_BLOCK = ", ".join(sorted(_BLOCKS))
 
 
-def _html_node(builder: Builder, node: Any) -> None:
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+_CLOSE_THEMSELVES = frozenset(
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot "
+    "option".split()
+)
+
+
+def _bottomless(source: str) -> bool:
+    """Whether so many elements stand in each other that building a tree of them would take for ever."""
+    depth = 0
+    for closing, name in _TAG.findall(source):
+        if name.lower() not in _CLOSE_THEMSELVES:
+            depth = max(0, depth + (-1 if closing else 1))
+            if depth > BOTTOMLESS:
+                return True
+    return False
+
+
+def _html_node(builder: Builder, node: Any, depth: int = 0) -> None:
     """The text of a block element: what stands between its inner blocks, and those in turn."""
+    if depth > DEEPEST:
+        builder.add("paragraph", " ".join((node.text(separator=" ") or "").split()))
+        return
     kind = "list" if node.tag == "li" else "paragraph"
     collected: list[str] = []
 
@@ -348,28 +400,27 @@ def _html_node(builder: Builder, node: Any) -> None:
     for child in node.iter(include_text=True):
         if child.tag in _BLOCKS:
             flush()
-            _html_block(builder, child)
+            _html_block(builder, child, depth)
         elif child.tag == "br":
             collected.append(" ")
         elif child.css_first(_ANY_BLOCK) is not None:
             flush()
-            _html_node(builder, child)
+            _html_node(builder, child, depth + 1)
         else:
             collected.append(child.text(separator="") or "")
     flush()
 
 
-def _html_block(builder: Builder, node: Any) -> None:
+def _html_block(builder: Builder, node: Any, depth: int) -> None:
     tag = node.tag
     if tag[0] == "h" and tag[1:].isdigit():
         builder.heading(int(tag[1]), node.text(separator=""))
     elif tag == "table":
-        rows = [[cell.text(separator=" ") for cell in row.css("th, td")] for row in node.css("tr")]
-        builder.add("table", _rows(rows))
+        builder.table([[cell.text(separator=" ") for cell in row.css("th, td")] for row in node.css("tr")])
     elif tag == "pre":
         builder.add("code", node.text())
     else:
-        _html_node(builder, node)
+        _html_node(builder, node, depth + 1)
 
 
 _FENCE = re.compile(r"^(```|~~~)")
@@ -377,16 +428,23 @@ _FENCE = re.compile(r"^(```|~~~)")
 
 def read_markdown(path: Path, media_type: str) -> ParsedDocument:
     """Headings outside of code fences; blocks between empty lines."""
-    builder, fenced = Builder(), False
+    builder = Builder()
+    markdown_into(builder, decode(path.read_bytes()))
+    return builder.document(media_type)
+
+
+def markdown_into(builder: Builder, source: str) -> None:
+    """Append the blocks of a text in Markdown."""
+    fenced = False
     collected: list[str] = []
 
     def flush() -> None:
         text = "\n".join(collected)
         kind = "code" if _FENCE.match(text) else "table" if text.startswith("|") else "paragraph"
-        builder.add(kind, text)
+        builder.add(kind, text, header=collected[0] if kind == "table" and len(collected) > 1 else "")
         collected.clear()
 
-    for line in clean(decode(path.read_bytes())).split("\n"):
+    for line in clean(source).split("\n"):
         if _FENCE.match(line):
             fenced = not fenced
         heading = None if fenced else re.match(r"(#{1,6})\s+(.*?)\s*#*$", line)
@@ -398,7 +456,6 @@ def read_markdown(path: Path, media_type: str) -> ParsedDocument:
         else:
             collected.append(line)
     flush()
-    return builder.document(media_type)
 
 
 def read_text(path: Path, media_type: str) -> ParsedDocument:
@@ -409,11 +466,16 @@ def read_text(path: Path, media_type: str) -> ParsedDocument:
 def parse_text(text: str, media_type: str = "text/plain") -> ParsedDocument:
     """Plain text: blocks between empty lines."""
     builder = Builder()
-    for paragraph in re.split(r"\n\s*\n", clean(text)):
-        builder.add("paragraph", paragraph.strip("\n"))
+    text_into(builder, text)
     document = builder.document(media_type)
     document.language = language_of(document.text)
     return document
+
+
+def text_into(builder: Builder, source: str) -> None:
+    """Append the blocks of a plain text."""
+    for paragraph in re.split(r"\n\s*\n", clean(source)):
+        builder.add("paragraph", paragraph.strip("\n"))
 
 
 def read_csv(path: Path, media_type: str) -> ParsedDocument:
@@ -428,40 +490,3 @@ def read_csv(path: Path, media_type: str) -> ParsedDocument:
     builder = Builder()
     _table(builder, [row for row in rows if any(row)])
     return builder.document(media_type)
-
-
-def read_email(path: Path, media_type: str) -> ParsedDocument:
-    """Head and body of a message; attached files are named."""
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    builder = Builder()
-    subject = str(message.get("Subject") or "")
-    builder.heading(1, subject)
-    head = [f"{name}: {message[name]}" for name in ("From", "To", "Cc", "Date") if message[name]]
-    builder.add("paragraph", "\n".join(head))
-    body = message.get_body(preferencelist=("plain", "html"))
-    if body is not None:
-        content = body.get_content()
-        if body.get_content_type() == "text/html":
-            content = html_document(content, "text/html").text
-        for paragraph in re.split(r"\n\s*\n", content):
-            builder.add("paragraph", paragraph.strip("\n"))
-    names = [name for part in message.iter_attachments() if (name := part.get_filename())]
-    builder.add("list", "\n".join(names))
-    return builder.document(media_type, subject or None)
-
-
-READERS: dict[str, Callable[[Path, str], ParsedDocument]] = {
-    "pdf": read_pdf,
-    "docx": read_docx,
-    "pptx": read_pptx,
-    "xlsx": read_sheets,
-    "xls": read_sheets,
-    "ods": read_sheets,
-    "odt": read_odt,
-    "html": read_html,
-    "htm": read_html,
-    "md": read_markdown,
-    "txt": read_text,
-    "csv": read_csv,
-    "eml": read_email,
-}

@@ -8,9 +8,11 @@ import resource
 import signal
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.ingestion.tools import SEARCH_PATH
 from domain.kernel import errors
 from domain.kernel.errors import N_, CorruptFile, Failure, UnreadableFile
 
@@ -46,15 +48,21 @@ def command() -> list[str]:
     return [sys.executable, "-m", "app.ingestion.child"]
 
 
-async def run_child(task: str, source: Path, detail: str, limits: Limits) -> bytes:
+async def run_child(task: str, source: Path, detail: Mapping[str, object], limits: Limits) -> bytes:
     """What the child wrote for `task`; its refusal, or whatever befell it, as a `Failure`."""
+    async with child(task, source, detail, limits) as target:
+        return await asyncio.to_thread(target.read_bytes)
+
+
+@contextlib.asynccontextmanager
+async def child(task: str, source: Path, detail: Mapping[str, object], limits: Limits) -> AsyncIterator[Path]:
+    """As `run_child`, for tasks that write a folder; what it wrote is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="samrad-child-", dir=source.parent) as folder:
         target = Path(folder) / "out"
         process = await asyncio.create_subprocess_exec(
-            *command(), task, str(source), detail, str(target),
+            *command(), task, str(source), json.dumps(detail), str(target),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT, start_new_session=True, preexec_fn=lambda: confine(limits),
-            env={"PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "HOME": folder, "TMPDIR": folder},
+            cwd=ROOT, start_new_session=True, preexec_fn=lambda: confine(limits), env=_environment(folder),
         )  # fmt: skip
         try:
             async with asyncio.timeout(limits.wall_seconds):
@@ -62,13 +70,19 @@ async def run_child(task: str, source: Path, detail: str, limits: Limits) -> byt
         except TimeoutError:
             raise UnreadableFile(TIMED_OUT, seconds=limits.wall_seconds) from None
         finally:
+            # The programs that the child started are in its group, and go with it however it ended.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        if process.returncode == 0:
-            return await asyncio.to_thread(target.read_bytes)
-        raise _failure(process.returncode or 0, said, limits)
+        if process.returncode:
+            raise _failure(process.returncode, said, limits)
+        yield target
+
+
+def _environment(folder: str) -> dict[str, str]:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT"), "1")
+    return {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder, **threads}
 
 
 def _failure(status: int, said: bytes, limits: Limits) -> Failure:

@@ -10,7 +10,7 @@ from app.config import load
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
-from domain.knowledge import ingestion
+from domain.knowledge import intake
 from domain.websites import crawling
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ async def _task(runtime: Runtime, job: Job) -> str | None:
         await runtime.services.jobs.progress(job, fraction, step)
 
     match job.task:
-        case ingestion.TASK:
+        case intake.TASK:
             document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
             return f"/api/v1/info-blobs/{document_id}/"
         case crawling.TASK:

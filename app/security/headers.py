@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.security.rate_limits import Room
 from domain.kernel.errors import FileTooLarge
-from domain.knowledge.service import human_size
+from domain.knowledge.intake import human_size
 
 PAGE_MARK = b"x-nicegui-content"
 COMMON = (

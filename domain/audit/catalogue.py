@@ -126,6 +126,14 @@ CATALOGUE: Mapping[str, Kind] = {
     ),
     **_kinds(Category.FILES, {"file_uploaded": N_("File uploaded"), "file_deleted": N_("File deleted")}),
     **_kinds(
+        Category.ACCESS,
+        {
+            "file_refused": N_("File refused by the virus scanner"),
+            "file_not_screened": N_("File taken in without the virus scanner"),
+        },
+        core="file_refused file_not_screened",
+    ),
+    **_kinds(
         Category.INTEGRATIONS,
         {
             "integration_added": N_("Integration added"),

@@ -30,7 +30,7 @@ from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import CompletionChoice
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
-from domain.transaction import UnitOfWork
+from domain.transaction import Transaction, UnitOfWork
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
@@ -135,6 +135,7 @@ class Answering:
             if run.text:
                 await tx.conversations.remove_sources(run.message_id)
             await tx.add(*run.sources)
+            plan.message.trace["unread"] = await _unread(tx, context.passages)
         run.ready.set()
         return context
 
@@ -291,6 +292,15 @@ def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:
         vector_score=passage.vector_score,
         text_score=passage.text_score,
     )
+
+
+async def _unread(tx: Transaction, passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Which of the documents have pages that nobody could search, and how many: the answer may be missing them."""
+    titles = {p.version_id: p.title for p in passages}
+    return [
+        {"version_id": str(v.id), "title": titles[v.id], "pages": len(v.pages_without_text), "of": v.page_count or 0}
+        for v in await tx.knowledge.partly_read(list(titles))
+    ]
 
 
 def _call(message: Message, outcome: str) -> Change:

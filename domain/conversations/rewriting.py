@@ -18,7 +18,7 @@ SMALL = (
     POINTING
     | JOINING
     | frozenset(
-        "hur vad vem när var vilka vilken vilket varför är en ett att i på av för med om till som inte kan ska får jag vi du "
+        "hur vad vem när var vilka vilken vilket varför är en ett att i på av för med om till som inte kan ska får vi du "
         "how what who when where which why is are a an the to in on of for with if as not can may do does i we you".split()
     )
 )

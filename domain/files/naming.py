@@ -1,4 +1,4 @@
-"""Names of files as people give them, made harmless."""
+"""Names and relative paths of files as people give them, made harmless."""
 
 import re
 import unicodedata
@@ -18,3 +18,10 @@ def clean_filename(name: str) -> str:
     if not dot or len(extension) > 10:
         return base[:LIMIT]
     return f"{stem[: LIMIT - len(extension) - 1]}.{extension}"
+
+
+def clean_path(path: str) -> str:
+    """A relative path, each part of it a clean name; at most 255 characters, the end kept."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part.strip(". ")]
+    clean = "/".join(clean_filename(part) for part in parts) or "file"
+    return clean if len(clean) <= LIMIT else f"…{clean[1 - LIMIT :]}"

@@ -6,11 +6,12 @@ from uuid import UUID
 from domain.conversations.tokens import estimate
 from domain.files.entities import Blob, File
 from domain.files.naming import clean_filename
+from domain.files.screening import Screening
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound, UnsupportedFile
 from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
-from domain.knowledge.parsing import SUPPORTED, extension_of
+from domain.knowledge.parsing import SUPPORTED, attachable
 from domain.knowledge.removal import release_blobs
 from domain.ports import Contents, Deed, Limiter, Parser, StoredContent
 from domain.tenants.entities import Tenant
@@ -24,9 +25,18 @@ class FileService:
     """Use cases of attached files. A file is its owner's alone."""
 
     def __init__(
-        self, uow: UnitOfWork, contents: Contents, parser: Parser, limiter: Limiter, *, max_text: int, max_image: int
+        self,
+        uow: UnitOfWork,
+        contents: Contents,
+        parser: Parser,
+        limiter: Limiter,
+        screening: Screening,
+        *,
+        max_text: int,
+        max_image: int,
     ) -> None:
         self._uow, self._contents, self._parser, self._limiter = uow, contents, parser, limiter
+        self._screening = screening
         self.max_text, self.max_image = max_text, max_image
 
     async def upload(self, actor: Actor, filename: str, stream: AsyncIterator[bytes]) -> File:
@@ -37,9 +47,10 @@ class FileService:
         image = IMAGES.get(extension)
         limit = self.max_image if image else self.max_text
         if image is None:
-            extension = extension_of(name)
+            extension = attachable(name)
         stored = await self._contents.receive(actor.tenant_id, stream, limit)
         try:
+            await self._screening.check(actor, name, stored)
             return await self._take_in(actor, name, extension, image, stored)
         except BaseException:
             async with self._uow.read(actor.tenant_id) as tx:

@@ -175,6 +175,12 @@ class CorruptFile(UnreadableFile):
     default = N_("The file is damaged or not of the type its name says.")
 
 
+class InfectedFile(UnsupportedFile):
+    """The scanner found something harmful in the file."""
+
+    default = N_("The file was refused: the virus scanner found “{found}” in it.")
+
+
 class TooManyRequests(Failure):
     """The caller must wait; `retry_after` seconds."""
 
@@ -208,3 +214,9 @@ class ProviderInactive(ProviderFailed):
 
     code = 9031
     default = N_("The AI provider is switched off.")
+
+
+class ScannerUnreachable(ProviderFailed):
+    """Files are looked at by a scanner, which does not answer."""
+
+    default = N_("The file was not taken in, because the virus scanner does not answer. Try again later.")

@@ -63,7 +63,7 @@ class DocumentVersion(Owned):
     """One uploaded content of a document, with what reading it gave.
 
     `size` is in bytes, `progress` from 0 to 1, `error` a message id with `error_params`. The parsed text is a blob
-    of its own, `text_blob_id`.
+    of its own, `text_blob_id`. `refused` lists what an archive held that was not taken in: path, message, params.
     """
 
     document_id: UUID
@@ -82,8 +82,19 @@ class DocumentVersion(Owned):
     language: str = ""
     page_count: int | None = None
     pages_without_text: list[int] = field(default_factory=list)
+    pages_by_ocr: list[int] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
     characters: int = 0
     chunk_count: int = 0
+
+
+@dataclass(eq=False, kw_only=True)
+class Transcript(Owned):
+    """What a model heard in a recording, kept with the content: `segments` are [start, end, text], times in seconds."""
+
+    blob_id: UUID
+    model_id: UUID
+    segments: list[list[Any]]
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,6 +1,7 @@
 """From an uploaded file to searchable chunks: what a worker does with one version of a document."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
@@ -8,19 +9,20 @@ from uuid import UUID
 from domain.files.entities import Blob
 from domain.jobs.entities import Job, JobState
 from domain.kernel.errors import N_, Failure, NotFound
-from domain.kernel.events import Signal
 from domain.kernel.ids import new_id
+from domain.knowledge.archives import Archives
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
-from domain.knowledge.parsing import ChunkDraft, ParsedDocument
+from domain.knowledge.parsing import ARCHIVES, RECORDINGS, ChunkDraft, ParsedDocument, extension_of
+from domain.knowledge.progress import announce
 from domain.knowledge.repository import IndexEntry
+from domain.knowledge.transcripts import Transcripts
 from domain.models.entities import EmbeddingModel
 from domain.ports import Contents, Embedder, Parser
 from domain.transaction import Transaction, UnitOfWork
 
-TASK = "upload_info_blob"
 BATCH = 32
 """Chunks embedded between two signs of progress."""
-CHUNKED_SHARE = 0.2
+STARTED_SHARE, CHUNKED_SHARE = 0.02, 0.2
 TEXT_LIMIT = 2 * 1024**3
 
 
@@ -36,21 +38,6 @@ class Report(Protocol):
 
     async def __call__(self, fraction: float, step: str) -> None:
         """`fraction` from 0 to 1; `step` one of parsing, indexing."""
-
-
-def topics(document: Document, collection: Collection) -> list[str]:
-    """Who hears of a document's state."""
-    return [f"collection:{collection.id}", f"space:{collection.space_id}"]
-
-
-async def announce(tx: Transaction, document: Document, version: DocumentVersion) -> None:
-    """Tell the watching pages how a document is doing."""
-    collection = await tx.get(Collection, document.collection_id)
-    if collection is None:
-        return
-    data = {"id": str(document.id), "state": version.state, "progress": round(version.progress, 3)}
-    for topic in topics(document, collection):
-        tx.signal(Signal(topic, "document", data))
 
 
 async def version_ended(tx: Transaction, job: Job) -> None:
@@ -70,10 +57,17 @@ class Ingestion:
     """Reads, cuts, embeds and stores a document version. Can be run again at any point: nothing is stored twice."""
 
     def __init__(
-        self, uow: UnitOfWork, contents: Contents, parser: Parser, embedder: Embedder, analyse: Analyser
+        self,
+        uow: UnitOfWork,
+        contents: Contents,
+        parser: Parser,
+        embedder: Embedder,
+        analyse: Analyser,
+        archives: Archives,
+        transcripts: Transcripts,
     ) -> None:
         self._uow, self._contents, self._parser, self._embedder = uow, contents, parser, embedder
-        self._analyse = analyse
+        self._analyse, self._archives, self._transcripts = analyse, archives, transcripts
 
     async def run(
         self, tenant_id: UUID, version_id: UUID, report: Report, parsed: ParsedDocument | None = None
@@ -83,8 +77,8 @@ class Ingestion:
         `parsed` is what the file says, where it was read already.
         """
         version, document, model = await self._begin(tenant_id, version_id)
-        await report(0.02, DocumentState.PARSING)
-        parsed = parsed or await self._parse(tenant_id, version)
+        await report(STARTED_SHARE, DocumentState.PARSING)
+        parsed = parsed or await self._parse(tenant_id, version, document, report)
         drafts = await self._parser.chunk(parsed, document.title)
         await self._read(tenant_id, version_id, parsed, len(drafts))
         await report(CHUNKED_SHARE, DocumentState.INDEXING)
@@ -99,7 +93,7 @@ class Ingestion:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
             if model is None:
                 raise NotFound(N_("The collection was deleted."))
-            version.state, version.progress, version.error = DocumentState.PARSING, 0.02, None
+            version.state, version.progress, version.error = DocumentState.PARSING, STARTED_SHARE, None
             await announce(tx, document, version)
             return version, document, model
 
@@ -111,13 +105,26 @@ class Ingestion:
             raise NotFound(N_("The document was deleted."))
         return version, document
 
-    async def _parse(self, tenant_id: UUID, version: DocumentVersion) -> ParsedDocument:
+    async def _parse(
+        self, tenant_id: UUID, version: DocumentVersion, document: Document, report: Report
+    ) -> ParsedDocument:
         async with self._uow.read(tenant_id) as tx:
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
         if blob is None:
             raise NotFound(N_("The stored file is missing. Upload it again."))
+
+        async def progress(fraction: float) -> None:
+            done = STARTED_SHARE + (CHUNKED_SHARE - STARTED_SHARE) * fraction
+            await self._progress(tenant_id, version.id, done)
+            await report(done, DocumentState.PARSING)
+
+        extension = extension_of(version.filename)
         async with self._contents.on_disk(tenant_id, blob.name) as path:
-            return await self._parser.parse(path, version.filename)
+            if extension in ARCHIVES:
+                return await self._archives.read(document, path, version.filename, progress)
+            if extension in RECORDINGS:
+                return await self._transcripts.read(blob, path, version.filename, progress)
+            return await self._parser.parse(path, version.filename, progress)
 
     async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int) -> None:
         async with self._uow.begin(tenant_id) as tx:
@@ -125,6 +132,8 @@ class Ingestion:
             version.state, version.progress = DocumentState.INDEXING, CHUNKED_SHARE
             version.language, version.page_count = parsed.language, parsed.page_count
             version.pages_without_text = list(parsed.pages_without_text)
+            version.pages_by_ocr = list(parsed.pages_by_ocr)
+            version.refused = [asdict(refused) for refused in parsed.refused]
             version.characters, version.chunk_count = len(parsed.text), count
             version.media_type = parsed.media_type
             await announce(tx, document, version)

@@ -1,16 +1,23 @@
 """What reading a file gives: text with its structure, and the chunks it is cut into."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from domain.kernel.errors import N_, CorruptFile, UnsupportedFile
+from domain.kernel.errors import N_, CorruptFile, UnreadableFile, UnsupportedFile
+
+Progress = Callable[[float], Awaitable[None]]
+"""Is told how much of something is done, from 0 to 1."""
 
 SUPPORTED: dict[str, tuple[str, str]] = {
     "pdf": ("application/pdf", "PDF"),
     "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "Word"),
+    "doc": ("application/msword", "Word"),
+    "rtf": ("application/rtf", "RTF"),
     "pptx": ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "PowerPoint"),
+    "ppt": ("application/vnd.ms-powerpoint", "PowerPoint"),
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Excel"),
     "xls": ("application/vnd.ms-excel", "Excel"),
     "ods": ("application/vnd.oasis.opendocument.spreadsheet", "OpenDocument"),
@@ -18,13 +25,53 @@ SUPPORTED: dict[str, tuple[str, str]] = {
     "html": ("text/html", "HTML"),
     "htm": ("text/html", "HTML"),
     "md": ("text/markdown", "Markdown"),
-    "txt": ("text/plain", "Text"),
+    "txt": ("text/plain", N_("Text")),
     "csv": ("text/csv", "CSV"),
-    "eml": ("message/rfc822", "E-mail"),
+    "eml": ("message/rfc822", N_("E-mail")),
+    "msg": ("application/vnd.ms-outlook", N_("E-mail")),
+    "epub": ("application/epub+zip", "EPUB"),
+    "png": ("image/png", N_("Pictures")),
+    "jpg": ("image/jpeg", N_("Pictures")),
+    "jpeg": ("image/jpeg", N_("Pictures")),
+    "tif": ("image/tiff", N_("Pictures")),
+    "tiff": ("image/tiff", N_("Pictures")),
+    "webp": ("image/webp", N_("Pictures")),
+    "zip": ("application/zip", N_("ZIP archives")),
+    "mp3": ("audio/mpeg", N_("Sound and film")),
+    "m4a": ("audio/mp4", N_("Sound and film")),
+    "wav": ("audio/wav", N_("Sound and film")),
+    "ogg": ("audio/ogg", N_("Sound and film")),
+    "flac": ("audio/flac", N_("Sound and film")),
+    "webm": ("video/webm", N_("Sound and film")),
+    "mp4": ("video/mp4", N_("Sound and film")),
 }
 """Media type and label of each file extension that can be read."""
 
+PICTURES = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "webp"))
+ARCHIVES = frozenset(("zip",))
+RECORDINGS = frozenset(("mp3", "m4a", "wav", "ogg", "flac", "webm", "mp4"))
+ATTACHABLE = {e: kind for e, kind in SUPPORTED.items() if e not in ARCHIVES | RECORDINGS}
+"""What can be attached to a question: read at once, so neither archives nor recordings."""
+
 WRONG_TYPE = N_("The file is not of the type its name says. Save it anew and upload it again.")
+EMPTY = N_("The file is empty.")
+_ZIP, _OLE = b"PK", b"\xd0\xcf\x11\xe0"
+_SIGNATURES: dict[str, tuple[bytes, ...]] = {
+    **dict.fromkeys(("docx", "pptx", "xlsx", "odt", "ods", "xls"), (_ZIP, _OLE)),
+    **dict.fromkeys(("ppt", "msg"), (_OLE,)),
+    **dict.fromkeys(("zip", "epub"), (b"PK\x03\x04", b"PK\x05\x06")),
+    "doc": (_OLE, b"{\\rtf"),
+    "rtf": (b"{\\rtf",),
+    "png": (b"\x89PNG\r\n\x1a\n",),
+    **dict.fromkeys(("jpg", "jpeg"), (b"\xff\xd8\xff",)),
+    **dict.fromkeys(("tif", "tiff"), (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
+    "webp": (b"RIFF",),
+    "mp3": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa"),
+    "wav": (b"RIFF", b"RF64"),
+    "ogg": (b"OggS",),
+    "flac": (b"fLaC",),
+    "webm": (b"\x1a\x45\xdf\xa3",),
+}
 _BINARY = (
     b"\x89PNG",
     b"\xff\xd8\xff",
@@ -33,7 +80,7 @@ _BINARY = (
     b"%PDF-",
     b"\x7fELF",
     b"MZ\x90",
-    b"\xd0\xcf\x11\xe0",
+    _OLE,
     b"\x1f\x8b",
 )
 
@@ -48,15 +95,28 @@ def extension_of(filename: str) -> str:
     return extension
 
 
-def check_content(filename: str, head: bytes) -> str:
-    """The extension, when the first bytes of the file agree with it; raises `CorruptFile` otherwise."""
+def attachable(filename: str) -> str:
+    """The extension of a file that can be attached to a question; raises `UnsupportedFile` otherwise."""
     extension = extension_of(filename)
+    if extension not in ATTACHABLE:
+        raise UnsupportedFile(
+            N_("Files of the type “{extension}” cannot be attached. Upload the file to a collection instead."),
+            extension=extension,
+        )
+    return extension
+
+
+def check_content(filename: str, head: bytes) -> str:
+    """The extension, when the first bytes of the file agree with it; raises `UnreadableFile` and its kin otherwise."""
+    extension = extension_of(filename)
+    if not head.strip(b"\x00 \r\n\t"):
+        raise UnreadableFile(EMPTY)
     if extension == "pdf":
         good = b"%PDF-" in head[:1024]
-    elif extension in ("docx", "pptx", "xlsx", "odt", "ods"):
-        good = head.startswith((b"PK", b"\xd0\xcf\x11\xe0"))
-    elif extension == "xls":
-        good = head.startswith((b"\xd0\xcf\x11\xe0", b"PK"))
+    elif extension in ("m4a", "mp4"):
+        good = head[4:8] == b"ftyp"
+    elif extension in _SIGNATURES:
+        good = head.startswith(_SIGNATURES[extension])
     else:
         good = not head.startswith(_BINARY)
     if not good:
@@ -66,20 +126,53 @@ def check_content(filename: str, head: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of structure: `kind` is heading, paragraph, list, table or code; `start`/`end` are positions in the text."""
+    """A piece of structure: `kind` is heading, paragraph, list, table, code or speech; `start`/`end` are positions.
+
+    A table's rows stand one to a line, and `header` is the row that names its columns; `time` is where in a recording
+    speech begins, in seconds.
+    """
 
     kind: str
     start: int
     end: int
     page: int | None = None
     heading_path: tuple[str, ...] = ()
+    header: str = ""
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A member of an archive that was not taken in: its path there, and the reason as a message id with `params`."""
+
+    path: str
+    message: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive, unpacked: its path there, and where it is now."""
+
+    path: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What an archive holds, and what of it is refused."""
+
+    members: Sequence[Member]
+    refused: Sequence[Refused]
 
 
 @dataclass(slots=True)
 class ParsedDocument:
     """The text of a file and where everything stands in it.
 
-    `page_starts[i]` is the position where page i+1 begins; `language` is sv, en or empty when it is not clear.
+    `page_starts[i]` is the position where page i+1 begins; `language` is sv, en or empty when it is not clear. Pages are
+    numbered from 1, also in `pages_without_text` and `pages_by_ocr`. `refused` is what an archive held that was not
+    taken in.
     """
 
     text: str
@@ -90,6 +183,8 @@ class ParsedDocument:
     page_count: int | None = None
     page_starts: list[int] = field(default_factory=list)
     pages_without_text: list[int] = field(default_factory=list)
+    pages_by_ocr: list[int] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
     def to_json(self) -> str:
         """As JSON; see `from_json`."""
@@ -104,6 +199,7 @@ class ParsedDocument:
     def from_fields(data: dict[str, Any]) -> "ParsedDocument":
         """The document whose fields `asdict` gave."""
         data["blocks"] = [Block(**{**b, "heading_path": tuple(b["heading_path"])}) for b in data["blocks"]]
+        data["refused"] = [Refused(**r) for r in data.get("refused", ())]
         return ParsedDocument(**data)
 
     def page_of(self, position: int) -> int | None:

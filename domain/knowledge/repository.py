@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript
 from domain.ports import SearchHit, TextHits
 
 
@@ -77,6 +77,9 @@ class KnowledgeRepository(Protocol):
     async def versions(self, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
         """All versions of the documents, newest first."""
 
+    async def partly_read(self, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+        """Those of the versions that have pages without text."""
+
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position, from the one after `after`."""
 
@@ -99,6 +102,9 @@ class KnowledgeRepository(Protocol):
 
     async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents of each user."""
+
+    async def transcript(self, blob_id: UUID, model_id: UUID) -> Transcript | None:
+        """What a model heard in a content before."""
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks in these collections by cosine similarity."""

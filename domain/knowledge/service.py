@@ -9,27 +9,39 @@ from uuid import UUID
 from domain.assistants.service import readable_assistant, readable_collections
 from domain.files.entities import Blob
 from domain.files.naming import clean_filename
-from domain.jobs.entities import Job, JobState, Lane
-from domain.jobs.service import Ended, request_cancel, requeue
+from domain.files.screening import Screening
+from domain.jobs.entities import Job, JobState
+from domain.jobs.service import Ended, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Forbidden, Invalid, NameTaken, NotFound, QuotaExceeded
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Forbidden, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
-from domain.knowledge import ingestion
 from domain.knowledge.entities import Chunk, Collection, CollectionKind, Document, DocumentState, DocumentVersion
-from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
+from domain.knowledge.intake import (
+    Incoming,
+    Room,
+    Uploaded,
+    cancel_reading,
+    discard,
+    human_size,
+    reading_job,
+    require_room,
+    room,
+    take_in,
+)
+from domain.knowledge.parsing import RECORDINGS, ParsedDocument, extension_of
+from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, doubtful, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
-from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent, TextHits
+from domain.models.transcription import default_transcription
+from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, TextHits
 from domain.spaces.service import SpaceAccess, space_access
-from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
-from domain.users.entities import User
 
 Mode = Literal["hybrid", "vector", "text"]
 LEG_DEPTH = 60
@@ -62,15 +74,6 @@ class DocumentView:
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
-    """The outcome of an upload; `job` is None when the very same content was there already."""
-
-    document: Document
-    version: DocumentVersion
-    job: Job | None
-
-
-@dataclass(frozen=True, slots=True)
 class SearchScope:
     """Where to search: exactly one of the three."""
 
@@ -88,11 +91,13 @@ class KnowledgeService:
         contents: Contents,
         embedder: Embedder,
         limiter: Limiter,
+        screening: Screening,
         *,
         max_file_size: int,
         ended: Mapping[str, Ended],
     ) -> None:
         self._uow, self._contents, self._embedder, self._limiter = uow, contents, embedder, limiter
+        self._screening = screening
         self.max_file_size = max_file_size
         self._ended = ended
 
@@ -264,96 +269,35 @@ class KnowledgeService:
         """Take in a file as it comes and queue the reading of it.
 
         The same content in the collection is not stored twice; the same title becomes a new version. Raises
-        `UnsupportedFile`, `FileTooLarge` and `QuotaExceeded` before reading the stream where that can be known.
+        `UnsupportedFile`, `NoModel`, `FileTooLarge` and `QuotaExceeded` before reading the stream where that can be known.
         """
         await self._limiter.take(Deed.UPLOAD, actor)
         name = clean_filename(filename)
-        extension_of(name)
+        title = clean_name(title or name, "title")
+        extension = extension_of(name)
         async with self._uow.read(actor.tenant_id) as tx:
             await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
             if declared_size is not None and declared_size > self.max_file_size:
                 raise FileTooLarge(limit=human_size(self.max_file_size))
-            await check_room(tx, actor.tenant_id, actor.user_id, declared_size or 0)
+            await require_room(tx, actor, declared_size or 0)
+            if extension in RECORDINGS:
+                await default_transcription(tx)
         stored = await self._contents.receive(actor.tenant_id, stream, self.max_file_size)
         try:
             if stored.size == 0:
                 raise Invalid(N_("The file is empty."), field="file")
-            return await self._take_in(actor, collection_id, name, clean_name(title or name, "title"), url, stored)
+            await self._screening.check(actor, name, stored)
+            async with self._uow.begin(actor.tenant_id) as tx:
+                collection, _ = await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
+                return await take_in(tx, actor, collection, Incoming(name, title, url, stored), self._ended)
         except BaseException:
-            await self._discard(actor.tenant_id, stored)
+            await discard(self._uow, self._contents, actor.tenant_id, stored)
             raise
 
-    async def _take_in(
-        self, actor: Actor, collection_id: UUID, name: str, title: str, url: str | None, stored: StoredContent
-    ) -> Uploaded:
-        async with self._uow.begin(actor.tenant_id) as tx:
-            collection, _ = await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
-            same = await tx.knowledge.version_with_hash(collection_id, stored.sha256)
-            if same is not None:
-                document = await tx.get(Document, same.document_id)
-                if document is not None:
-                    tx.forget_content(stored.name)
-                    return Uploaded(document, same, None)
-            # Uploads of an organisation wait for each other here, so that two cannot share the last room.
-            await tx.users.take_turns()
-            await check_room(tx, actor.tenant_id, actor.user_id, stored.size)
-            blob = await tx.files.blob_by_hash(stored.sha256)
-            if blob is None:
-                blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
-                await tx.add(blob)
-            elif blob.name != stored.name:
-                tx.forget_content(stored.name)
-            document, number = await self._new_or_replaced(tx, actor, collection, title, url)
-            version = DocumentVersion(
-                tenant_id=actor.tenant_id,
-                document_id=document.id,
-                number=number,
-                filename=name,
-                media_type=SUPPORTED[extension_of(name)][0],
-                size=stored.size,
-                sha256=stored.sha256,
-                blob_id=blob.id,
-            )
-            job = self._job(actor, document, version)
-            version.job_id = job.id
-            await tx.add(version, job)
-            tx.enqueue(job)
-            await ingestion.announce(tx, document, version)
-            action = "document_uploaded" if number == 1 else "document_replaced"
-            tx.record(actor, Change(action, "document", document.id, title, new={"size": stored.size}))
-            return Uploaded(document, version, job)
-
-    async def _new_or_replaced(
-        self, tx: Transaction, actor: Actor, collection: Collection, title: str, url: str | None
-    ) -> tuple[Document, int]:
-        document = await tx.knowledge.document_titled(collection.id, title)
-        if document is None:
-            document = Document(
-                tenant_id=actor.tenant_id, collection_id=collection.id, user_id=actor.user_id, title=title, url=url
-            )
-            await tx.add(document)
-            return document, 1
-        latest = await tx.knowledge.latest_version(document.id)
-        if latest is not None and DocumentState(latest.state).busy:
-            await self._cancel(tx, latest)
-        return document, latest.number + 1 if latest else 1
-
-    @staticmethod
-    def _job(actor: Actor, document: Document, version: DocumentVersion) -> Job:
-        return Job(
-            tenant_id=actor.tenant_id,
-            user_id=actor.user_id,
-            task=ingestion.TASK,
-            lane=Lane.INGEST,
-            name=document.title,
-            args={"version_id": str(version.id), "document_id": str(document.id)},
-        )
-
-    async def _discard(self, tenant_id: UUID, stored: StoredContent) -> None:
-        async with self._uow.read(tenant_id) as tx:
-            blob = await tx.files.blob_by_hash(stored.sha256)
-        if blob is None or blob.name != stored.name:
-            await self._contents.delete(tenant_id, stored.name)
+    async def room(self, actor: Actor) -> Room:
+        """How much more the actor may store."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await room(tx, actor)
 
     async def add_text(
         self, actor: Actor, collection_id: UUID, text: str, title: str, url: str | None = None
@@ -389,7 +333,7 @@ class KnowledgeService:
                 view.document.url = url[:2000] or None
             new = {"title": view.document.title, "url": view.document.url}
             tx.record(actor, Change("document_updated", "document", document_id, new["title"] or "", old=old, new=new))
-            await ingestion.announce(tx, view.document, view.version)
+            await announce(tx, view.document, view.version)
             return view
 
     async def delete_document(self, actor: Actor, document_id: UUID) -> DocumentView:
@@ -400,7 +344,7 @@ class KnowledgeService:
             await remove_document(tx, view.document)
             tx.record(actor, Change("document_deleted", "document", document_id, view.document.title))
             if collection is not None:
-                for topic in ingestion.topics(view.document, collection):
+                for topic in topics(view.document, collection):
                     tx.signal(Signal(topic, "document", {"id": str(document_id), "state": "deleted"}))
             return view
 
@@ -410,15 +354,9 @@ class KnowledgeService:
             view = await self._document(tx, actor, document_id, Action.EDIT)
             if not DocumentState(view.version.state).busy:
                 raise BadRequest(N_("There is nothing to cancel."))
-            await self._cancel(tx, view.version)
-            await ingestion.announce(tx, view.document, view.version)
+            await cancel_reading(tx, view.version, self._ended)
+            await announce(tx, view.document, view.version)
             return view
-
-    async def _cancel(self, tx: Transaction, version: DocumentVersion) -> None:
-        job = await tx.get(Job, version.job_id) if version.job_id else None
-        version.state = DocumentState.CANCELLED
-        if job is not None and job.state in (JobState.QUEUED, JobState.RUNNING):
-            await request_cancel(tx, job, self._ended)
 
     async def retry(self, actor: Actor, document_id: UUID) -> DocumentView:
         """Read a document again that failed or was cancelled."""
@@ -428,7 +366,7 @@ class KnowledgeService:
                 raise BadRequest(N_("Only a document that failed or was cancelled can be read again."))
             job = await tx.get(Job, view.version.job_id) if view.version.job_id else None
             if job is None or job.state in (JobState.QUEUED, JobState.RUNNING):
-                job = self._job(actor, view.document, view.version)
+                job = reading_job(actor, view.document, view.version)
                 await tx.add(job)
                 tx.enqueue(job)
                 view.version.job_id = job.id
@@ -436,7 +374,7 @@ class KnowledgeService:
                 requeue(tx, job)
             view.version.state, view.version.progress = DocumentState.QUEUED, 0.0
             view.version.error, view.version.error_params = None, {}
-            await ingestion.announce(tx, view.document, view.version)
+            await announce(tx, view.document, view.version)
             return view
 
     async def original(self, actor: Actor, document_id: UUID) -> tuple[DocumentVersion, AsyncIterator[bytes]]:
@@ -579,24 +517,3 @@ async def find_passages(
         "passages": round((monotonic() - read) * 1_000),
     }
     return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)
-
-
-async def check_room(tx: Transaction, tenant_id: UUID, user_id: UUID, more: int) -> None:
-    """Raise `QuotaExceeded` unless organisation and user have room for so many bytes more."""
-    tenant = await tx.get(Tenant, tenant_id)
-    user = await tx.get(User, user_id)
-    if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:
-        raise QuotaExceeded(N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit))
-    limit = user.quota_limit if user else None
-    if limit is not None and await tx.knowledge.bytes_stored(user_id) + more > limit:
-        raise QuotaExceeded(N_("Your own storage is full ({limit})."), limit=human_size(limit))
-
-
-def human_size(size: int) -> str:
-    """Bytes as people read them: `2 GB`, `300 kB`."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1024 or unit == "GB":
-            return f"{value:.0f} {unit}" if value >= 10 or value == int(value) else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError(size)

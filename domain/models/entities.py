@@ -57,6 +57,24 @@ class CompletionModel(Owned):
 
 
 @dataclass(eq=False, kw_only=True)
+class TranscriptionModel(Owned):
+    """A model that writes down what is said in a recording."""
+
+    provider_id: UUID
+    name: str
+    nickname: str
+    family: str = "openai"
+    hosting: str = "swe"
+    org: str | None = None
+    stability: str = "stable"
+    description: str | None = None
+    open_source: bool | None = None
+    deprecated: bool = False
+    enabled: bool = True
+    is_default: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
 class EmbeddingModel(Owned):
     """A model that turns text into vectors of `dimensions`; `max_input` is in tokens."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
 
 
 class ModelRepository(Protocol):
@@ -22,7 +22,12 @@ class ModelRepository(Protocol):
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first, then by name."""
 
-    async def clear_default(self, kind: type[CompletionModel] | type[EmbeddingModel]) -> None:
+    async def transcription_models(self) -> Sequence[TranscriptionModel]:
+        """All transcription models, the default first, then by nickname."""
+
+    async def clear_default(
+        self, kind: type[CompletionModel] | type[EmbeddingModel] | type[TranscriptionModel]
+    ) -> None:
         """No model of this kind is the default any more."""
 
     async def in_use(self, provider_id: UUID, model_id: UUID | None = None) -> int:

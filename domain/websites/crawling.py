@@ -14,13 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from domain.jobs.entities import Job, JobState
-from domain.jobs.service import Ended
-from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, NotFound
-from domain.kernel.events import Change, Signal
-from domain.knowledge.entities import Document, DocumentState
+from domain.knowledge.entities import Document
 from domain.knowledge.ingestion import Report
 from domain.knowledge.removal import remove_document
 from domain.ports import Vault

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.files.entities import Blob
+from domain.files.screening import Screening
+from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
 from domain.knowledge.entities import Document, DocumentState, DocumentVersion
 from domain.knowledge.ingestion import Ingestion
+from domain.knowledge.intake import discard, require_room
 from domain.knowledge.parsing import ParsedDocument
 from domain.knowledge.removal import remove_document, remove_versions
-from domain.knowledge.service import check_room
 from domain.ports import Contents, StoredContent
 from domain.transaction import Transaction, UnitOfWork
 from domain.websites.entities import TAKEN, PageState, Reason, Website, WebsitePage
@@ -49,8 +51,8 @@ async def _quiet(fraction: float, step: str) -> None:
 class Intake:
     """Embeds what is new or has changed, and nothing else. Can be stopped at any point and asked again."""
 
-    def __init__(self, uow: UnitOfWork, contents: Contents, ingestion: Ingestion) -> None:
-        self._uow, self._contents, self._ingestion = uow, contents, ingestion
+    def __init__(self, uow: UnitOfWork, contents: Contents, ingestion: Ingestion, screening: Screening) -> None:
+        self._uow, self._contents, self._ingestion, self._screening = uow, contents, ingestion, screening
 
     async def page(
         self, website: Website, run_id: UUID, url: str, fetched: Fetched, read: ReadPage, links: Sequence[str]
@@ -105,9 +107,11 @@ class Intake:
     ) -> Outcome:
         stored = await self._stored(website.tenant_id, content.body)
         try:
+            if content.parsed is None:
+                await self._screen(website, content, stored)
             version, first = await self._version(website, content, stored)
         except Failure:
-            await self._discard(website.tenant_id, stored)
+            await discard(self._uow, self._contents, website.tenant_id, stored)
             raise
         try:
             await self._ingestion.run(website.tenant_id, version.id, _quiet, content.parsed)
@@ -131,11 +135,13 @@ class Intake:
 
         return await self._contents.receive(tenant_id, stream(), CONTENT_LIMIT)
 
-    async def _discard(self, tenant_id: UUID, stored: StoredContent) -> None:
-        async with self._uow.read(tenant_id) as tx:
-            blob = await tx.files.blob_by_hash(stored.sha256)
-        if blob is None or blob.name != stored.name:
-            await self._contents.delete(tenant_id, stored.name)
+    async def _screen(self, website: Website, content: Content, stored: StoredContent) -> None:
+        """Files are looked at as those that people upload; one that is refused is left out with the reason."""
+        try:
+            await self._screening.check(_on_behalf(website), content.filename, stored)
+        except Failure as failure:
+            said = failure.text() if failure.params else failure.message
+            raise PageFailed(Reason.UNREADABLE, said, is_file=True) from failure
 
     async def _version(self, website: Website, content: Content, stored: StoredContent) -> tuple[DocumentVersion, bool]:
         """The version to be read, and whether it is the first of its page; the one begun before, if it was begun."""
@@ -143,7 +149,7 @@ class Intake:
             if await tx.get(Website, website.id) is None:
                 raise NotFound(N_("The website was deleted."))
             await tx.users.take_turns()
-            await check_room(tx, website.tenant_id, website.user_id, stored.size)
+            await require_room(tx, _on_behalf(website), stored.size)
             blob = await tx.files.blob_by_hash(stored.sha256)
             if blob is None:
                 blob = Blob(tenant_id=website.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
@@ -202,6 +208,11 @@ class Intake:
                 await remove_document(tx, document)
             else:
                 await remove_versions(tx, [current])
+
+
+def _on_behalf(website: Website) -> Actor:
+    """Whose storage a website fills: that of the person who added it."""
+    return Actor(tenant_id=website.tenant_id, user_id=website.user_id, kind="system", name="Samråd")
 
 
 def _remember(page: WebsitePage, text_hash: str, fetched: Fetched, links: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
 from domain.models.entities import ModelProvider, ProviderType
 from domain.models.service import NEEDS_ADDRESS, CompletionChoice, EmbeddingChoice, ProviderDraft
+from domain.models.transcription import SPEAKING, TranscriptionChoice
 from domain.ports import ConnectionReport
 from pages.admin.credentials import credentials_card
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
@@ -45,6 +46,7 @@ async def models() -> None:
         providers = await services.providers(actor)
         completion = await services.completion_models(actor)
         embedding = await services.embedding_models(actor)
+        transcription = await here.services.transcription_models.all(actor)
         enabled = here.services.credentials.enabled
         keys = await here.services.credentials.all(actor) if enabled else ()
 
@@ -56,6 +58,7 @@ async def models() -> None:
                     provider,
                     [c for c in completion if c.provider.id == provider.id],
                     [c for c in embedding if c.provider.id == provider.id],
+                    [c for c in transcription if c.provider.id == provider.id],
                 )
 
         return build
@@ -76,7 +79,10 @@ async def models() -> None:
 
 
 def _provider(
-    provider: ModelProvider, completion: Sequence[CompletionChoice], embedding: Sequence[EmbeddingChoice]
+    provider: ModelProvider,
+    completion: Sequence[CompletionChoice],
+    embedding: Sequence[EmbeddingChoice],
+    transcription: Sequence[TranscriptionChoice],
 ) -> None:
     builtin = provider.type == ProviderType.BUILTIN
     with box("card"):
@@ -100,7 +106,9 @@ def _provider(
             _completion(choice)
         for item in embedding:
             _embedding(item)
-        if not completion and not embedding:
+        for heard in transcription:
+            _transcription(heard)
+        if not completion and not embedding and not transcription:
             ui.label(_("No models yet. Add the ones people may use.")).classes("muted small").style(
                 "padding:0 16px 14px"
             )
@@ -156,7 +164,26 @@ def _embedding(choice: EmbeddingChoice) -> None:
         _flags(choice, here.services.models.set_embedding_flags, model.name)
 
 
-def _flags(choice: CompletionChoice | EmbeddingChoice, method: Callable[..., Any], name: str) -> None:
+def _transcription(choice: TranscriptionChoice) -> None:
+    here, model = visit(), choice.model
+
+    async def remove() -> None:
+        text = _("“{name}” no longer writes down recordings. What it has written stays.", name=model.nickname)
+        if await confirm(_("Delete the model?"), text, _("Delete")):
+            await here.services.transcription_models.delete(here.actor, model.id)
+
+    with box("rowline"):
+        icon("mic")
+        with box("grow"):
+            ui.label(model.nickname).classes("name")
+            ui.label(_("{name} · writes down recordings", name=model.name)).classes("sub")
+        _flags(choice, here.services.transcription_models.set_flags, model.nickname)
+        icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
+
+
+def _flags(
+    choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice, method: Callable[..., Any], name: str
+) -> None:
     here, model = visit(), choice.model
 
     async def enable(event: ValueChangeEventArguments[Any]) -> None:
@@ -309,6 +336,10 @@ def add_model(provider: ModelProvider) -> None:
                     vision=bool(vision.value),
                     make_default=bool(default.value),
                 )
+            elif kind.value == "transcription":
+                await here.services.transcription_models.add(
+                    here.actor, provider.id, name.value or "", nickname=spoken.value or ""
+                )
             else:
                 await here.services.models.add_embedding_model(
                     here.actor, provider.id, name.value or "", dimensions=int(dimensions.value or 0)
@@ -321,6 +352,8 @@ def add_model(provider: ModelProvider) -> None:
     with card:
         paragraph(provider.name, "muted")
         kinds = {"completion": _("Answers questions"), "embedding": _("Embeds documents")}
+        if provider.type in SPEAKING:
+            kinds["transcription"] = _("Writes down recordings")
         kind = ui.select(kinds, value="completion", label=_("What it does")).props("outlined stack-label options-dense")
         name = ui.input(_("Name at the provider")).props("outlined stack-label autofocus")
         with box("stack").bind_visibility_from(kind, "value", value="completion"):
@@ -328,6 +361,8 @@ def add_model(provider: ModelProvider) -> None:
             tokens = ui.number(_("Tokens of context"), value=TOKEN_LIMIT, precision=0).props("outlined stack-label")
             vision = ui.switch(_("It can see pictures"))
             default = ui.switch(_("Make it the default"))
+        spoken = ui.input(_("Name people see (optional)")).props("outlined stack-label")
+        spoken.bind_visibility_from(kind, "value", value="transcription")
         dimensions = ui.number(_("Dimensions"), value=1024, precision=0).props("outlined stack-label")
         dimensions.bind_visibility_from(kind, "value", value="embedding")
         problem = box("full-width")

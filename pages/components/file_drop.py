@@ -8,13 +8,14 @@ from nicegui.events import GenericEventArguments
 
 from pages.i18n import _, current_language
 
-LIBRARY = {"samrad-upload": "lib"}
+LIBRARY = {"samrad-upload": "lib", "samrad-folders": "folders"}
 
 
 class FileDrop(ui.element, component="file_drop.js", esm=LIBRARY):
-    """Sends each file with PUT to `url`?name=…, three at a time; `limit` is in bytes.
+    """Sends each file with PUT to `url`?name=…, three at a time; files of a folder also with &path=….
 
-    `on_done` gets {name, answer}, where answer is the JSON that the server gave.
+    `limit` is the most bytes of a file, `left` what may still be stored. `on_done` gets {name, answer}, where answer is
+    the JSON that the server gave.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class FileDrop(ui.element, component="file_drop.js", esm=LIBRARY):
         limit: int,
         on_done: Callable[[dict[str, Any]], Awaitable[None]],
         multiple: bool = True,
+        left: int | None = None,
     ) -> None:
         super().__init__()
         self.classes("full-width")
@@ -38,6 +40,7 @@ class FileDrop(ui.element, component="file_drop.js", esm=LIBRARY):
             accept=accept,
             limit=limit,
             multiple=multiple,
+            left=-1 if left is None else left,
             labels={
                 "title": title,
                 "hint": hint,
@@ -46,6 +49,14 @@ class FileDrop(ui.element, component="file_drop.js", esm=LIBRARY):
                 "remove": _("Remove"),
                 "failed": _("The upload failed. Check the connection and try again."),
                 "tooLarge": _("The file is too large."),
+                "wrongType": _("Files of this type cannot be read."),
+                "noRoom": _("There is not enough room left for this file."),
+                "folder": _("Choose a folder"),
+                "cancelAll": _("Cancel all"),
+                "retryAll": _("Try all failed again"),
+                "removeAll": _("Remove all failed"),
+                "summary": _("{done} of {total} files are uploaded."),
+                "failures": _("{count} failed."),
             },
         )
 

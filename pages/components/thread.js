@@ -32,6 +32,7 @@ export default {
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
             <button v-if="t.canContinue" type="button" class="act solid" @click="emit('continue', t)">{{ labels.continue }}</button>
             <button v-if="t.canRetry && i === list.length - 1" type="button" class="act solid" @click="emit('regenerate', t)">{{ labels.retry }}</button></div>
+          <div v-if="t.unread" class="state" role="status"><span class="grow">{{ t.unread }}</span></div>
           <div class="acts" v-if="t.state !== 'running'">
             <button v-if="t.answer" type="button" class="act" data-testid="copy" :aria-label="labels.copyAnswer" :title="labels.copyAnswer" @click="copy(t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id ? 'check' : 'content_copy' }}</span></button>
             <button v-if="i === list.length - 1 && !t.canRetry" type="button" class="act" :aria-label="labels.regenerate" :title="labels.regenerate" @click="emit('regenerate', t)"><span class="material-icons" aria-hidden="true">refresh</span></button>

@@ -297,21 +297,23 @@ def near_index(dims: int) -> str:
 # planner may prefer the collection's own index and read every text in it. It runs as the owner, because under row-level
 # security the planner may not use the index for `@@`, and so it names the tenant itself.
 _SEARCH = """
-create or replace function app.chunks_with(scope uuid[], queries tsquery[], most integer[])
-returns table (number integer, key bigint)
+create or replace function app.chunks_with(
+  scope uuid[], queries tsquery[], most integer[], worth double precision[], best integer
+) returns table (key bigint)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp set enable_seqscan = off as $$
   with tenant as materialized (select app.tenant() as id),
   inside as materialized (
     select string_agg(app.scope_of(s)::text, ' | ')::tsquery as query from unnest(scope) as s
   )
-  select (asked.number - 1)::integer, found.chunk_key
-  from unnest(queries, most) with ordinality as asked(query, most, number)
+  select found.chunk_key
+  from unnest(queries, most, worth) as asked(query, most, worth)
   cross join lateral (
     select f.chunk_key from (
       select c.tenant_id, c.collection_id, c.chunk_key from chunk_index c
       where (c.lexemes || app.scope_of(c.collection_id)) @@ ((select query from inside) && asked.query) offset 0
     ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit asked.most
   ) found
+  group by found.chunk_key order by sum(asked.worth) desc, found.chunk_key limit best
 $$;
 """
 

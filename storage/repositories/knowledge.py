@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, Transcript
 from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit, TextHits
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
-from storage.tables.knowledge import chunks, collections, document_versions, documents
+from storage.tables.knowledge import chunks, collections, document_versions, documents, transcripts
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
@@ -156,6 +156,11 @@ class KnowledgeRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def partly_read(self, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+        """Those of the versions that have pages without text."""
+        statement = select(DocumentVersion).where(document_versions.c.id.in_(set(version_ids)))
+        return [version for version in await self._session.scalars(statement) if version.pages_without_text]
+
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position."""
         statement = (
@@ -220,6 +225,11 @@ class KnowledgeRepository:
             return {}
         rows = await self._session.execute(_BYTES_BY_USER, {"ids": list(set(user_ids))})
         return {user_id: int(size or 0) for user_id, size in rows}
+
+    async def transcript(self, blob_id: UUID, model_id: UUID) -> Transcript | None:
+        """What a model heard in a content before."""
+        wanted = (transcripts.c.blob_id == blob_id, transcripts.c.model_id == model_id)
+        return (await self._session.scalars(select(Transcript).where(*wanted))).first()
 
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""

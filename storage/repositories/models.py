@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
 from domain.knowledge.entities import Collection
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
 from storage.guard import standing
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import collections
-from storage.tables.models import completion_models, embedding_models, model_providers
+from storage.tables.models import completion_models, embedding_models, model_providers, transcription_models
 
 _COMPLETION_MODEL = standing(
     select(CompletionModel, ModelProvider)
@@ -46,7 +46,14 @@ class ModelRepository:
         order = (embedding_models.c.is_default.desc(), embedding_models.c.name, embedding_models.c.id)
         return (await self._session.scalars(select(EmbeddingModel).order_by(*order))).all()
 
-    async def clear_default(self, kind: type[CompletionModel] | type[EmbeddingModel]) -> None:
+    async def transcription_models(self) -> Sequence[TranscriptionModel]:
+        """All transcription models, the default first."""
+        order = (transcription_models.c.is_default.desc(), transcription_models.c.nickname, transcription_models.c.id)
+        return (await self._session.scalars(select(TranscriptionModel).order_by(*order))).all()
+
+    async def clear_default(
+        self, kind: type[CompletionModel] | type[EmbeddingModel] | type[TranscriptionModel]
+    ) -> None:
         """No model of this kind is the default any more."""
         await self._session.execute(update(kind).values(is_default=False))
 

@@ -8,7 +8,7 @@ not use the GIN index for `@@`.
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, bindparam, text
+from sqlalchemy import BigInteger, Float, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, Uuid
@@ -90,12 +90,11 @@ _LONGER_WORDS = text(" union all ".join(_LONGER.format(column=column) for column
     *(bindparam(f"{column}_{end}", type_=ARRAY(Text)) for column in ("word", "backwards") for end in ("lows", "highs")),
 )  # fmt: skip
 _COLLECT = text(
-    "select number, key from app.chunks_with(:scope, cast(cast(:queries as text[]) as tsquery[]), :most)"
+    "select key from app.chunks_with(:scope, cast(cast(:queries as text[]) as tsquery[]), :most, :worth, :limit)"
 ).bindparams(
-    bindparam("scope", type_=ARRAY(Uuid)),
-    bindparam("queries", type_=ARRAY(Text)),
-    bindparam("most", type_=ARRAY(Integer)),
-)
+    bindparam("scope", type_=ARRAY(Uuid)), bindparam("queries", type_=ARRAY(Text)),
+    bindparam("most", type_=ARRAY(Integer)), bindparam("worth", type_=ARRAY(Float)),
+)  # fmt: skip
 _TERMS = text("select chunk_key as key, terms from chunk_index where chunk_key = any(:keys)")
 LAST = "\U0010ffff"
 """Sorts behind every letter."""
@@ -214,21 +213,22 @@ class PostgresSearchIndex:
         return [(row.part, row.word, int(row.chunks)) for row in rows]
 
     async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group]
-    ) -> Iterable[tuple[int, int]]:
+        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group], limit: int
+    ) -> Sequence[int]:
         """See `WordIndex`."""
         values = {
             "scope": list(scope),
             "queries": [" | ".join(f"'{term}'" for term in group.terms) for group in groups],
             "most": [group.most for group in groups],
+            "worth": [group.worth for group in groups],
+            "limit": limit,
         }
-        rows = await session.execute(_COLLECT, values, execution_options=BY_HAND)
-        return [(row.number, row.key) for row in rows]
+        return [key for (key,) in await session.execute(_COLLECT, values, execution_options=BY_HAND)]
 
     async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
         """See `WordIndex`."""
         rows = await session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
-        return [(row.key, row.terms) for row in rows]
+        return [(key, terms) for key, terms in rows]
 
 
 def _by_collection(pairs: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, list[str]]]:

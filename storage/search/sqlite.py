@@ -53,9 +53,10 @@ _LONGER = (
     "group by c.word order by 3 desc, 2 limit :most)"
 )
 _COLLECT = (
-    "select * from (select {n} as number, rowid as key from chunk_terms where chunk_terms match :match_{n} "
+    "select * from (select rowid as key, :worth_{n} as worth from chunk_terms where chunk_terms match :match_{n} "
     "limit :most_{n})"
 )
+_BEST = "select key from ({collected}) group by key order by sum(worth) desc, key limit :most"
 _TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value")
 LAST = "\U0010ffff"
 """Sorts behind every letter."""
@@ -217,22 +218,22 @@ class SqliteSearchIndex:
         return [(row.part, row.word, row.chunks) for row in rows]
 
     async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group]
-    ) -> Iterable[tuple[int, int]]:
+        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group], limit: int
+    ) -> Sequence[int]:
         """See `WordIndex`."""
         scopes = " OR ".join(f'"{_scope(c)}"' for c in scope)
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"most": limit}
         for n, group in enumerate(groups):
             terms = " OR ".join(f'"{term}"' for term in group.terms)
-            values |= {f"match_{n}": f"scope : ({scopes}) AND terms : ({terms})", f"most_{n}": group.most}
-        selects = [_COLLECT.format(n=n) for n in range(len(groups))]
-        rows = await self._execute(session, " union all ".join(selects), values)
-        return [(row.number, row.key) for row in rows]
+            values[f"match_{n}"] = f"scope : ({scopes}) AND terms : ({terms})"
+            values |= {f"most_{n}": group.most, f"worth_{n}": group.worth}
+        collected = " union all ".join(_COLLECT.format(n=n) for n in range(len(groups)))
+        return [key for (key,) in await self._execute(session, _BEST.format(collected=collected), values)]
 
     async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
         """See `WordIndex`."""
         rows = await session.execute(_TERMS, {"keys": json.dumps(list(keys))}, execution_options=BY_HAND)
-        return [(row.key, row.terms) for row in rows]
+        return [(key, terms) for key, terms in rows]
 
     @staticmethod
     async def _execute(session: AsyncSession, sql: str, values: dict[str, object] | None = None) -> Result[Any]:

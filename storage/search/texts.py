@@ -25,9 +25,9 @@ class WordIndex(Protocol):
         """(part, word, chunks): for each part the most frequent words that begin or end with it."""
 
     async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[words.Group]
-    ) -> Iterable[tuple[int, int]]:
-        """(number of the group, key of a chunk that holds one of its terms)."""
+        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[words.Group], limit: int
+    ) -> Sequence[int]:
+        """The keys of the chunks that hold terms of the groups which together are worth the most."""
 
     async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
         """(key, terms as they were analysed) of chunks."""
@@ -46,6 +46,6 @@ async def search(index: WordIndex, session: AsyncSession, scope: Sequence[UUID],
     terms = list(dict.fromkeys(term for concept in wanted for term in concept.terms if term in known.counts))
     if not groups:
         return TextHits((), terms, stop_share(query))
-    keys = words.candidates(await index.collect(session, scope, groups), groups)
+    keys = await index.collect(session, scope, groups, words.CANDIDATES)
     hits = words.rank(await index.terms(session, keys), wanted, known, limit)
     return TextHits(hits, terms, stop_share(query))

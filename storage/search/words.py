@@ -23,16 +23,18 @@ LONGER_WEIGHT = 0.6
 """How much a longer word that holds the asked one counts."""
 PART_WEIGHT = 0.5
 """How much a part of an unknown compound counts."""
-LONGER_WORDS = 64
+LONGER_WORDS = 32
 """Longer words taken for each asked word, the most frequent first."""
 EXPANDED_WORDS = 12
 COMPOUND_LENGTH = 8
 SHORTEST_PART = 4
 MOST_WORDS = 64
-BUDGET = 6_000
+BUDGET = 4_000
+COLLECTED_TERMS = 12
+"""Terms of a concept by which chunks are collected; all of them count when chunks are ranked."""
 FREQUENT = 1_500
 """Entries looked at for a concept whose terms are all more frequent than the budget allows."""
-CANDIDATES = 300
+CANDIDATES = 250
 PROMINENT = "0"
 """Before a term: the chunk holds it prominently. No term begins so, since those of numbers begin with `NUMBER`."""
 PROMINENT_SHARE = 1.4
@@ -162,7 +164,7 @@ def groups(wanted: Sequence[Concept], known: Vocabulary) -> list[Group]:
         chosen: list[str] = []
         counted = ((known.counts.get(term, 0), term) for term in concept.terms)
         for count, term in sorted(counted, key=lambda each: (-concept.terms[each[1]], each[0])):
-            if 0 < count <= left:
+            if 0 < count <= left and len(chosen) < COLLECTED_TERMS:
                 chosen.append(term)
                 left -= count
         worth = concept.idf * concept.weight
@@ -178,33 +180,28 @@ def groups(wanted: Sequence[Concept], known: Vocabulary) -> list[Group]:
     return asked_for
 
 
-def candidates(found: Iterable[tuple[int, int]], asked_for: Sequence[Group]) -> list[int]:
-    """The most promising of the collected chunks, given as (number of the group, key)."""
-    worth: dict[int, float] = {}
-    for number, key in found:
-        worth[key] = worth.get(key, 0.0) + asked_for[number].worth
-    best = sorted(worth, key=lambda key: (-worth[key], key))
-    return best[:CANDIDATES]
-
-
 def rank(
     rows: Iterable[tuple[int, str]], wanted: Sequence[Concept], known: Vocabulary, limit: int
 ) -> Sequence[SearchHit]:
     """Chunks, given as (key, terms), by BM25 as a share (0-1) of what a chunk full of every asked word would reach."""
     ideal = sum(concept.weight * concept.idf * (K1 + 1) for concept in wanted) or 1.0
     mean = known.mean_length or 1.0
+    meaning: dict[str, list[tuple[int, float]]] = {}
+    for number, concept in enumerate(wanted):
+        for term, weight in concept.terms.items():
+            meaning.setdefault(term, []).append((number, weight))
+    worth = [concept.weight * concept.idf * (K1 + 1) for concept in wanted]
     hits = []
     for key, terms in rows:
         held = terms.split()
-        counts = Counter(held)
+        often: dict[int, float] = {}
+        for term in held:
+            if term in meaning:
+                for number, weight in meaning[term]:
+                    often[number] = often.get(number, 0.0) + weight
         norm = K1 * (1 - B + B * len(held) / mean)
-        score = 0.0
-        for concept in wanted:
-            often = sum(weight * counts[term] for term, weight in concept.terms.items() if term in counts)
-            if often:
-                score += concept.weight * concept.idf * often * (K1 + 1) / (often + norm)
-        if score:
-            hits.append(SearchHit(key, score / ideal))
+        if often:
+            hits.append(SearchHit(key, sum(worth[n] * count / (count + norm) for n, count in often.items()) / ideal))
     hits.sort(key=lambda hit: (-hit.score, hit.key))
     return hits[:limit]
 

@@ -1,8 +1,9 @@
 """Collections, documents, their versions and chunks."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript
+from storage.sealing import SealedJson
 from storage.tables.base import Json, belongs_to, mapper, tenant_table
 
 collections = tenant_table(
@@ -47,6 +48,8 @@ document_versions = tenant_table(
     Column("language", String(10), nullable=False),
     Column("page_count", Integer),
     Column("pages_without_text", Json, nullable=False),
+    Column("pages_by_ocr", Json, nullable=False, server_default=text("'[]'")),
+    Column("refused", Json, nullable=False, server_default=text("'[]'")),
     Column("characters", BigInteger, nullable=False),
     Column("chunk_count", Integer, nullable=False),
     belongs_to("document_id", "documents"),
@@ -56,6 +59,15 @@ document_versions = tenant_table(
 )
 Index("ix_document_versions_tenant_id_blob_id", document_versions.c.tenant_id, document_versions.c.blob_id)
 Index("ix_document_versions_text_blob", document_versions.c.tenant_id, document_versions.c.text_blob_id)
+transcripts = tenant_table(
+    "transcripts",
+    Column("blob_id", Uuid, nullable=False),
+    Column("model_id", Uuid, nullable=False),
+    Column("segments", SealedJson("transcripts.segments"), nullable=False),
+    belongs_to("blob_id", "blobs"),
+    belongs_to("model_id", "transcription_models"),
+    UniqueConstraint("tenant_id", "blob_id", "model_id"),
+)
 chunks = tenant_table(
     "chunks",
     Column("collection_id", Uuid, nullable=False),
@@ -81,4 +93,5 @@ Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collecti
 mapper.map_imperatively(Collection, collections)
 mapper.map_imperatively(Document, documents)
 mapper.map_imperatively(DocumentVersion, document_versions)
+mapper.map_imperatively(Transcript, transcripts)
 mapper.map_imperatively(Chunk, chunks)

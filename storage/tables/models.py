@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Integer, String, Text, UniqueConstraint, Uuid
 
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
 from storage.tables.base import SEALED_COLUMN, Json, belongs_to, mapper, tenant_table
 
 model_providers = tenant_table(
@@ -54,6 +54,15 @@ embedding_models = tenant_table(
     belongs_to("provider_id", "model_providers"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
+transcription_models = tenant_table(
+    "transcription_models",
+    *_described(),
+    Column("nickname", String(255), nullable=False),
+    Column("open_source", Boolean),
+    belongs_to("provider_id", "model_providers"),
+    UniqueConstraint("tenant_id", "provider_id", "name"),
+)
 mapper.map_imperatively(ModelProvider, model_providers)
 mapper.map_imperatively(CompletionModel, completion_models)
 mapper.map_imperatively(EmbeddingModel, embedding_models)
+mapper.map_imperatively(TranscriptionModel, transcription_models)

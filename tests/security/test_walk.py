@@ -23,7 +23,9 @@ from tests.support.rows import snapshot
 from tests.support.walk import Case, cases, operations
 
 REFUSED = (401, 403, 404)
-EVERYBODYS = frozenset({"completion_model", "embedding_model", "user", "user_group", "role", "tenant", "username"})
+EVERYBODYS = frozenset(
+    {"completion_model", "embedding_model", "transcription_model", "user", "user_group", "role", "tenant", "username"}
+)
 """What all colleagues may name: it belongs to the organisation, not to a space or a person."""
 FILTERS = {
     # A filter that matches nothing is answered with an empty list.
@@ -107,7 +109,10 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     made["export"] = export.json()["job_id"]
     await api.work()
     made["alert"] = (await client.get("/api/v1/admin/sign-in-alerts/")).json()["items"][0]["id"]
-    for kind in ("completion", "embedding"):
+    heard = {"provider_id": made["provider"], "name": "whisper", "display_name": "Whisper"}
+    added = await client.post("/api/v1/admin/tenant-models/transcription/", json=heard)
+    assert added.status_code == 200, added.text
+    for kind in ("completion", "embedding", "transcription"):
         models = (await client.get(f"/api/v1/{kind}-models/")).json()["items"]
         made[f"{kind}_model"] = models[0]["id"]
     return made

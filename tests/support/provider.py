@@ -19,6 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from typing import Any, TypeAlias
 
 DIMS = 64
@@ -33,6 +34,7 @@ class Recorded:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
+    recordings: list[tuple[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     finished: int = 0
 
@@ -127,8 +129,11 @@ class Provider:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        body = json.loads(raw) if raw else {}
         self.seen.headers.append(headers)
+        if first[1].endswith("/audio/transcriptions"):
+            await self._transcript(writer, headers, raw)
+            return True
+        body = json.loads(raw) if raw else {}
         if first[1].endswith("/models"):
             await _answer(writer, 200, {"object": "list", "data": [{"id": "ok:5", "object": "model"}]})
         elif first[1].endswith("/embeddings"):
@@ -152,6 +157,27 @@ class Provider:
             return True
         gone.cancel()
         return False
+
+    async def _transcript(self, writer: Writer, headers: dict[str, str], raw: bytes) -> None:
+        """Speech of `ok:N`: N sentences, one every seven seconds. `plain` gives no times, `err:S` fails."""
+        form = message_from_bytes(f"content-type: {headers['content-type']}\r\n\r\n".encode() + raw)
+        fields = {str(part.get_param("name", header="content-disposition")): part for part in form.walk()}
+        model = str(fields["model"].get_payload(decode=True).decode())  # type: ignore[union-attr]
+        self.seen.calls[model] += 1
+        self.seen.recordings.append(
+            (fields["file"].get_filename() or "", fields["file"].get_payload(decode=True) or b"")
+        )
+        kind, _, rest = model.partition(":")
+        if kind == "err":
+            await _answer(writer, int(rest), _error("refused", "server_error"))
+            return
+        if kind == "plain":
+            await _answer(writer, 200, {"text": "Hela mötet utan tider."})
+            return
+        spoken = [f"Mening {n} om bygglov och avgifter." for n in range(int(rest or 3))]
+        segments = [{"id": n, "start": n * 7.0, "end": n * 7.0 + 6.5, "text": f" {t}"} for n, t in enumerate(spoken)]
+        answer = {"task": "transcribe", "language": "swedish", "duration": len(spoken) * 7.0}
+        await _answer(writer, 200, {**answer, "text": " ".join(spoken), "segments": segments})
 
     async def _embeddings(self, writer: Writer, body: dict[str, Any]) -> None:
         given = body["input"]

@@ -17,7 +17,9 @@ PLACES: dict[str, str] = {
     "spaces": "space", "groups": "collection", "info-blobs": "document", "jobs": "job", "assistants": "assistant",
     "prompts": "prompt", "conversations": "conversation", "sessions": "conversation", "messages": "message",
     "sources": "number", "files": "file", "model-providers": "provider", "completion-models": "completion_model",
-    "embedding-models": "embedding_model", "roles": "role", "user-groups": "user_group", "users": "user",
+    "embedding-models": "embedding_model",
+    "transcription-models": "transcription_model", "transcription": "transcription_model",
+    "roles": "role", "user-groups": "user_group", "users": "user",
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
@@ -33,6 +35,7 @@ NAMES: dict[str, str] = {
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
+    "provider_id": "provider",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at

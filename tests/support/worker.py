@@ -45,6 +45,11 @@ class WorkerProcess:
         """What it has written."""
         return self._log.read_text()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is still the process that was started."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End it without warning, and with it all that it has started."""
         if self._process.poll() is not None:

@@ -22,13 +22,9 @@ def found(question: str, *texts: tuple[str, str]) -> list[int]:
     known = words.Vocabulary.of({w: exact[w] for w in words.needed(asked) if w in exact}, longer)
     wanted = words.concepts(asked, known)
     groups = words.groups(wanted, known)
-    holding = [
-        (number, key)
-        for number, group in enumerate(groups)
-        for key, terms in enumerate(held)
-        if set(group.terms) & set(words.prominent(terms))
-    ]
-    keys = words.candidates(holding, groups)
+    worth = [sum(group.worth for group in groups if set(group.terms) & set(words.prominent(terms))) for terms in held]
+    keys = sorted((key for key, value in enumerate(worth) if value), key=lambda key: (-worth[key], key))
+    keys = keys[: words.CANDIDATES]
     return [hit.key for hit in words.rank([(key, held[key]) for key in keys], wanted, known, 100)]
 
 

@@ -183,6 +183,35 @@ class TranscriptionModelPublic(Wire):
     provider_type: str | None = None
 
 
+class PageOfTranscriptionModelPublic(Wire):
+    items: list[TranscriptionModelPublic]
+    count: int
+
+
+class TranscriptionModelUpdate(Wire):
+    is_org_enabled: bool | None = None
+    is_org_default: bool | None = None
+    security_classification: ModelId | None = None
+
+
+class TenantTranscriptionModelCreate(Wire):
+    provider_id: UUID
+    name: str
+    display_name: str
+    hosting: str = "swe"
+    family: str = ""
+    is_active: bool = True
+    is_default: bool = False
+
+
+class TenantTranscriptionModelUpdate(Wire):
+    display_name: str | None = None
+    description: str | None = None
+    hosting: str | None = None
+    open_source: bool | None = None
+    stability: str | None = None
+
+
 class CompletionModel(Wire):
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -14,8 +14,8 @@ from app.ingestion.crawl.reader import PageReader
 from app.security.outbound import UNRESOLVED, OutboundGuard
 from domain.files.naming import clean_filename
 from domain.kernel.errors import ProviderFailed
-from domain.knowledge.parsing import SUPPORTED, ParsedDocument
-from domain.knowledge.service import human_size
+from domain.knowledge.intake import human_size
+from domain.knowledge.parsing import ATTACHABLE, ParsedDocument
 from domain.websites.addresses import host_of
 from domain.websites.entities import Reason
 from domain.websites.web import Fetched, Login, Manners, PageFailed, ReadPage, Robots, WebSession
@@ -34,7 +34,7 @@ LONGEST_WAIT = 30.0
 ROBOTS_LIMIT = 512 * 1024
 MOST_LISTS = 50
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
-_EXTENSIONS = {media: extension for extension, (media, _) in reversed(SUPPORTED.items())}
+_EXTENSIONS = {media: extension for extension, (media, _) in reversed(ATTACHABLE.items())}
 
 
 class HttpWeb:
@@ -245,7 +245,7 @@ def _filename(url: str, media_type: str, response: httpx.Response) -> str | None
     disposition["content-disposition"] = response.headers.get("content-disposition", "")[:500]
     name = disposition.get_filename() or unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
     extension = name.rpartition(".")[2].lower()
-    known = SUPPORTED.get(extension)
+    known = ATTACHABLE.get(extension)
     if media_type == "application/octet-stream" and known is not None:
         return str(clean_filename(name))
     if known is not None and known[0] == media_type:

@@ -66,7 +66,7 @@ class PageReader:
     async def _start(self) -> Process:
         home = self._home.name
         return await asyncio.create_subprocess_exec(
-            *command(), "pages", "-", "-", "-", stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=ROOT, start_new_session=True,
+            *command(), "pages", "-", "{}", "-", stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=ROOT, start_new_session=True,
             preexec_fn=lambda: confine(LIMITS),
             env={"PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "HOME": home, "TMPDIR": home},
         )  # fmt: skip

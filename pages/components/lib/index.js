@@ -1,5 +1,5 @@
 /* Sends one file as the raw body of a PUT request and reports what happens. */
-export function put(file, { url, token, language, onProgress }) {
+export function put(file, { url, token, language, path, onProgress }) {
   const request = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
     request.upload.onprogress = (e) => onProgress(e.total ? Math.min(e.loaded / e.total, 0.99) : 0);
@@ -12,7 +12,7 @@ export function put(file, { url, token, language, onProgress }) {
     request.onerror = () => reject({ message: "", status: 0 });
     request.onabort = () => reject({ aborted: true });
   });
-  const query = `${url.includes("?") ? "&" : "?"}name=${encodeURIComponent(file.name)}`;
+  const query = `${url.includes("?") ? "&" : "?"}name=${encodeURIComponent(file.name)}${path ? `&path=${encodeURIComponent(path)}` : ""}`;
   request.open("PUT", `${window.path_prefix || ""}${url}${query}`);
   request.setRequestHeader("X-CSRF-Token", token);
   request.setRequestHeader("Accept-Language", language);

@@ -1,0 +1,79 @@
+"""Transcription models behind the domain's port: OpenAI-compatible addresses, large recordings in parts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app.ai.chat import address_of
+from app.ai.openai_client import OpenAIClient
+from app.ingestion.readers import clean
+from app.ingestion.recordings import PART_SECONDS
+from app.ingestion.sandbox import Limits, child
+from app.ingestion.tools import FFMPEG, find
+from app.security.outbound import OutboundGuard
+from domain.kernel.errors import N_, ProviderFailed, ProviderInactive, UnreadableFile
+from domain.knowledge.intake import human_size
+from domain.knowledge.parsing import SUPPORTED, Progress, extension_of
+from domain.models.entities import ModelProvider, TranscriptionModel
+from domain.ports import Credentials, Segment
+
+TOO_LONG = N_(
+    "The recording is larger than {limit}, which is what can be sent at once here. Split it, or save it with less quality."
+)
+GARBAGE = N_("The AI provider sent something that is not a transcript.")
+
+
+class TranscriptionModels:
+    """See `domain.ports.Transcriber`. `limit` is in bytes: what is larger is cut by ffmpeg, where that is there."""
+
+    def __init__(self, guard: OutboundGuard, credentials: Credentials, limits: Limits, *, limit: int) -> None:
+        self._guard, self._credentials, self._limits, self._limit = guard, credentials, limits, limit
+
+    async def transcribe(
+        self, provider: ModelProvider, model: TranscriptionModel, path: Path, filename: str, progress: Progress
+    ) -> Sequence[Segment]:
+        """What is said, in order."""
+        if not provider.active:
+            raise ProviderInactive
+        if path.stat().st_size <= self._limit:
+            found = await self._part(provider, model, path, filename)
+            await progress(1.0)
+            return found
+        if find(FFMPEG) is None:
+            raise UnreadableFile(TOO_LONG, limit=human_size(self._limit))
+        segments: list[Segment] = []
+        async with child("split", path, {"seconds": self._limits.wall_seconds}, self._limits) as folder:
+            parts = sorted(folder.iterdir())
+            for number, part in enumerate(parts):
+                offset = number * PART_SECONDS
+                heard = await self._part(provider, model, part, part.name)
+                segments += [Segment(s.start + offset, s.end + offset, s.text) for s in heard]
+                await progress((number + 1) / len(parts))
+        return segments
+
+    async def _part(
+        self, provider: ModelProvider, model: TranscriptionModel, path: Path, filename: str
+    ) -> list[Segment]:
+        access = await self._credentials.access(provider)
+        address = address_of(access.provider)
+        if address is None:
+            raise ProviderFailed(N_("Recordings cannot be sent to this type of provider."))
+        client = OpenAIClient(self._guard.client("provider"), address, access.secret)
+        extension = extension_of(filename)
+        # The name of a file is the organisation's own affair: the provider gets its kind alone.
+        answer = await client.transcribe(model.name, path, f"recording.{extension}", SUPPORTED[extension][0])
+        return segments_of(answer)
+
+
+def segments_of(answer: Any) -> list[Segment]:
+    """The segments of a verbose transcript; the whole text as one where the provider gives no times."""
+    try:
+        found = [
+            Segment(float(s["start"]), float(s["end"]), clean(str(s["text"])).strip())
+            for s in answer.get("segments") or ()
+        ]
+        if found:
+            return sorted(found, key=lambda segment: segment.start)
+        return [Segment(0.0, float(answer.get("duration") or 0.0), clean(str(answer["text"])).strip())]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProviderFailed(GARBAGE) from error

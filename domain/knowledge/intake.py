@@ -1,0 +1,178 @@
+"""Taking a stored content into a collection: the part that uploads, members of archives and others have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.files.entities import Blob
+from domain.jobs.entities import Job, JobState, Lane
+from domain.jobs.service import Ended, request_cancel
+from domain.kernel.actor import Actor
+from domain.kernel.errors import N_, QuotaExceeded
+from domain.kernel.events import Change
+from domain.knowledge.entities import Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.parsing import SUPPORTED, extension_of
+from domain.knowledge.progress import announce
+from domain.ports import Contents, StoredContent
+from domain.tenants.entities import Tenant
+from domain.transaction import Transaction, UnitOfWork
+from domain.users.entities import User
+
+TASK = "upload_info_blob"
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The outcome of an upload; `job` is None when the very same content was there already."""
+
+    document: Document
+    version: DocumentVersion
+    job: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A content in the file store on its way into a collection."""
+
+    filename: str
+    title: str
+    url: str | None
+    stored: StoredContent
+
+
+async def take_in(
+    tx: Transaction, actor: Actor, collection: Collection, incoming: Incoming, ended: Mapping[str, Ended]
+) -> Uploaded:
+    """A new document, or a new version of the one with this title, and the job that reads it.
+
+    Whether the actor may is asked before. The same content in the collection is not stored twice. Raises
+    `QuotaExceeded`.
+    """
+    stored = incoming.stored
+    same = await tx.knowledge.version_with_hash(collection.id, stored.sha256)
+    if same is not None:
+        document = await tx.get(Document, same.document_id)
+        if document is not None:
+            tx.forget_content(stored.name)
+            return Uploaded(document, same, None)
+    # Uploads of an organisation wait for each other here, so that two cannot share the last room.
+    await tx.users.take_turns()
+    await require_room(tx, actor, stored.size)
+    blob = await tx.files.blob_by_hash(stored.sha256)
+    if blob is None:
+        blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
+        await tx.add(blob)
+    elif blob.name != stored.name:
+        tx.forget_content(stored.name)
+    document, number = await _new_or_replaced(tx, actor, collection, incoming, ended)
+    version = DocumentVersion(
+        tenant_id=actor.tenant_id,
+        document_id=document.id,
+        number=number,
+        filename=incoming.filename,
+        media_type=SUPPORTED[extension_of(incoming.filename)][0],
+        size=stored.size,
+        sha256=stored.sha256,
+        blob_id=blob.id,
+    )
+    job = reading_job(actor, document, version)
+    version.job_id = job.id
+    await tx.add(version, job)
+    tx.enqueue(job)
+    await announce(tx, document, version)
+    action = "document_uploaded" if number == 1 else "document_replaced"
+    tx.record(actor, Change(action, "document", document.id, document.title, new={"size": stored.size}))
+    return Uploaded(document, version, job)
+
+
+async def _new_or_replaced(
+    tx: Transaction, actor: Actor, collection: Collection, incoming: Incoming, ended: Mapping[str, Ended]
+) -> tuple[Document, int]:
+    document = await tx.knowledge.document_titled(collection.id, incoming.title)
+    if document is None:
+        document = Document(
+            tenant_id=actor.tenant_id,
+            collection_id=collection.id,
+            user_id=actor.user_id,
+            title=incoming.title,
+            url=incoming.url,
+        )
+        await tx.add(document)
+        return document, 1
+    latest = await tx.knowledge.latest_version(document.id)
+    if latest is not None and DocumentState(latest.state).busy:
+        await cancel_reading(tx, latest, ended)
+    return document, latest.number + 1 if latest else 1
+
+
+def reading_job(actor: Actor, document: Document, version: DocumentVersion) -> Job:
+    """The job that reads a version."""
+    return Job(
+        tenant_id=actor.tenant_id,
+        user_id=actor.user_id,
+        task=TASK,
+        lane=Lane.INGEST,
+        name=document.title,
+        args={"version_id": str(version.id), "document_id": str(document.id)},
+    )
+
+
+async def cancel_reading(tx: Transaction, version: DocumentVersion, ended: Mapping[str, Ended]) -> None:
+    """Stop the reading of a version."""
+    job = await tx.get(Job, version.job_id) if version.job_id else None
+    version.state = DocumentState.CANCELLED
+    if job is not None and job.state in (JobState.QUEUED, JobState.RUNNING):
+        await request_cancel(tx, job, ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes that may still be stored: in the organisation, and by the person; None without a limit of one's own."""
+
+    organisation: int
+    own: int | None
+
+    @property
+    def left(self) -> int:
+        """What can be uploaded now."""
+        return max(0, self.organisation if self.own is None else min(self.organisation, self.own))
+
+
+async def room(tx: Transaction, actor: Actor) -> Room:
+    """How much more the actor may store."""
+    tenant, user = await tx.get(Tenant, actor.tenant_id), await tx.get(User, actor.user_id)
+    total = tenant.quota_limit if tenant else 0
+    own = user.quota_limit if user else None
+    return Room(
+        total - await tx.knowledge.bytes_stored(),
+        None if own is None else own - await tx.knowledge.bytes_stored(actor.user_id),
+    )
+
+
+async def require_room(tx: Transaction, actor: Actor, more: int) -> None:
+    """Raise `QuotaExceeded` unless `more` bytes can be stored."""
+    tenant = await tx.get(Tenant, actor.tenant_id)
+    user = await tx.get(User, actor.user_id)
+    if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:
+        raise QuotaExceeded(N_("The organisation's storage is full ({limit})."), limit=human_size(tenant.quota_limit))
+    limit = user.quota_limit if user else None
+    if limit is not None and await tx.knowledge.bytes_stored(actor.user_id) + more > limit:
+        raise QuotaExceeded(N_("Your own storage is full ({limit})."), limit=human_size(limit))
+
+
+async def discard(uow: UnitOfWork, contents: Contents, tenant_id: UUID, stored: StoredContent) -> None:
+    """Remove a content that was not taken in, unless something else has the same."""
+    async with uow.read(tenant_id) as tx:
+        blob = await tx.files.blob_by_hash(stored.sha256)
+    if blob is None or blob.name != stored.name:
+        await contents.delete(tenant_id, stored.name)
+
+
+def human_size(size: int) -> str:
+    """Bytes as people read them: `2 GB`, `300 kB`."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024 or unit == "GB":
+            return f"{value:.0f} {unit}" if value >= 10 or value == int(value) else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError(size)
