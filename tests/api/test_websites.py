@@ -229,18 +229,18 @@ async def test_a_list_of_pages_is_read_and_no_link_followed(house: House, site: 
 
 
 async def test_files_are_read_by_the_products_own_readers(house: House, site: Site) -> None:
-    site.pages["/"] = html("Start", "Filer.", ["/plan.pdf", "/brev", "/bild.png", "/skadad.pdf"])
+    site.pages["/"] = html("Start", "Filer.", ["/plan.pdf", "/brev", "/film.swf", "/skadad.pdf"])
     site.pages["/plan.pdf"] = Reply(documents.pdf(["Detaljplanen för Kvarnholmen."]), "application/pdf")
     named = {"Content-Disposition": 'attachment; filename="brev.docx"'}
     word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     site.pages["/brev"] = Reply(
         documents.docx([("Heading 1", "Brev"), ("Normal", "Hälsningar från kommunen.")]), word, headers=named
     )
-    site.pages["/bild.png"] = Reply(documents.png(), "image/png")
+    site.pages["/film.swf"] = Reply(b"FWS", "application/x-shockwave-flash")
     site.pages["/skadad.pdf"] = Reply(b"%PDF-1.4 nothing", "application/pdf")
     website, run = await house.read(site.url, download_files=True)
     log = await house.log(run)
-    assert (log["/bild.png"]["reason"], log["/skadad.pdf"]["reason"]) == ("unsupported", "unreadable")
+    assert (log["/film.swf"]["reason"], log["/skadad.pdf"]["reason"]) == ("unsupported", "unreadable")
     assert (run["files_downloaded"], run["files_failed"], run["pages_crawled"]) == (2, 1, 1)
     assert await house.titles(website) == {"Start", "plan.pdf", "brev.docx"}
     assert (await house.again(website))["counts"]["unchanged"] == 3
