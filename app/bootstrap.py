@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
@@ -12,6 +13,7 @@ from app.ai.embedding.client import BuiltinEmbedder
 from app.ai.transcribe import TranscriptionModels
 from app.auth.oidc import OidcClient
 from app.config import Settings
+from app.ingestion.crawl.fetch import HttpWeb
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from app.jobs import valkey
@@ -65,6 +67,11 @@ from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
+from domain.websites import crawling
+from domain.websites.ending import run_ended
+from domain.websites.preview import PreviewService
+from domain.websites.service import WebsiteService
+from domain.websites.taking import Intake
 from storage import migrate
 from storage.blobs import BlobStore
 from storage.database import Database
@@ -78,6 +85,7 @@ from storage.unit_of_work import SqlUnitOfWork
 
 log = logging.getLogger(__name__)
 FORGET_SECONDS = 6 * 3600.0
+CRAWL_SECONDS = 15.0
 
 
 def fernet_keys(settings: Settings) -> list[str]:
@@ -209,7 +217,26 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     screening = Screening(uow, contents, scanner, required=settings.clamav_required)
     transcriber = TranscriptionModels(guard, credentials, bounds, limit=settings.transcription_max_file_size)
     directory, passwords = SqlDirectory(database), PasswordHasher()
-    ended: dict[str, Ended] = {intake.TASK: ingestion.version_ended}
+    zone = ZoneInfo(settings.time_zone)
+    ended: dict[str, Ended] = {
+        intake.TASK: ingestion.version_ended,
+        crawling.TASK: run_ended(zone),
+    }
+    # What may be read by anybody's crawl is another matter than what the operator's own models may be reached at.
+    web = HttpWeb(
+        OutboundGuard(settings.crawl_allow.split(",")),
+        limit=settings.crawl_max_download,
+        origin=settings.public_origin,
+    )
+    ingest = ingestion.Ingestion(
+        uow,
+        contents,
+        parser,
+        embedder,
+        analyse,
+        Archives(uow, contents, parser, screening, max_file_size=settings.upload_max_file_size, ended=ended),
+        Transcripts(uow, transcriber),
+    )
     chat = ChatModels(guard, credentials)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
@@ -262,15 +289,10 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         transcription_models=TranscriptionModelService(uow),
         credentials=credentials,
         knowledge=knowledge,
-        ingestion=ingestion.Ingestion(
-            uow,
-            contents,
-            parser,
-            embedder,
-            analyse,
-            Archives(uow, contents, parser, screening, max_file_size=settings.upload_max_file_size, ended=ended),
-            Transcripts(uow, transcriber),
-        ),
+        ingestion=ingest,
+        websites=WebsiteService(uow, directory, ring, zone, ended),
+        website_preview=PreviewService(uow, web, limits),
+        crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
             uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question
@@ -367,6 +389,16 @@ async def sweep_runs(runtime: Runtime) -> None:
         except Exception as error:
             log.warning("interrupted answers are not closed: %s", error)
         await asyncio.sleep(5)
+
+
+async def crawl_websites(runtime: Runtime) -> None:
+    """Begin, for ever, the crawls of websites whose time has come."""
+    while True:
+        try:
+            await runtime.services.websites.start_due()
+        except Exception as error:
+            log.warning("websites are not read by themselves: %s", error)
+        await asyncio.sleep(CRAWL_SECONDS)
 
 
 async def delete_tenants(runtime: Runtime) -> None:

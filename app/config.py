@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -147,6 +148,13 @@ class Settings(BaseSettings):
     outbound_allow: str = Field(
         "", description="Private hosts that may be called, with commas: names, host:port pairs or networks."
     )
+    crawl_allow: str = Field(
+        "", description="Private hosts whose pages may be read as websites, with commas; like OUTBOUND_ALLOW."
+    )
+    crawl_max_download: int = Field(
+        20 * 1024**2, ge=1024, description="Largest page or file that is read from a website, in bytes."
+    )
+    time_zone: str = Field("Europe/Stockholm", description="Time zone in which times of day are meant.")
     allowed_hosts: str = Field(
         "", description="Host names the product answers to beside that of PUBLIC_ORIGIN and this machine, with commas."
     )
@@ -207,6 +215,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address like https://ai.example.se or https://www.example.se/ai")
         return parts.geturl() if value else None
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be a time zone like Europe/Stockholm")
+        return value
+
     @field_validator("clamav_address")
     @classmethod
     def _scanner(cls, value: str | None) -> str | None:
@@ -215,7 +230,7 @@ class Settings(BaseSettings):
             raise ValueError("must be unix:/path/of/clamd.socket or tcp://host:port")
         return value
 
-    @field_validator("outbound_allow")
+    @field_validator("outbound_allow", "crawl_allow")
     @classmethod
     def _networks(cls, value: str) -> str:
         for entry in filter(None, (part.strip() for part in value.split(","))):

@@ -35,12 +35,22 @@ from app.api import (
     transcription_models,
     user_groups,
     users,
+    websites,
 )
 from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
+from app.bootstrap import (
+    Runtime,
+    build,
+    check_database,
+    crawl_websites,
+    delete_tenants,
+    forget_deleted,
+    retain_audit,
+    sweep_runs,
+)
 from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -67,6 +77,7 @@ ROUTERS = (
     security.origins, security.alerts, security.operator,
     sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
+    websites.of_space, websites.router, websites.crawl_runs,
 )  # fmt: skip
 
 
@@ -179,6 +190,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
         asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
+        asyncio.create_task(crawl_websites(runtime), name="schedule of websites"),
     ]
     try:
         yield api

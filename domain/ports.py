@@ -345,6 +345,9 @@ class Directory(Protocol):
     async def expired_jobs(self) -> Sequence[Located]:
         """Running jobs whose lease has run out."""
 
+    async def due_websites(self) -> Sequence[Located]:
+        """Websites whose time to be read has come."""
+
     async def stale_runs(self, older_than_seconds: float) -> Sequence[Located]:
         """Messages said to be running whose process no longer gives a sign of life."""
 

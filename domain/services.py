@@ -32,6 +32,9 @@ from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
 from domain.users.service import UserService
+from domain.websites.crawling import Crawling
+from domain.websites.preview import PreviewService
+from domain.websites.service import WebsiteService
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ class Services:
     credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion
+    websites: WebsiteService
+    website_preview: PreviewService
+    crawling: Crawling
     assistants: AssistantService
     conversations: ConversationService
     files: FileService

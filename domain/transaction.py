@@ -26,6 +26,7 @@ from domain.spaces.repository import SpaceRepository
 from domain.tenants.repository import TenantRepository
 from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
+from domain.websites.repository import WebsiteRepository
 
 E = TypeVar("E", bound=Owned)
 
@@ -80,6 +81,10 @@ class Transaction(Protocol):
     @property
     def knowledge(self) -> KnowledgeRepository:
         """The repository of knowledge."""
+
+    @property
+    def websites(self) -> WebsiteRepository:
+        """The repository of websites."""
 
     @property
     def assistants(self) -> AssistantRepository:

@@ -11,7 +11,7 @@ from domain.assistants.entities import Prompt
 from domain.assistants.service import AssistantDraft, AssistantView
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import Forbidden
-from domain.knowledge.entities import Collection
+from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.service import CompletionChoice
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
@@ -264,17 +264,24 @@ class Editor:
             ).props("tabindex=0")
 
     def _knowledge(self) -> None:
-        chosen = [c.id for c in self.view.collections]
-        names = {c.id: c.name for c in [*self.offered, *self.view.collections]}
         with setting(_("Knowledge"), _("The collections whose documents answers rest on.")):
-            self.collections = ui.select(names, value=chosen, multiple=True).props(
-                "outlined dense use-chips options-dense"
-            )
-            self.collections.props["aria-label"] = _("Knowledge")
-            if not names:
+            self.collections = self._sources(_("Knowledge"), CollectionKind.DOCUMENTS)
+            if not self.collections.options:
                 note(_("There are no collections here yet. Create one under Knowledge and upload documents."))
                 with link_box(f"/spaces/{self.view.access.space.id}/knowledge", "small"):
                     ui.label(_("Go to Knowledge"))
+
+        with setting(_("Websites"), _("The websites whose pages answers rest on.")):
+            self.websites = self._sources(_("Websites"), CollectionKind.WEBSITE)
+            if not self.websites.options:
+                note(_("There are no websites here yet. Add one under Knowledge."))
+
+    def _sources(self, label: str, kind: CollectionKind) -> ui.select:
+        names = {c.id: c.name for c in [*self.offered, *self.view.collections] if c.kind == kind}
+        chosen = [c.id for c in self.view.collections if c.kind == kind]
+        made = ui.select(names, value=chosen, multiple=True).props("outlined dense use-chips options-dense")
+        made.props["aria-label"] = label
+        return made
 
     def _model(self) -> None:
         assistant, settings = self.view.assistant, self.view.assistant.model_settings
@@ -311,7 +318,7 @@ class Editor:
             "description": self.description.value,
             "prompt": self.prompt.value,
             "model_settings": settings,
-            "collection_ids": list(self.collections.value or []),
+            "collection_ids": [*(self.collections.value or []), *(self.websites.value or [])],
         }
         if not assistant.is_default:
             values["name"] = self.name.value

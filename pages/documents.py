@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
-from domain.knowledge.entities import Chunk, DocumentState
+from domain.knowledge.entities import Chunk, CollectionKind, DocumentState
 from domain.knowledge.service import DocumentView
-from pages.components.base import box, empty_state, heading, note, page_head, quiet_button
+from pages.components.base import box, empty_state, heading, note, open_button, page_head, quiet_button
 from pages.components.region import Region
 from pages.i18n import _, ngettext
 from pages.knowledge import details, document_actions, original, pages_without_text, state_chip
@@ -28,7 +28,10 @@ async def document(document_id: str) -> None:
         return lambda: _state(latest)
 
     with box("page"):
-        with page_head(view.document.title, back=(collection.name, f"/collections/{collection.id}")):
+        kind = "websites" if collection.kind == CollectionKind.WEBSITE else "collections"
+        with page_head(view.document.title, back=(collection.name, f"/{kind}/{collection.id}")):
+            if view.document.url:
+                open_button(_("Open the page"), view.document.url)
             quiet_button(
                 _("Download the original"), lambda: ui.navigate.to(original(view), new_tab=True), icon="download"
             )

@@ -10,9 +10,10 @@ from nicegui import ui
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_, NotFound
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
 from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
+from pages import websites
 from pages.components.base import (
     Tone,
     box,
@@ -84,6 +85,7 @@ async def collections(space_id: str) -> None:
                 button(_("Create collection"), create, icon="create_new_folder")
         region = Region(draw)
         await region.refresh()
+        await websites.section(space, view.role)
 
     async def changed(news: News) -> None:
         if news.kind in ("collections_changed", "document", "resync"):
@@ -144,6 +146,8 @@ async def documents(collection_id: str) -> None:
     """The documents of a collection, live."""
     here = visit()
     view = await here.services.knowledge.collection(here.actor, identifier(collection_id))
+    if view.collection.kind == CollectionKind.WEBSITE:
+        raise NotFound
     here.space_id = view.collection.space_id
     space = await here.services.spaces.get(here.actor, view.collection.space_id)
     may_add = Action.CREATE in permissions(here.actor, space.role, Resource.DOCUMENT)

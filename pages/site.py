@@ -23,6 +23,7 @@ from pages import (
     spaces,
     start,
     sysadmin,
+    websites,
     welcome,
 )
 from pages.admin import api_keys as admin_api_keys
@@ -46,6 +47,8 @@ ROUTES: dict[str, shell.Builder] = {
     "/assistants/{assistant_id}": assistants.edit,
     "/collections/{collection_id}": knowledge.documents,
     "/documents/{document_id}": documents.document,
+    "/websites/{website_id}": websites.website,
+    "/crawls/{run_id}": websites.crawl_log,
     "/account": account.account,
     "/account/api-keys": api_keys.mine,
     "/admin/models": models.models,

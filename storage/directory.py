@@ -22,6 +22,7 @@ from domain.knowledge.entities import DocumentVersion
 from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
 from domain.users.entities import User, UserKind
+from domain.websites.entities import Website
 from storage.database import Database
 from storage.repositories.paging import decode, encode, escape_like, identifier
 from storage.tables.allowed_origins import allowed_origins
@@ -32,6 +33,7 @@ from storage.tables.jobs import jobs
 from storage.tables.knowledge import document_versions
 from storage.tables.tenants import tenants
 from storage.tables.users import users
+from storage.tables.websites import websites
 
 
 class SqlDirectory:
@@ -261,6 +263,17 @@ class SqlDirectory:
             else:
                 expired = (jobs.c.state == JobState.RUNNING, jobs.c.lease_until < now())
                 rows = await session.execute(select(jobs.c.tenant_id, jobs.c.id).select_from(Job).where(*expired))
+            return [Located(row[0], row[1]) for row in rows]
+
+    async def due_websites(self) -> Sequence[Located]:
+        """Websites of active organisations whose time to be read has come."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                rows = await session.execute(text("select tenant_id, id from app.due_websites()"))
+            else:
+                due = (tenants.c.state == TenantState.ACTIVE, websites.c.next_crawl_at <= now())
+                query = select(websites.c.tenant_id, websites.c.id).select_from(Website)
+                rows = await session.execute(query.join(Tenant, tenants.c.id == websites.c.tenant_id).where(*due))
             return [Located(row[0], row[1]) for row in rows]
 
     async def stale_runs(self, older_than_seconds: float) -> Sequence[Located]:

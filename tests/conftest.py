@@ -165,7 +165,12 @@ def valkey(shared_valkey: Valkey) -> Valkey:
 @pytest.fixture
 async def runtime(place: Place, shared_valkey: Valkey) -> AsyncIterator[Runtime]:
     """All services over an empty installation."""
-    more = {"redis_url": shared_valkey.url, "outbound_allow": "127.0.0.0/8", "super_api_key": OPERATOR_KEY}
+    more = {
+        "redis_url": shared_valkey.url,
+        "outbound_allow": "127.0.0.0/8",
+        "crawl_allow": "127.0.0.0/8",
+        "super_api_key": OPERATOR_KEY,
+    }
     running = await build(place.settings(**more))
     yield running
     await running.close()

@@ -9,11 +9,13 @@ from app.api import present, wire
 from app.api.audit import history_page
 from app.api.base import Caller, Use
 from app.api.users import cursor_page
+from app.api.websites import website_public
 from domain.assistants.service import AssistantDraft, AssistantView
 from domain.conversations.tokens import estimate
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, NoModel, NotFound
+from domain.knowledge.entities import CollectionKind
 from domain.knowledge.repository import CollectionSize
 from domain.knowledge.service import CollectionView
 from domain.services import Services
@@ -31,9 +33,15 @@ async def shown(use: Services, actor: Actor, view: AssistantView) -> dict[str, A
     collections = [
         CollectionView(c, choices[c.embedding_model_id].model, CollectionSize(), allowed, choices[c.embedding_model_id])
         for c in view.collections
-        if Action.READ in allowed
+        if Action.READ in allowed and c.kind == CollectionKind.DOCUMENTS
     ]
-    return present.assistant(view, collections, actor)
+    return present.assistant(view, collections, actor, await websites_of(use, actor, view))
+
+
+async def websites_of(use: Services, actor: Actor, view: AssistantView) -> list[dict[str, Any]]:
+    """The websites of an assistant as far as the actor may see them."""
+    ids = [c.id for c in view.collections if c.kind == CollectionKind.WEBSITE]
+    return [website_public(found) for found in await use.websites.of(actor, view.access, ids)]
 
 
 @router.get("/", response_model=wire.PageOfAssistantPublic)
@@ -71,14 +79,23 @@ async def update(id: UUID, body: wire.PartialAssistantUpdatePublic, actor: Calle
         values |= {"prompt": body.prompt.text, "prompt_description": body.prompt.description}
     if body.completion_model is not None:
         values["completion_model_id"] = body.completion_model.id
-    if body.groups is not None:
-        values["collection_ids"] = [g.id for g in body.groups]
+    if body.groups is not None or body.websites is not None:
+        values["collection_ids"] = await _sources(use, actor, id, body)
     if body.attachments is not None:
         values["file_ids"] = [f.id for f in body.attachments]
-    for unknown in ("websites", "integration_knowledge_list", "mcp_servers"):
+    for unknown in ("integration_knowledge_list", "mcp_servers"):
         if getattr(body, unknown):
             raise NotFound(N_("The source was not found."), field=unknown)
     return await shown(use, actor, await use.assistants.update(actor, id, AssistantDraft(frozenset(values), values)))
+
+
+async def _sources(use: Services, actor: Actor, id: UUID, body: wire.PartialAssistantUpdatePublic) -> list[UUID]:
+    """The chosen collections and websites; of the two, what the request does not name stays as it is."""
+    present_ones = (await use.assistants.get(actor, id)).collections
+    chosen = []
+    for named, kind in ((body.groups, CollectionKind.DOCUMENTS), (body.websites, CollectionKind.WEBSITE)):
+        chosen += [c.id for c in present_ones if c.kind == kind] if named is None else [each.id for each in named]
+    return chosen
 
 
 @router.delete("/{id}/", status_code=204, response_class=Response)

@@ -13,6 +13,7 @@ from domain.files.entities import File
 from domain.jobs.entities import Job, JobState
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
+from domain.knowledge.entities import CollectionKind
 from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.models.service import CompletionChoice, EmbeddingChoice
@@ -188,6 +189,12 @@ def collection(view: CollectionView) -> dict[str, Any]:
     }
 
 
+def source_of(collection_id: UUID, kind: str) -> dict[str, UUID | None]:
+    """Where a document is from: a website has the id of its collection."""
+    website = kind == CollectionKind.WEBSITE
+    return {"group_id": None if website else collection_id, "website_id": collection_id if website else None}
+
+
 def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
     """A document, with its text where asked for, and where its newest version is on its way."""
     version = view.version
@@ -199,8 +206,7 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
             "embedding_model_id": view.embedding_model_id,
             "size": version.size,
         },
-        "group_id": view.document.collection_id,
-        "website_id": None,
+        **source_of(view.document.collection_id, view.kind),
         "permissions": names(view.permissions),
         "state": version.state,
         "progress": version.progress,
@@ -281,7 +287,9 @@ def assistant_head(view: AssistantView) -> dict[str, Any]:
     }
 
 
-def assistant(view: AssistantView, collections: Sequence[CollectionView], actor: Actor) -> dict[str, Any]:
+def assistant(
+    view: AssistantView, collections: Sequence[CollectionView], actor: Actor, websites: Sequence[Any] = ()
+) -> dict[str, Any]:
     """An assistant with everything it is made of."""
     model = view.model
     return {
@@ -291,7 +299,7 @@ def assistant(view: AssistantView, collections: Sequence[CollectionView], actor:
         "attachments": [file(f) for f in view.files],
         "allowed_attachments": attachments(),
         "groups": [collection(c) for c in collections],
-        "websites": [],
+        "websites": list(websites),
         "integration_knowledge_list": [],
         "mcp_servers": [],
         "mcp_tools": [],
@@ -352,11 +360,13 @@ def applications(actor: Actor, view: SpaceView, assistants: Sequence[AssistantVi
     }
 
 
-def knowledge(actor: Actor, view: SpaceView, collections: Sequence[CollectionView]) -> dict[str, Any]:
+def knowledge(
+    actor: Actor, view: SpaceView, collections: Sequence[CollectionView], websites: Sequence[Any]
+) -> dict[str, Any]:
     """What is known in a space."""
     return {
         "groups": permitted(actor, view, Resource.COLLECTION, [collection(c) for c in collections]),
-        "websites": permitted(actor, view, Resource.WEBSITE),
+        "websites": permitted(actor, view, Resource.WEBSITE, websites),
         "integration_knowledge_list": permitted(actor, view, Resource.INTEGRATION),
     }
 

@@ -6,8 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.api import present, wire
+from app.api.assistants import websites_of
 from app.api.audit import history_page
 from app.api.base import Caller, Use
+from app.api.websites import website_public
 from domain.assistants.service import AssistantDraft
 from domain.kernel.access import Resource
 from domain.kernel.actor import Actor
@@ -30,7 +32,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     return {
         **present.space_head(view),
         "applications": present.applications(actor, view, await use.assistants.in_space(actor, space_id)),
-        "default_assistant": present.assistant(default, used, actor),
+        "default_assistant": present.assistant(default, used, actor, await websites_of(use, actor, default)),
         "embedding_models": [
             present.embedding_model(c) for c in await use.models.embedding_models(actor) if c.model.enabled
         ],
@@ -41,7 +43,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
             present.transcription_model(c) for c in await use.transcription_models.all(actor) if c.model.enabled
         ],
         "mcp_servers": [],
-        "knowledge": present.knowledge(actor, view, collections),
+        "knowledge": present.knowledge(actor, view, collections, await _websites(use, actor, space_id)),
         "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),
         "group_members": present.page(
             [present.group_member(g) for g in groups], permissions=present.names(member_rights)
@@ -49,6 +51,10 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
         "available_roles": present.available_roles(view),
         "security_classification": None,
     }
+
+
+async def _websites(use: Services, actor: Actor, space_id: UUID) -> list[dict[str, Any]]:
+    return [website_public(found) for found in await use.websites.in_space(actor, space_id)]
 
 
 @router.post("/", response_model=wire.SpacePublic, status_code=201)
@@ -126,7 +132,7 @@ async def create_assistant(id: UUID, body: wire.CreateSpaceAssistantRequest, act
 async def knowledge(id: UUID, actor: Caller, use: Use) -> Any:
     """What is known in a space."""
     view = await use.spaces.get(actor, id)
-    return present.knowledge(actor, view, await use.knowledge.collections(actor, id))
+    return present.knowledge(actor, view, await use.knowledge.collections(actor, id), await _websites(use, actor, id))
 
 
 @router.post("/{id}/knowledge/groups/", response_model=wire.CollectionPublic, status_code=201)

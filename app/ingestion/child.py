@@ -60,12 +60,20 @@ def split(source: Path, detail: dict[str, Any], target: Path) -> None:
     split_recording(source, target, detail["seconds"])
 
 
+def pages(_source: Path, _request: dict[str, Any], _target: Path) -> None:
+    """Read pages of websites one after another: they come on standard input and are answered on standard output."""
+    from app.ingestion.crawl.page import serve
+
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
 TASKS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
     "read": read,
     "ocr": ocr,
     "render": render,
     "unpack": unpack,
     "split": split,
+    "pages": pages,
 }
 
 

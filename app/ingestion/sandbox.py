@@ -31,8 +31,8 @@ class Limits:
     file_bytes: int = 512 * 1024 * 1024
 
 
-def _limit(limits: Limits) -> None:
-    # In the child, after fork and before exec.
+def confine(limits: Limits) -> None:
+    """Take everything beyond `limits` from this process. In the child, after fork and before exec."""
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 2))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
@@ -62,7 +62,7 @@ async def child(task: str, source: Path, detail: Mapping[str, object], limits: L
         process = await asyncio.create_subprocess_exec(
             *command(), task, str(source), json.dumps(detail), str(target),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT, start_new_session=True, preexec_fn=lambda: _limit(limits), env=_environment(folder),
+            cwd=ROOT, start_new_session=True, preexec_fn=lambda: confine(limits), env=_environment(folder),
         )  # fmt: skip
         try:
             async with asyncio.timeout(limits.wall_seconds):

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from app.bootstrap import build, check_database, redis_url, sweep_runs
+from app.bootstrap import build, check_database, crawl_websites, redis_url, sweep_runs
 from app.config import Settings
 from app.jobs.lanes import Dispatcher
 from app.jobs.worker import Supervisor, lanes_of
@@ -17,6 +17,7 @@ async def supervise(settings: Settings, count: int, lanes: str | None) -> None:
     runtime = await build(settings)
     dispatcher = Dispatcher(redis_url(settings), runtime.directory, runtime.services.jobs, runtime.bus)
     tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(sweep_runs(runtime))]
+    tasks.append(asyncio.create_task(crawl_websites(runtime)))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -11,9 +11,14 @@ from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
 from domain.knowledge import intake
+from domain.websites import crawling
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
+
+
+class Unfinished(Exception):
+    """A job has done a part of its work, and waits for its next turn."""
 
 
 def run(tenant_id: str, job_id: str) -> None:
@@ -39,6 +44,8 @@ async def _carry_out(runtime: Runtime, job: Job) -> None:
     try:
         location = await work
         await jobs.finish(job, location)
+    except Unfinished:
+        await jobs.put_back(job)
     except asyncio.CancelledError:
         if "cancelled" in reason:
             await jobs.cancelled(job)
@@ -80,6 +87,11 @@ async def _task(runtime: Runtime, job: Job) -> str | None:
         case intake.TASK:
             document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
             return f"/api/v1/info-blobs/{document_id}/"
+        case crawling.TASK:
+            location = await runtime.services.crawling.run(job.tenant_id, UUID(job.args["run_id"]), report)
+            if location is None:
+                raise Unfinished
+            return location
         case audit.TASK:
             return await runtime.services.audit.run_export(job, report)
     raise RuntimeError(f"unknown task {job.task}")

@@ -78,11 +78,15 @@ class OutboundGuard:
     def client(self, purpose: str) -> httpx.AsyncClient:
         """The guarded client for one purpose. It follows no redirects and uses no proxy from the environment."""
         if purpose not in self._clients:
-            limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
-            transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-            transport._pool._network_backend = _GuardedBackend(self)
-            self._clients[purpose] = httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+            self._clients[purpose] = self.fresh()
         return self._clients[purpose]
+
+    def fresh(self) -> httpx.AsyncClient:
+        """A guarded client that shares neither connections nor cookies with any other; whoever asks for it closes it."""
+        limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
+        transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        transport._pool._network_backend = _GuardedBackend(self)
+        return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 
     async def close(self) -> None:
         """Close all clients."""

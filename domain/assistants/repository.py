@@ -36,6 +36,9 @@ class AssistantRepository(Protocol):
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""
 
+    async def withdraw_collection(self, collection_id: UUID, space_id: UUID) -> None:
+        """Take a collection from the assistants of all spaces but this one."""
+
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""
 

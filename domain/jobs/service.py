@@ -15,6 +15,7 @@ from domain.tenants.entities import Tenant, TenantState
 from domain.transaction import Transaction, UnitOfWork
 
 LEASE = timedelta(seconds=30)
+UNHURRIED = timedelta(seconds=1)
 BACKOFF_SECONDS = (1, 4, 15, 60)
 RECENT = timedelta(hours=24)
 LOST = N_("The work was interrupted several times. Try again.")
@@ -99,6 +100,19 @@ class JobService:
             if current is not None:
                 current.result_location, current.progress = result_location, 1.0
                 await end(tx, current, JobState.DONE, self._ended)
+
+    async def put_back(self, job: Job) -> None:
+        """A part of the job is done; the rest waits for its next turn. `UNHURRIED` later, so that others come first."""
+        async with self._uow.begin(job.tenant_id) as tx:
+            current = await self._held(tx, job)
+            if current is None:
+                return
+            if current.cancel_requested:
+                await end(tx, current, JobState.CANCELLED, self._ended)
+                return
+            current.state, current.attempt, current.lease_token, current.lease_until = JobState.QUEUED, 0, None, None
+            current.run_after = now() + UNHURRIED
+            _announce(tx, current)
 
     async def cancelled(self, job: Job) -> None:
         """The job has stopped because somebody asked it to."""

@@ -25,6 +25,13 @@ class DocumentState(StrEnum):
         return self in (DocumentState.QUEUED, DocumentState.PARSING, DocumentState.INDEXING)
 
 
+class CollectionKind(StrEnum):
+    """Who fills a collection: people, or the crawls of the website that has the same id."""
+
+    DOCUMENTS = "documents"
+    WEBSITE = "website"
+
+
 @dataclass(eq=False, kw_only=True)
 class Collection(Owned):
     """A folder of documents in a space, embedded by one model."""
@@ -33,6 +40,7 @@ class Collection(Owned):
     user_id: UUID
     name: str
     embedding_model_id: UUID
+    kind: str = CollectionKind.DOCUMENTS
 
 
 @dataclass(eq=False, kw_only=True)

@@ -69,11 +69,16 @@ class Ingestion:
         self._uow, self._contents, self._parser, self._embedder = uow, contents, parser, embedder
         self._analyse, self._archives, self._transcripts = analyse, archives, transcripts
 
-    async def run(self, tenant_id: UUID, version_id: UUID, report: Report) -> UUID:
-        """Make the version searchable in place of the one before; returns the document's id."""
+    async def run(
+        self, tenant_id: UUID, version_id: UUID, report: Report, parsed: ParsedDocument | None = None
+    ) -> UUID:
+        """Make the version searchable in place of the one before; returns the document's id.
+
+        `parsed` is what the file says, where it was read already.
+        """
         version, document, model = await self._begin(tenant_id, version_id)
         await report(STARTED_SHARE, DocumentState.PARSING)
-        parsed = await self._parse(tenant_id, version, document, report)
+        parsed = parsed or await self._parse(tenant_id, version, document, report)
         drafts = await self._parser.chunk(parsed, document.title)
         await self._read(tenant_id, version_id, parsed, len(drafts))
         await report(CHUNKED_SHARE, DocumentState.INDEXING)

@@ -193,7 +193,11 @@ class ParsedDocument:
     @staticmethod
     def from_json(encoded: str) -> "ParsedDocument":
         """The document that `to_json` encoded."""
-        data = json.loads(encoded)
+        return ParsedDocument.from_fields(json.loads(encoded))
+
+    @staticmethod
+    def from_fields(data: dict[str, Any]) -> "ParsedDocument":
+        """The document whose fields `asdict` gave."""
         data["blocks"] = [Block(**{**b, "heading_path": tuple(b["heading_path"])}) for b in data["blocks"]]
         data["refused"] = [Refused(**r) for r in data.get("refused", ())]
         return ParsedDocument(**data)

@@ -36,6 +36,14 @@ async def remove_document(tx: Transaction, document: Document) -> None:
     await tx.flush()
 
 
+async def remove_versions(tx: Transaction, versions: Iterable[DocumentVersion]) -> None:
+    """Delete versions that are not searchable any more."""
+    versions = list(versions)
+    await _release_versions(tx, versions)
+    for version in versions:
+        await tx.remove(version)
+
+
 async def _release_versions(tx: Transaction, versions: Iterable[DocumentVersion]) -> None:
     blobs: list[UUID | None] = []
     for version in versions:

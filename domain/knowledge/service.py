@@ -14,11 +14,11 @@ from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Forbidden, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import Chunk, Collection, CollectionKind, Document, DocumentState, DocumentVersion
 from domain.knowledge.intake import (
     Incoming,
     Room,
@@ -70,6 +70,7 @@ class DocumentView:
     version: DocumentVersion
     permissions: Sequence[Action]
     embedding_model_id: UUID | None = None
+    kind: str = CollectionKind.DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class KnowledgeService:
             access = await space_access(tx, actor, space_id)
             if Action.READ not in access.permissions(actor, Resource.COLLECTION):
                 return []
-            return await self._views(tx, actor, access, await tx.knowledge.collections([space_id]))
+            found = [c for c in await tx.knowledge.collections([space_id]) if c.kind == CollectionKind.DOCUMENTS]
+            return await self._views(tx, actor, access, found)
 
     async def _views(
         self, tx: Transaction, actor: Actor, access: SpaceAccess, found: Sequence[Collection]
@@ -192,6 +194,8 @@ class KnowledgeService:
         if Action.READ not in access.permissions(actor, Resource.COLLECTION):
             raise missing
         access.require(actor, resource, action)
+        if collection.kind == CollectionKind.WEBSITE and action != Action.READ:
+            raise Forbidden(N_("The pages of a website are kept by its crawls."))
         return collection, access
 
     # Documents
@@ -229,9 +233,8 @@ class KnowledgeService:
     def _page(
         actor: Actor, access: SpaceAccess, page: Page[DocumentRow], collections: Sequence[Collection]
     ) -> Page[DocumentView]:
-        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
-        models = {c.id: c.embedding_model_id for c in collections}
-        views = [DocumentView(r.document, r.version, allowed, models.get(r.document.collection_id)) for r in page.items]
+        places = {c.id: c for c in collections}
+        views = [_view(actor, access, r.document, r.version, places[r.document.collection_id]) for r in page.items]
         return Page(views, page.next_cursor, page.total)
 
     async def document(self, actor: Actor, document_id: UUID) -> DocumentView:
@@ -250,8 +253,7 @@ class KnowledgeService:
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
-        allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
-        return DocumentView(document, version, allowed, collection.embedding_model_id)
+        return _view(actor, access, document, version, collection)
 
     async def upload(
         self,
@@ -473,6 +475,15 @@ class KnowledgeService:
             of_model = [c.id for c in collections if c.embedding_model_id == model_id]
             vectors.append((models[model_id].name, of_model, vector))
         return vectors
+
+
+def _view(
+    actor: Actor, access: SpaceAccess, document: Document, version: DocumentVersion, collection: Collection
+) -> DocumentView:
+    allowed = access.permissions_of_one(actor, Resource.DOCUMENT)
+    if collection.kind == CollectionKind.WEBSITE:
+        allowed = [action for action in allowed if action == Action.READ]
+    return DocumentView(document, version, allowed, collection.embedding_model_id, collection.kind)
 
 
 async def find_passages(

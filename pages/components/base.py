@@ -30,6 +30,15 @@ def quiet_button(label: str, on_click: Callable[..., Any] | None = None, *, icon
     return ui.button(label, icon=icon, on_click=on_click, color=None).classes("quiet").props("no-wrap")
 
 
+def open_button(label: str, url: str) -> ui.button:
+    """A button that leads to another site, in a tab of its own. Anything but an address of the web leads nowhere."""
+    made = ui.button(label, icon="open_in_new", color=None).classes("quiet").props("no-wrap target=_blank")
+    if url.startswith(("https://", "http://")):
+        made.props["href"] = url
+    made.props["rel"] = "noopener noreferrer"
+    return made
+
+
 def danger_button(label: str, on_click: Callable[..., Any] | None = None) -> ui.button:
     """An action that takes something away."""
     return ui.button(label, on_click=on_click, color=None).classes("bg-danger").props("no-wrap")

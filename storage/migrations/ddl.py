@@ -12,7 +12,7 @@ from storage.tables import metadata
 
 INDEX_TABLE = "chunk_index"
 DIRECTORY_TABLES = (
-    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", INDEX_TABLE,
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", "websites", INDEX_TABLE,
 )  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
@@ -394,6 +394,11 @@ $$;
 create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select j.tenant_id, j.id from jobs j where j.state = 'running' and j.lease_until < now()
+$$;
+create or replace function app.due_websites() returns table (tenant_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select w.tenant_id, w.id from websites w join tenants t on t.id = w.tenant_id and t.state = 'active'
+  where w.next_crawl_at <= now()
 $$;
 create or replace function app.stale_runs(age double precision) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

@@ -99,6 +99,17 @@ class AssistantRepository:
             )
         await self._session.flush()
 
+    async def withdraw_collection(self, collection_id: UUID, space_id: UUID) -> None:
+        """Take a collection from the assistants of all spaces but this one."""
+        elsewhere = select(assistants.c.id).select_from(Assistant).where(assistants.c.space_id != space_id)
+        links = (
+            assistant_collections.c.collection_id == collection_id,
+            assistant_collections.c.assistant_id.in_(elsewhere),
+        )
+        await self._session.execute(
+            delete(AssistantCollection).where(*links), execution_options={"synchronize_session": False}
+        )
+
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""
         return (await self._session.scalars(_FILES, {"id": assistant_id})).all()

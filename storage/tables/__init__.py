@@ -20,6 +20,7 @@ from storage.tables import (
     tenants,
     user_groups,
     users,
+    websites,
 )
 from storage.tables.base import metadata
 
@@ -44,4 +45,5 @@ __all__ = [
     "tenants",
     "user_groups",
     "users",
+    "websites",
 ]

@@ -12,6 +12,7 @@ collections = tenant_table(
     Column("user_id", Uuid, nullable=False),
     Column("name", String(255), nullable=False),
     Column("embedding_model_id", Uuid, nullable=False),
+    Column("kind", String(20), nullable=False, server_default="documents"),
     belongs_to("space_id", "spaces"),
     belongs_to("user_id", "users", ondelete="RESTRICT"),
     belongs_to("embedding_model_id", "embedding_models", ondelete="RESTRICT"),

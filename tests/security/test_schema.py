@@ -59,7 +59,10 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     answer = client.post("/api/v1/conversations/", json={"assistant_id": assistant, "question": "Vad?"}).json()
     user = client.post("/api/v1/admin/users/", json={"email": "kollega@example.se"}).json()
     provider = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": "http://127.0.0.1:9/v1"}}
+    added = {"url": "http://127.0.0.1:9/"}
+    website = client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added).raise_for_status().json()
     return {
+        "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
         "space": space, "collection": collection, "document": made["items"][0]["id"], "assistant": assistant,
         "conversation": answer["session_id"], "message": answer["id"], "number": "1", "user": user["id"],
         "username": "kollega@example.se",

@@ -35,6 +35,7 @@ FILTERS = {
 LOOKED_PAST = {
     # Many at once: each is refused for itself, with a sentence.
     ("POST /api/v1/admin/users/bulk", "body:ids[]"),
+    ("POST /api/v1/websites/bulk/run/", "body:website_ids[]"),
     # The path says which conversation it is; the body's id is not read.
     ("POST /api/v1/assistants/{id}/sessions/", "body:session_id"),
     ("POST /api/v1/assistants/{id}/sessions/{session_id}/", "body:session_id"),
@@ -74,10 +75,13 @@ async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str,
     prompt = (await client.get(f"/api/v1/assistants/{assistant}/")).json()["prompt"]["id"]
     entry = (await client.get(f"/api/v1/assistants/{assistant}/history/")).json()["items"][0]["id"]
     key = (await client.post("/api/v1/api-keys/", json={"name": "Nyckel"})).json()["id"]
+    # Nothing answers there: the crawl ends with a reason.
+    added = {"url": f"http://127.0.0.1:9/{secret.replace(' ', '-')}", "name": secret}
+    website = (await client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added)).json()
     return {
         "space": space, "collection": collection, "job": job, "document": document, "assistant": assistant, "number": "1",
         "conversation": answer["session_id"], "message": answer["id"], "file": file, "prompt": prompt, "history": entry,
-        "api_key": key,
+        "api_key": key, "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
     }  # fmt: skip
 
 

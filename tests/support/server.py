@@ -33,6 +33,7 @@ class Installation:
             "PORT": str(self.port),
             "MODELS_DIR": str(MODEL),
             "OUTBOUND_ALLOW": "127.0.0.0/8",
+            "CRAWL_ALLOW": "127.0.0.0/8",
             "RATE_LIMIT_STRANGERS": "0",
             **settings,
         }

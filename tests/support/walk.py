@@ -23,7 +23,7 @@ PLACES: dict[str, str] = {
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
-    "credentials": "credential",
+    "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -34,12 +34,13 @@ NAMES: dict[str, str] = {
     "session_id": "conversation", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
-    "[].id": "module", "provider_id": "provider",
+    "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
+    "provider_id": "provider",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
     "transcription_models[].id", "mcp_servers[].id", "mcp_tools[].tool_id",
-    "security_classification.id", "icon_id", "from_template.id", "websites[].id", "integration_knowledge_list[].id",
+    "security_classification.id", "icon_id", "from_template.id", "integration_knowledge_list[].id",
     "group_chat_id",
     # which models a space may use is not chosen yet: all that are switched on
     "embedding_models[].id", "completion_models[].id",

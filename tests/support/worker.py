@@ -13,7 +13,16 @@ import psutil
 from app.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("data_dir", "database_url", "database_app_url", "redis_url", "encryption_key", "models_dir", "outbound_allow")
+NAMES = (
+    "data_dir",
+    "database_url",
+    "database_app_url",
+    "redis_url",
+    "encryption_key",
+    "models_dir",
+    "outbound_allow",
+    "crawl_allow",
+)
 
 
 class WorkerProcess:

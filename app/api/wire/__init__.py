@@ -21,3 +21,4 @@ from app.api.wire.spaces import *
 from app.api.wire.tenants import *
 from app.api.wire.user_groups import *
 from app.api.wire.users import *
+from app.api.wire.websites import *

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from app.api.wire.base import ModelId, ResourcePermission, Wire
 from app.api.wire.files import FilePublic, FileRestrictions
-from app.api.wire.knowledge import CollectionPublic, IntegrationKnowledgePublic, WebsitePublic
+from app.api.wire.knowledge import CollectionPublic, IntegrationKnowledgePublic
 from app.api.wire.models import CompletionModelSparse, ModelInfo, ModelKwargs
 from app.api.wire.users import UserSparse
+from app.api.wire.websites import WebsitePublic
 
 AssistantType = Literal["assistant", "default-assistant"]
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from app.api.wire.base import ModelId, ResourcePermission, Wire
-from app.api.wire.jobs import Status
 from app.api.wire.models import EmbeddingModelPublic, EmbeddingModelPublicLegacy
+from app.api.wire.websites import PermittedPageOfWebsitePublic
 
 
 class CollectionMetadata(Wire):
@@ -23,50 +23,6 @@ class CollectionPublic(Wire):
     embedding_model: EmbeddingModelPublic
     metadata: CollectionMetadata
     space_id: UUID
-
-
-CrawlType = Literal["crawl", "sitemap"]
-
-
-UpdateInterval = Literal["never", "daily", "every_other_day", "weekly"]
-
-
-class CrawlRunPublic2(Wire):
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    id: UUID
-    pages_crawled: int | None
-    files_downloaded: int | None
-    pages_failed: int | None
-    files_failed: int | None
-    failure_summary: dict[str, int] | None = None
-    status: Status
-    result_location: str | None
-    finished_at: datetime | None
-
-
-class WebsiteMetadata(Wire):
-    size: int
-
-
-class WebsitePublic(Wire):
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    id: UUID
-    permissions: list[ResourcePermission] = []
-    name: str | None
-    url: str
-    space_id: UUID
-    download_files: bool
-    crawl_type: CrawlType
-    update_interval: UpdateInterval
-    latest_crawl: CrawlRunPublic2 | None
-    embedding_model: EmbeddingModelPublic
-    metadata: WebsiteMetadata
-    requires_http_auth: bool
-    consecutive_failures: int = 0
-    next_retry_at: datetime | None = None
-    is_auto_disabled: bool
 
 
 class IntegrationKnowledgeMetaData(Wire):
@@ -103,12 +59,6 @@ class IntegrationKnowledgePublic(Wire):
 class PermittedPageOfCollectionPublic(Wire):
     permissions: list[ResourcePermission] = []
     items: list[CollectionPublic]
-    count: int
-
-
-class PermittedPageOfWebsitePublic(Wire):
-    permissions: list[ResourcePermission] = []
-    items: list[WebsitePublic]
     count: int
 
 

@@ -1,0 +1,1 @@
+"""Fetching and reading the pages of websites."""
