@@ -43,8 +43,8 @@ async def measure(folder: Path) -> None:
 
 async def _as_written(runtime: Runtime) -> None:
     """From now on words are only folded: no stems, no longer words, no parts of compounds."""
-    setattr(analysis, "stem", lambda word, language: word)  # noqa: B010
-    setattr(words, "stem", analysis.stem)  # noqa: B010
+    analysis.stem = lambda word, language: word
+    words.stem = analysis.stem
     words.EXPANDED_WORDS, words.COMPOUND_LENGTH = 0, 1_000
     async with runtime.database.system_session(write=True) as session:
         await session.execute(text("insert into chunk_terms(chunk_terms) values ('delete-all')"))
