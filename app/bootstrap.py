@@ -44,6 +44,7 @@ from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
 from domain.knowledge import ingestion
+from domain.knowledge.chunks import ChunkService
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
@@ -65,7 +66,7 @@ from storage.database import Database
 from storage.deletion import SqlEraser
 from storage.directory import SqlDirectory
 from storage.repositories.tenants import SqlModuleCatalogue
-from storage.search.analysis import analyse
+from storage.search.analysis import analyse, stems
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
 from storage.unit_of_work import SqlUnitOfWork
@@ -253,9 +254,10 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         credentials=credentials,
         knowledge=knowledge,
         ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
+        chunks=ChunkService(uow, contents, parser, embedder, analyse),
         assistants=AssistantService(uow),
         conversations=ConversationService(
-            uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question
+            uow, directory, knowledge, files, chat, Runs(), limits, stems, max_files=settings.max_in_question
         ),
         files=files,
         jobs=JobService(uow, directory, ended),

@@ -16,6 +16,7 @@ from app.api import (
     api_keys,
     assistants,
     audit,
+    chunks,
     conversations,
     credentials,
     errors,
@@ -58,6 +59,7 @@ FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    chunks.collections, chunks.documents,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,

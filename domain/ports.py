@@ -127,8 +127,11 @@ class Parser(Protocol):
     async def parse(self, path: Path, filename: str) -> ParsedDocument:
         """Text and structure; raises `UnreadableFile` and its kin."""
 
-    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
-        """The pieces it is searched by."""
+    async def chunk(self, parsed: ParsedDocument, title: str, tokens: int = ...) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by, each of about so many `tokens`."""
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text has."""
 
 
 class Embedder(Protocol):

@@ -16,6 +16,7 @@ from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
+from domain.knowledge.chunks import ChunkService
 from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.service import KnowledgeService
 from domain.models.service import ModelService
@@ -61,6 +62,7 @@ class Services:
     credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion
+    chunks: ChunkService
     assistants: AssistantService
     conversations: ConversationService
     files: FileService

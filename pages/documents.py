@@ -76,7 +76,7 @@ class Passages:
 
     async def more(self) -> None:
         """Fetch and show the next ones."""
-        found = await self.visit.services.knowledge.chunks(
+        found = await self.visit.services.chunks.page(
             self.visit.actor, self.view.document.id, after=self.after, limit=PASSAGES
         )
         with self.place:

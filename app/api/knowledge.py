@@ -109,14 +109,23 @@ async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
 
 
 @groups.put("/{id}/documents/", status_code=202)
-async def put_document(id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None) -> Any:
+async def put_document(
+    id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None, preview: bool = False
+) -> Any:
     """Upload a document as the plain body of the request: the fastest way, never whole in memory.
 
-    With the `title` of a document in the collection it becomes a new version of it.
+    With the `title` of a document in the collection it becomes a new version of it. With `preview` it is read, and waits
+    in the state `preview` until it is indexed or discarded.
     """
     declared = request.headers.get("content-length", "")
     done = await use.knowledge.upload(
-        actor, id, name, request.stream(), title=title, declared_size=int(declared) if declared.isdigit() else None
+        actor,
+        id,
+        name,
+        request.stream(),
+        title=title,
+        declared_size=int(declared) if declared.isdigit() else None,
+        preview=preview,
     )
     return _taken_in(done)
 

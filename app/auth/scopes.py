@@ -43,6 +43,7 @@ OF_ASSISTANT: Final = frozenset(
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/stream/"),
         ("POST", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/stop/"),
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/page/"),
+        ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/text/"),
     }
 )
 """All that the key of an assistant opens."""

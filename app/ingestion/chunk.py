@@ -5,17 +5,15 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument
+from domain.knowledge.entities import CHUNK_TOKENS
+from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument, with_headings
 
-TARGET = 280
-"""Tokens a chunk aims for."""
 HARD = 440
 """Tokens a chunk never exceeds: the built-in model reads 512 with prefix, title and headings."""
 SMALL = 60
 """A new heading begins a new chunk, unless the one before would be smaller than this."""
 PAGE_END = 12
 """A new page begins one too, unless the page before held hardly a line: a citation must open the right page."""
-HEADING_TOKENS = 60
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n")
 
 
@@ -41,13 +39,13 @@ class _Counter:
         return min(end, self._offsets[index]) if index < len(self._offsets) else end
 
 
-def pack(document: ParsedDocument, title: str, offsets: Sequence[int]) -> list[ChunkDraft]:
-    """Chunks in order. Their spans hold every character of the text that is not white space."""
+def pack(document: ParsedDocument, title: str, offsets: Sequence[int], target: int = CHUNK_TOKENS) -> list[ChunkDraft]:
+    """Chunks that aim for `target` tokens, in order. Their spans hold every character that is not white space."""
     count = _Counter(offsets)
     chunks: list[ChunkDraft] = []
     current: list[_Piece] = []
-    for piece in _pieces(document, count):
-        if current and _closes(current, piece, count):
+    for piece in _pieces(document, count, target):
+        if current and _closes(current, piece, count, target):
             chunks.append(_draft(document, title, len(chunks), current, count))
             current = []
         current.append(piece)
@@ -56,7 +54,7 @@ def pack(document: ParsedDocument, title: str, offsets: Sequence[int]) -> list[C
     return chunks
 
 
-def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
+def _closes(current: list[_Piece], piece: _Piece, count: _Counter, target: int) -> bool:
     """Whether the piece begins a new chunk."""
     start = current[0].start
     if count(start, piece.end) > HARD:
@@ -67,32 +65,32 @@ def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
     if all(p.heading for p in current):
         return False
     if piece.heading or piece.path != current[-1].path:
-        return size >= SMALL
-    return count(start, piece.end) > TARGET
+        return size >= min(SMALL, target // 4)
+    return count(start, piece.end) > target
 
 
-def _pieces(document: ParsedDocument, count: _Counter) -> Iterator[_Piece]:
+def _pieces(document: ParsedDocument, count: _Counter, target: int) -> Iterator[_Piece]:
     for block in document.blocks:
-        for start, end in _split(document.text, block, count):
+        for start, end in _split(document.text, block, count, target):
             yield _Piece(start, end, block.heading_path, block.kind == "heading", block.page)
 
 
-def _split(text: str, block: Block, count: _Counter) -> Iterator[tuple[int, int]]:
-    if count(block.start, block.end) <= TARGET:
+def _split(text: str, block: Block, count: _Counter, target: int) -> Iterator[tuple[int, int]]:
+    if count(block.start, block.end) <= target:
         yield block.start, block.end
         return
     start = block.start
     for match in _SENTENCE.finditer(text, block.start, block.end):
         if match.end() > start:
-            yield from _short(start, match.end(), text, count)
+            yield from _short(start, match.end(), text, count, target)
             start = match.end()
     if start < block.end:
-        yield from _short(start, block.end, text, count)
+        yield from _short(start, block.end, text, count, target)
 
 
-def _short(start: int, end: int, text: str, count: _Counter) -> Iterator[tuple[int, int]]:
-    while count(start, end) > TARGET:
-        at = count.cut(start, TARGET, end)
+def _short(start: int, end: int, text: str, count: _Counter, target: int) -> Iterator[tuple[int, int]]:
+    while count(start, end) > target:
+        at = count.cut(start, target, end)
         space = text.rfind(" ", start + 1, at)
         cut = space + 1 if space > start + (at - start) // 2 else max(at, start + 1)
         yield start, cut
@@ -108,14 +106,13 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
     start += len(text) - len(text.lstrip())
     end = start + len(trimmed)
     path = pieces[-1].path
-    above = " › ".join(dict.fromkeys([title, *path]))
     return ChunkDraft(
         position=position,
         text=trimmed,
         start=start,
         end=end,
         token_count=count(start, end),
-        embedded_text=f"{above[: HEADING_TOKENS * 3]}\n{trimmed}",
+        embedded_text=with_headings(title, path, trimmed),
         page_from=document.page_of(start),
         page_to=document.page_of(max(start, end - 1)),
         heading_path=path,

@@ -1,5 +1,6 @@
 """The domain's `Parser`: reads in a sandboxed child, cuts with the built-in tokenizer, draws pages."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 from app.ingestion.chunk import pack
 from app.ingestion.sandbox import Limits, run_child
 from domain.kernel.errors import N_, UnreadableFile
+from domain.knowledge.entities import CHUNK_TOKENS
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument, check_content, extension_of
 
 
@@ -35,10 +37,14 @@ class DocumentParser:
         encoded = await run_child("read", path, filename, self._limits)
         return ParsedDocument.from_json(encoded.decode())
 
-    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
-        """The pieces it is searched by."""
+    async def chunk(self, parsed: ParsedDocument, title: str, tokens: int = CHUNK_TOKENS) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by, each of about so many `tokens`."""
         offsets = await self._tokenizer.token_offsets(parsed.text)
-        return pack(parsed, title, offsets)
+        return await asyncio.to_thread(pack, parsed, title, offsets, tokens)
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text has."""
+        return len(await self._tokenizer.token_offsets(text))
 
     async def draw_page(self, path: Path, page: int, quotes: Sequence[str], width: int = 1_000) -> bytes:
         """A page, from 1, as PNG with the quotes highlighted."""

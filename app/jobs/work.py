@@ -10,7 +10,7 @@ from app.config import load
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
-from domain.knowledge import ingestion
+from domain.knowledge import chunks, ingestion
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
@@ -78,8 +78,13 @@ async def _task(runtime: Runtime, job: Job) -> str | None:
 
     match job.task:
         case ingestion.TASK:
-            document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
+            version_id, preview = UUID(job.args["version_id"]), bool(job.args.get("preview"))
+            document_id = await runtime.services.ingestion.run(job.tenant_id, version_id, report, preview=preview)
             return f"/api/v1/info-blobs/{document_id}/"
+        case chunks.TASK:
+            collection_id = UUID(job.args["collection_id"])
+            await runtime.services.chunks.run(job.tenant_id, collection_id, report)
+            return f"/api/v1/groups/{collection_id}/"
         case audit.TASK:
             return await runtime.services.audit.run_export(job, report)
     raise RuntimeError(f"unknown task {job.task}")

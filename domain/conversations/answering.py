@@ -13,6 +13,7 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
+from domain.conversations.citations import Stems, check
 from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.run import Run, Runs
@@ -68,9 +69,10 @@ class Answering:
         files: FileService,
         chat: ChatProvider,
         runs: Runs,
+        stems: Stems,
     ) -> None:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
-        self._chat, self.runs = chat, runs
+        self._chat, self.runs, self._stems = chat, runs, stems
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
 
     def start(self, plan: Plan) -> None:
@@ -226,6 +228,7 @@ class Answering:
         message.finished_at, message.heartbeat_at = now(), None
         message.tokens_answer = message.tokens_answer or estimate(run.text)
         message.trace["total_ms"] = round((monotonic() - plan.begun) * 1000)
+        await self._check(message, run.sources)
         try:
             async with self._uow.begin(run.tenant_id) as tx:
                 if await tx.conversations.finish(message, self.owner):
@@ -238,6 +241,18 @@ class Answering:
         for source in run.sources:
             source.cited = source.number in cited
         await run.close(state)
+
+    async def _check(self, message: Message, sources: Sequence[MessageSource]) -> None:
+        """Seek each cited sentence in the passage it cites, beside the event loop; an answer is never lost for it."""
+        begun = monotonic()
+        try:
+            found = await asyncio.to_thread(check, message.answer, sources, self._stems) if sources else []
+        except Exception:
+            log.exception("could not check the citations of an answer")
+            message.citations = None
+            return
+        message.citations = [citation.to_dict() for citation in found]
+        message.trace["check_ms"] = round((monotonic() - begun) * 1000)
 
     async def sweep(self) -> int:
         """Close the runs whose process has died, with the text they had; how many."""
@@ -255,6 +270,7 @@ class Answering:
                 message.finished_at, message.heartbeat_at = now(), None
                 message.tokens_answer = estimate(message.answer)
                 sources = (await tx.conversations.sources([message.id])).get(message.id, ())
+                await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
                 count += 1
         return count

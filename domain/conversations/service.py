@@ -8,8 +8,10 @@ from uuid import UUID
 from domain.assistants.entities import Assistant
 from domain.assistants.service import readable_assistant
 from domain.conversations.answering import Answering, Plan
+from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.conversations.places import Place, place, spans
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -78,12 +80,13 @@ class ConversationService:
         chat: ChatProvider,
         runs: Runs,
         limiter: Limiter,
+        stems: Stems,
         *,
         max_files: int,
     ) -> None:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
-        self._limiter = limiter
-        self._answering = Answering(uow, directory, knowledge, files, chat, runs)
+        self._limiter, self._knowledge = limiter, knowledge
+        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems)
 
     # Asking
 
@@ -317,12 +320,17 @@ class ConversationService:
             files = (await tx.conversations.files([message_id])).get(message_id, ())
         return MessageView(message, sources, files)
 
-    async def source(self, actor: Actor, message_id: UUID, number: int) -> MessageSource:
-        """Passage `[number]` of one of the actor's answers."""
-        for source in (await self.message(actor, message_id)).sources:
-            if source.number == number:
-                return source
-        raise NotFound(N_("The source was not found."))
+    async def place(self, actor: Actor, message_id: UUID, number: int, citation: int | None = None) -> Place:
+        """Passage `[number]` of one of the actor's answers in the document as it was cited.
+
+        With `citation` (the place of a marker among those of the answer) only what supports it is marked.
+        """
+        view = await self.message(actor, message_id)
+        source = next((each for each in view.sources if each.number == number), None)
+        if source is None:
+            raise NotFound(N_("The source was not found."))
+        content = await self._knowledge.version_content(actor.tenant_id, source.version_id)
+        return place(source, spans(view.message, source, citation), *content)
 
     async def rename(self, actor: Actor, conversation_id: UUID, name: str) -> Conversation:
         """Give a conversation another name."""

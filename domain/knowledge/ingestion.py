@@ -5,7 +5,8 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.files.entities import Blob
-from domain.jobs.entities import Job, JobState
+from domain.jobs.entities import Job, JobState, Lane
+from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound
 from domain.kernel.events import Signal
 from domain.kernel.ids import new_id
@@ -42,6 +43,18 @@ def topics(document: Document, collection: Collection) -> list[str]:
     return [f"collection:{collection.id}", f"space:{collection.space_id}"]
 
 
+def job_of(actor: Actor, document: Document, version: DocumentVersion, *, preview: bool = False) -> Job:
+    """The job that reads a version; with `preview` it stops before indexing."""
+    return Job(
+        tenant_id=actor.tenant_id,
+        user_id=actor.user_id,
+        task=TASK,
+        lane=Lane.INGEST,
+        name=document.title,
+        args={"version_id": str(version.id), "document_id": str(document.id), "preview": preview},
+    )
+
+
 async def announce(tx: Transaction, document: Document, version: DocumentVersion) -> None:
     """Tell the watching pages how a document is doing."""
     collection = await tx.get(Collection, document.collection_id)
@@ -74,28 +87,44 @@ class Ingestion:
         self._uow, self._contents, self._parser, self._embedder = uow, contents, parser, embedder
         self._analyse = analyse
 
-    async def run(self, tenant_id: UUID, version_id: UUID, report: Report) -> UUID:
-        """Make the version searchable in place of the one before; returns the document's id."""
-        version, document, model = await self._begin(tenant_id, version_id)
+    async def run(self, tenant_id: UUID, version_id: UUID, report: Report, *, preview: bool = False) -> UUID:
+        """Make the version searchable in place of the one before; returns the document's id.
+
+        With `preview` it is only read, so that somebody can look at its chunks and say whether it is indexed.
+        """
+        version, document, collection, model = await self._begin(tenant_id, version_id)
         await report(0.02, DocumentState.PARSING)
         parsed = await self._parse(tenant_id, version)
-        drafts = await self._parser.chunk(parsed, document.title)
-        await self._read(tenant_id, version_id, parsed, len(drafts))
+        drafts = await self._parser.chunk(parsed, document.title, collection.chunk_tokens)
+        await self._read(tenant_id, version_id, parsed, len(drafts), collection.chunk_tokens)
+        if preview:
+            await self._wait(tenant_id, version_id, parsed)
+            return document.id
         await report(CHUNKED_SHARE, DocumentState.INDEXING)
         vectors = await self._embed(tenant_id, version_id, model, drafts, report)
         await self._store(tenant_id, version_id, parsed, drafts, vectors)
         return document.id
 
-    async def _begin(self, tenant_id: UUID, version_id: UUID) -> tuple[DocumentVersion, Document, EmbeddingModel]:
+    async def _wait(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument) -> None:
+        text_blob = await self._store_text(tenant_id, parsed)
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            version.text_blob_id = text_blob
+            version.state, version.progress = DocumentState.PREVIEW, 1.0
+            await announce(tx, document, version)
+
+    async def _begin(
+        self, tenant_id: UUID, version_id: UUID
+    ) -> tuple[DocumentVersion, Document, Collection, EmbeddingModel]:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             collection = await tx.get(Collection, document.collection_id)
             model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
-            if model is None:
+            if collection is None or model is None:
                 raise NotFound(N_("The collection was deleted."))
             version.state, version.progress, version.error = DocumentState.PARSING, 0.02, None
             await announce(tx, document, version)
-            return version, document, model
+            return version, document, collection, model
 
     @staticmethod
     async def _current(tx: Transaction, version_id: UUID) -> tuple[DocumentVersion, Document]:
@@ -108,18 +137,22 @@ class Ingestion:
     async def _parse(self, tenant_id: UUID, version: DocumentVersion) -> ParsedDocument:
         async with self._uow.read(tenant_id) as tx:
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
+            text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
+        if text is not None:
+            return await parsed_text(self._contents, text)
         if blob is None:
             raise NotFound(N_("The stored file is missing. Upload it again."))
         async with self._contents.on_disk(tenant_id, blob.name) as path:
             return await self._parser.parse(path, version.filename)
 
-    async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int) -> None:
+    async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int, tokens: int) -> None:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             version.state, version.progress = DocumentState.INDEXING, CHUNKED_SHARE
             version.language, version.page_count = parsed.language, parsed.page_count
             version.pages_without_text = list(parsed.pages_without_text)
             version.characters, version.chunk_count = len(parsed.text), count
+            version.chunk_tokens = tokens
             version.media_type = parsed.media_type
             await announce(tx, document, version)
 
@@ -155,16 +188,9 @@ class Ingestion:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             version.text_blob_id = text_blob
-            chunks = [_chunk(document, version, draft) for draft in drafts]
+            chunks = [chunk_of(document, version, draft) for draft in drafts]
             entries = [
-                IndexEntry(
-                    chunk.key,
-                    chunk.id,
-                    chunk.collection_id,
-                    chunk.document_id,
-                    self._analyse(draft.embedded_text, parsed.language),
-                    vector,
-                )
+                entry(chunk, self._analyse(draft.embedded_text, parsed.language), vector)
                 for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
             ]
             await tx.knowledge.drop_chunks(document.id)
@@ -191,7 +217,19 @@ class Ingestion:
             return blob.id
 
 
-def _chunk(document: Document, version: DocumentVersion, draft: ChunkDraft) -> Chunk:
+def entry(chunk: Chunk, terms: str, vector: bytes) -> IndexEntry:
+    """A chunk as the index stores it."""
+    return IndexEntry(chunk.key, chunk.id, chunk.collection_id, chunk.document_id, terms, vector)
+
+
+async def parsed_text(contents: Contents, blob: Blob) -> ParsedDocument:
+    """What was read from a file, from its stored form."""
+    parts = [part async for part in contents.read(blob.tenant_id, blob.name)]
+    return ParsedDocument.from_json(b"".join(parts).decode())
+
+
+def chunk_of(document: Document, version: DocumentVersion, draft: ChunkDraft) -> Chunk:
+    """A draft as a chunk of the version."""
     chunk_id = new_id()
     return Chunk(
         tenant_id=document.tenant_id,

@@ -1,6 +1,7 @@
 """What reading a file gives: text with its structure, and the chunks it is cut into."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from domain.kernel.errors import N_, CorruptFile, UnsupportedFile
@@ -125,6 +126,15 @@ class ChunkDraft:
     page_from: int | None = None
     page_to: int | None = None
     heading_path: tuple[str, ...] = ()
+
+
+HEADINGS_LENGTH = 180
+"""So many characters of title and headings go along with a chunk."""
+
+
+def with_headings(title: str, headings: Sequence[str], text: str) -> str:
+    """A chunk's text as it is embedded and indexed: below its document's title and its headings."""
+    return f"{' › '.join(dict.fromkeys([title, *headings]))[:HEADINGS_LENGTH]}\n{text}"
 
 
 _COMMON = {

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.assistants.service import readable_assistant, readable_collections
 from domain.files.entities import Blob
 from domain.files.naming import clean_filename
-from domain.jobs.entities import Job, JobState, Lane
+from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, request_cancel, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
@@ -17,7 +17,8 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
 from domain.knowledge import ingestion
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.access import collection_access, document_access
+from domain.knowledge.entities import Collection, Document, DocumentState, DocumentVersion
 from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
@@ -171,22 +172,7 @@ class KnowledgeService:
             tx.record(actor, Change("collection_deleted", "collection", collection_id, collection.name))
             tx.signal(Signal(f"space:{collection.space_id}", "collections_changed"))
 
-    @staticmethod
-    async def _collection(
-        tx: Transaction, actor: Actor, collection_id: UUID, action: Action, resource: Resource = Resource.COLLECTION
-    ) -> tuple[Collection, SpaceAccess]:
-        collection = await tx.get(Collection, collection_id)
-        missing = NotFound(N_("The collection was not found."))
-        if collection is None:
-            raise missing
-        try:
-            access = await space_access(tx, actor, collection.space_id)
-        except NotFound:
-            raise missing from None
-        if Action.READ not in access.permissions(actor, Resource.COLLECTION):
-            raise missing
-        access.require(actor, resource, action)
-        return collection, access
+    _collection = staticmethod(collection_access)
 
     # Documents
 
@@ -234,13 +220,7 @@ class KnowledgeService:
             return await self._document(tx, actor, document_id, Action.READ)
 
     async def _document(self, tx: Transaction, actor: Actor, document_id: UUID, action: Action) -> DocumentView:
-        document = await tx.get(Document, document_id)
-        if document is None:
-            raise NotFound(N_("The document was not found."))
-        try:
-            collection, access = await self._collection(tx, actor, document.collection_id, action, Resource.DOCUMENT)
-        except NotFound:
-            raise NotFound(N_("The document was not found.")) from None
+        document, collection, access = await document_access(tx, actor, document_id, action)
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
@@ -257,8 +237,9 @@ class KnowledgeService:
         declared_size: int | None = None,
         title: str | None = None,
         url: str | None = None,
+        preview: bool = False,
     ) -> Uploaded:
-        """Take in a file as it comes and queue the reading of it.
+        """Take in a file as it comes and queue the reading of it; with `preview` it waits to be looked at before indexing.
 
         The same content in the collection is not stored twice; the same title becomes a new version. Raises
         `UnsupportedFile`, `FileTooLarge` and `QuotaExceeded` before reading the stream where that can be known.
@@ -275,13 +256,21 @@ class KnowledgeService:
         try:
             if stored.size == 0:
                 raise Invalid(N_("The file is empty."), field="file")
-            return await self._take_in(actor, collection_id, name, clean_name(title or name, "title"), url, stored)
+            title = clean_name(title or name, "title")
+            return await self._take_in(actor, collection_id, name, title, url, stored, preview)
         except BaseException:
             await self._discard(actor.tenant_id, stored)
             raise
 
     async def _take_in(
-        self, actor: Actor, collection_id: UUID, name: str, title: str, url: str | None, stored: StoredContent
+        self,
+        actor: Actor,
+        collection_id: UUID,
+        name: str,
+        title: str,
+        url: str | None,
+        stored: StoredContent,
+        preview: bool,
     ) -> Uploaded:
         async with self._uow.begin(actor.tenant_id) as tx:
             collection, _ = await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
@@ -311,7 +300,7 @@ class KnowledgeService:
                 sha256=stored.sha256,
                 blob_id=blob.id,
             )
-            job = self._job(actor, document, version)
+            job = ingestion.job_of(actor, document, version, preview=preview)
             version.job_id = job.id
             await tx.add(version, job)
             tx.enqueue(job)
@@ -334,17 +323,6 @@ class KnowledgeService:
         if latest is not None and DocumentState(latest.state).busy:
             await self._cancel(tx, latest)
         return document, latest.number + 1 if latest else 1
-
-    @staticmethod
-    def _job(actor: Actor, document: Document, version: DocumentVersion) -> Job:
-        return Job(
-            tenant_id=actor.tenant_id,
-            user_id=actor.user_id,
-            task=ingestion.TASK,
-            lane=Lane.INGEST,
-            name=document.title,
-            args={"version_id": str(version.id), "document_id": str(document.id)},
-        )
 
     async def _room(self, tx: Transaction, actor: Actor, more: int) -> None:
         tenant = await tx.get(Tenant, actor.tenant_id)
@@ -436,7 +414,7 @@ class KnowledgeService:
                 raise BadRequest(N_("Only a document that failed or was cancelled can be read again."))
             job = await tx.get(Job, view.version.job_id) if view.version.job_id else None
             if job is None or job.state in (JobState.QUEUED, JobState.RUNNING):
-                job = self._job(actor, view.document, view.version)
+                job = ingestion.job_of(actor, view.document, view.version)
                 await tx.add(job)
                 tx.enqueue(job)
                 view.version.job_id = job.id
@@ -462,19 +440,7 @@ class KnowledgeService:
             view = await self._document(tx, actor, document_id, Action.READ)
             version = await tx.get(DocumentVersion, view.document.version_id) if view.document.version_id else None
             blob = await tx.get(Blob, version.text_blob_id) if version and version.text_blob_id else None
-        return (await self._parsed(actor.tenant_id, blob)).text if blob else ""
-
-    async def chunks(self, actor: Actor, document_id: UUID, *, after: int = -1, limit: int = 50) -> Sequence[Chunk]:
-        """The chunks of the searchable version, in order."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            view = await self._document(tx, actor, document_id, Action.READ)
-            if view.document.version_id is None:
-                return []
-            return await tx.knowledge.chunks(view.document.version_id, after=after, limit=clamp(limit))
-
-    async def _parsed(self, tenant_id: UUID, blob: Blob) -> ParsedDocument:
-        parts = [part async for part in self._contents.read(tenant_id, blob.name)]
-        return ParsedDocument.from_json(b"".join(parts).decode())
+        return (await ingestion.parsed_text(self._contents, blob)).text if blob else ""
 
     async def version_content(
         self, tenant_id: UUID, version_id: UUID
@@ -486,7 +452,7 @@ class KnowledgeService:
                 raise NotFound(N_("The document was deleted."))
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
             text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
-        return version, blob, await self._parsed(tenant_id, text) if text else None
+        return version, blob, await ingestion.parsed_text(self._contents, text) if text else None
 
     # Search
 
