@@ -13,7 +13,7 @@ run: $(VENV)/installed
 	@exec $(BIN)/python main.py serve
 
 test: dev browser model papers provider
-	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist load $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

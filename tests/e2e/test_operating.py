@@ -35,6 +35,7 @@ def run(tmp_path: Path) -> Run:
     return command
 
 
+@pytest.mark.timeout(300)  # a dozen programs, one after the other
 def test_an_organisation_lives_and_dies_on_the_command_line(run: Run) -> None:
     slug, link = run("create", "Åre kommun", "--owner", "chef@are.se", "--quota", "5000").split()
     assert slug == "are-kommun"
