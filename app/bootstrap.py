@@ -45,7 +45,9 @@ from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
 from domain.knowledge import ingestion
 from domain.knowledge.chunks import ChunkService
+from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
@@ -255,6 +257,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         knowledge=knowledge,
         ingestion=ingestion.Ingestion(uow, contents, parser, embedder, analyse),
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
+        playground=Playground(uow, knowledge),
+        unanswered=UnansweredService(uow, directory),
         assistants=AssistantService(uow),
         conversations=ConversationService(
             uow, directory, knowledge, files, chat, Runs(), limits, stems, max_files=settings.max_in_question
@@ -370,4 +374,14 @@ async def retain_audit(runtime: Runtime) -> None:
             await runtime.services.audit.retain_everywhere()
         except Exception as error:
             log.warning("old audit entries are not removed: %s", error)
+        await asyncio.sleep(3600)
+
+
+async def retain_questions(runtime: Runtime) -> None:
+    """Remove, for ever, the questions without an answer that are older than they are kept."""
+    while True:
+        try:
+            await runtime.services.unanswered.retain_everywhere()
+        except Exception as error:
+            log.warning("old questions without an answer are not removed: %s", error)
         await asyncio.sleep(3600)

@@ -20,12 +20,14 @@ from app.api import (
     conversations,
     credentials,
     errors,
+    explanations,
     federation,
     files,
     jobs,
     knowledge,
     models,
     modules,
+    playground,
     roles,
     security,
     service_accounts,
@@ -40,7 +42,16 @@ from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database, delete_tenants, forget_deleted, retain_audit, sweep_runs
+from app.bootstrap import (
+    Runtime,
+    build,
+    check_database,
+    delete_tenants,
+    forget_deleted,
+    retain_audit,
+    retain_questions,
+    sweep_runs,
+)
 from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -59,7 +70,7 @@ FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
-    chunks.collections, chunks.documents,
+    explanations.router, chunks.collections, chunks.documents, playground.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, session.router, audit.router,
     api_keys.router, api_keys.own, api_keys.of_assistants, api_keys.rules, service_accounts.router,
@@ -179,6 +190,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
         asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
+        asyncio.create_task(retain_questions(runtime), name="retention of questions"),
     ]
     try:
         yield api

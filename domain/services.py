@@ -18,7 +18,9 @@ from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
 from domain.knowledge.chunks import ChunkService
 from domain.knowledge.ingestion import Ingestion
+from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
@@ -63,6 +65,8 @@ class Services:
     knowledge: KnowledgeService
     ingestion: Ingestion
     chunks: ChunkService
+    playground: Playground
+    unanswered: UnansweredService
     assistants: AssistantService
     conversations: ConversationService
     files: FileService

@@ -164,6 +164,7 @@ class Editor:
 
     def __init__(self, view: AssistantView, models: Sequence[CompletionChoice], offered: Sequence[Collection]) -> None:
         self.visit, self.view, self.models, self.offered = visit(), view, models, offered
+        self.insight: ui.switch | None = None
 
     def build(self) -> None:
         """All groups of settings; the bar with Save shows when something has changed."""
@@ -276,6 +277,11 @@ class Editor:
                 with link_box(f"/spaces/{self.view.access.space.id}/knowledge", "small"):
                     ui.label(_("Go to Knowledge"))
 
+        if Action.INSIGHT_TOGGLE in self.view.permissions:
+            text = _("What people ask that no document fits, without who asked: shown under Knowledge of the space.")
+            with setting(_("Questions without an answer"), text):
+                self.insight = ui.switch(_("Keep them"), value=self.view.assistant.insight_enabled)
+
     def _model(self) -> None:
         assistant, settings = self.view.assistant, self.view.assistant.model_settings
         names = {
@@ -315,6 +321,8 @@ class Editor:
         }
         if not assistant.is_default:
             values["name"] = self.name.value
+        if self.insight is not None:
+            values["insight_enabled"] = bool(self.insight.value)
         if self.model.value is not None and self.model.value != assistant.completion_model_id:
             values["completion_model_id"] = self.model.value
         draft = AssistantDraft.of(**values)

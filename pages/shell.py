@@ -241,8 +241,8 @@ class Shell:
     def show_sources(self, items: list[dict[str, Any]], selected: int, citation: int = -1) -> None:
         """Fill the sources panel.
 
-        `selected` > 0 opens it at that passage, 0 opens it, below 0 opens it only where there is room. `citation` is the marker
-        that was chosen.
+        `selected` > 0 opens it at that passage, 0 opens it, below 0 opens it only where there is room. `citation` is the
+        marker that was chosen.
         """
         self.side.clear()
         with self.side:

@@ -116,18 +116,19 @@ def marked_parts(text: str, marks: Sequence[tuple[int, int]]) -> list[dict[str, 
 
 def _checks(message: Message, source: MessageSource) -> list[dict[str, Any]]:
     return [
-        {"citation": index, "verdict": each.verdict, "claim": _plain(message.answer[each.start : each.end])}
+        {"citation": index, "verdict": each.verdict, "claim": plain(message.answer[each.start : each.end])}
         | verdict_words(each.verdict)
         for index, each in citations_of(message, source.number)
     ]
 
 
-def _plain(claim: str) -> str:
+def plain(claim: str) -> str:
     """A statement without the marks of Markdown, shortened."""
     return shorten(_MARKS.sub("", claim), CLAIM_LENGTH, placeholder="…")
 
 
-def _card(message: Message, source: MessageSource, linked: bool, citation: int | None) -> dict[str, Any]:
+def where(source: MessageSource) -> str:
+    """Page and headings of a passage."""
     place = []
     if source.page_from:
         several = source.page_to and source.page_to != source.page_from
@@ -138,20 +139,26 @@ def _card(message: Message, source: MessageSource, linked: bool, citation: int |
         )
     if source.heading_path:
         place.append(" › ".join(source.heading_path))
+    return " · ".join(place)
+
+
+def _card(message: Message, source: MessageSource, linked: bool, citation: int | None) -> dict[str, Any]:
     parts = {N_("Meaning {score}"): source.vector_score, N_("Words {score}"): source.text_score}
     address = f"/api/v1/conversations/{message.conversation_id}/messages/{message.id}/sources/{source.number}"
     own = [index for index, _citation in citations_of(message, source.number)]
-    query = f"?citation={citation}" if citation in own else ""
-    marks = spans(message, source, citation if citation in own else None) if own else []
+    chosen = citation if citation in own else None
+    query = "" if chosen is None else f"?citation={chosen}"
+    page = f"/conversations/{message.conversation_id}/sources/{message.id}/{source.number}"
+    marks = spans(message, source, chosen) if own else []
     detail = [_(text, score=number(round(value, 2))) for text, value in parts.items() if value is not None]
     return {
         "n": source.number,
         "title": source.title,
-        "where": " · ".join(place),
+        "where": where(source),
         "text": source.text,
         "parts": marked_parts(source.text, marks),
         "checks": _checks(message, source),
-        "place": f"/conversations/{message.conversation_id}/sources/{message.id}/{source.number}{query}",
+        "place": page if chosen is None else f"{page}/{chosen}",
         "cited": source.cited,
         "relevance": _("Relevance {score}", score=number(round(source.score, 2))),
         "detail": " · ".join(detail),

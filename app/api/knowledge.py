@@ -267,7 +267,8 @@ class SearchResult(BaseModel):
     count: int
 
 
-def _passage(rank: int, p: Passage) -> FoundPassage:
+def found_passage(rank: int, p: Passage) -> FoundPassage:
+    """A passage and how it was found."""
     return FoundPassage(
         rank=rank, document_id=p.document_id, version_id=p.version_id, collection_id=p.collection_id, title=p.title,
         url=p.url, page=p.page_from, page_to=p.page_to, headings=p.heading_path, start=p.start, end=p.end, text=p.text,
@@ -280,5 +281,5 @@ async def find(body: SearchRequest, actor: Caller, use: Use) -> Any:
     """Hybrid search: meaning and words, fused; or one of the two alone."""
     scope = SearchScope(body.space_id, body.collection_ids, body.assistant_id)
     found = await use.knowledge.search(actor, body.query, scope, limit=body.limit, mode=body.mode)
-    items = [_passage(rank, passage) for rank, passage in enumerate(found, 1)]
+    items = [found_passage(rank, passage) for rank, passage in enumerate(found, 1)]
     return SearchResult(items=items, count=len(items))

@@ -13,9 +13,11 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
+from domain.assistants.entities import Assistant
 from domain.conversations.citations import Stems, check
 from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.explaining import explanation
 from domain.conversations.run import Run, Runs
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
@@ -26,8 +28,10 @@ from domain.kernel.errors import N_, Failure
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection
-from domain.knowledge.retrieval import Passage
+from domain.knowledge.explaining import follow
+from domain.knowledge.retrieval import Passage, Retrieval
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.unanswered import note_unanswered
 from domain.models.service import CompletionChoice
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import UnitOfWork
@@ -47,6 +51,7 @@ class Plan:
     """All that a run needs, gathered before the model is called."""
 
     actor: Actor
+    assistant: Assistant
     message: Message
     choice: CompletionChoice
     prompt: str
@@ -101,27 +106,47 @@ class Answering:
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, assemble, stream. Whether the user stopped it."""
-        passages = await self._retrieve(plan)
-        context = await self._fitting_context(plan, run, passages)
+        retrieval = await self._retrieve(plan)
+        context = await self._fitting_context(plan, run, retrieval.passages if retrieval else [])
         request = await self._request(plan, run, context)
         ended = asyncio.Event()
-        flusher = asyncio.create_task(self._flush(run, ended))
+        beside = [
+            asyncio.create_task(self._flush(run, ended)),
+            asyncio.create_task(self._explain(plan, request, context, retrieval)),
+        ]
         try:
             return await self._stream(plan, run, request)
         finally:
             # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
             ended.set()
-            await flusher
+            await asyncio.gather(*beside)
 
-    async def _retrieve(self, plan: Plan) -> list[Passage]:
+    async def _retrieve(self, plan: Plan) -> Retrieval | None:
         if not plan.collections:
-            return []
+            return None
         question = plan.message.question or " ".join(f.name for f in plan.files)
-        passages = await self._knowledge.search_collections(
+        retrieval = await self._knowledge.search_collections(
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
         )
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
-        return passages
+        return retrieval
+
+    async def _explain(self, plan: Plan, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> None:
+        """Keep what the model was sent and how it was found, while the answer comes; an answer is never lost for it."""
+        message = plan.message
+        try:
+            async with self._uow.begin(plan.actor.tenant_id) as tx:
+                if await tx.get(Message, message.id) is None:
+                    return
+                former = await tx.conversations.explanation(message.id)
+                if former is not None:
+                    await tx.remove(former)
+                followed = await follow(tx, retrieval) if retrieval else None
+                await tx.add(explanation(message, request, context, retrieval, followed))
+                if retrieval is not None and (retrieval.unsure or not retrieval.passages):
+                    await note_unanswered(tx, plan.assistant, message.question)
+        except Exception:
+            log.exception("could not keep how an answer came about")
 
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol
 
-from domain.conversations.facts import Fact, Text, agree, negated, opposed, read
+from domain.conversations.facts import PRONOUNS, Fact, Text, agree, alike, negated, opposed, read, split
 
 
 class Verdict(StrEnum):
@@ -93,11 +93,14 @@ LONE_WORDS = 2
 """A statement with fewer words of its own is read with the rest of its sentence: “According to [1] the fee is …”."""
 PART = 5
 """Shortest stem that may be found as a part of a longer word."""
+TIE_WORDS = 3
+"""A pronoun among so many first words ties a sentence to the one before."""
 LONGEST = 40_000
 """So many characters of an answer are checked."""
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _MARKERS = re.compile(r"\[\d{1,3}(?:, ?\d{1,3})*\](?!\()(?:[ \t]*\[\d{1,3}(?:, ?\d{1,3})*\](?!\())*")
+_FIRST = re.compile(r"\w+")
 _ONE = re.compile(r"\d{1,3}")
 _END = re.compile(r"[.!?…]+[\"”’')*]*(?=\s+[\"“(*]*[A-ZÅÄÖÉ0-9\-•])|\n+")
 _SHORT = re.compile(
@@ -117,11 +120,18 @@ def claims(answer: str) -> list[Claim]:
         start, end = _statement(plain, behind, match.start())
         if not any(c.isalnum() for c in plain[start:end]) and found:
             start, end = found[-1].start, found[-1].end
-        elif len(read(plain[start:end]).words) < LONE_WORDS:
-            start, end = start, _sentence_end(plain, match.end())
+        elif _is_lone(plain[start:end]):
+            end = _sentence_end(plain, match.end())
         found.append(Claim(start, max(start, end), numbers))
         behind = match.end()
     return found
+
+
+def _is_lone(statement: str) -> bool:
+    if statement.endswith((".", "!", "?")):
+        return False
+    stated = read(statement)
+    return len(stated.words) + len(stated.facts) < LONE_WORDS
 
 
 def _statement(text: str, behind: int, marker: int) -> tuple[int, int]:
@@ -170,6 +180,8 @@ class _Sentence:
     end: int
     read: Text
     stems: frozenset[str]
+    tied: bool
+    """Whether it speaks of what the sentence before it named."""
 
 
 class Matcher:
@@ -180,27 +192,66 @@ class Matcher:
         self._sentences = lru_cache(maxsize=64)(self._cut)
 
     def match(self, statement: str, passage: str, around: str = "") -> tuple[Verdict, tuple[int, int] | None]:
-        """What the passage says of the statement, and where; `around` are words that count as being everywhere in it."""
-        claim = read(statement)
+        """What the passage says of the statement, and where; `around` are words that count as being everywhere in it.
+
+        A statement of several parts is supported when each of them is.
+        """
         sentences = self._sentences(passage)
+        frame = self._of(read(around))
+        whole = self._match(read(statement), sentences, frame)
+        parts = [read(part) for part in split(statement)]
+        if whole[0] is Verdict.SUPPORTED or len(parts) < 2:
+            return whole
+        found = [self._match(part, sentences, frame) for part in parts]
+        verdicts = {verdict for verdict, _ in found}
+        if verdicts == {Verdict.SUPPORTED}:
+            ends = [span for _, span in found if span]
+            return Verdict.SUPPORTED, (min(start for start, _ in ends), max(end for _, end in ends))
+        if whole[0] is Verdict.PARTLY or verdicts == {Verdict.NOT_FOUND}:
+            return whole
+        best = next((each for each in found if each[0] is Verdict.SUPPORTED), None)
+        return (Verdict.PARTLY, best[1]) if best else whole
+
+    def _match(
+        self, claim: Text, sentences: Sequence["_Sentence"], frame: frozenset[str]
+    ) -> tuple[Verdict, tuple[int, int] | None]:
         if not sentences or not (claim.words or claim.facts):
             return Verdict.NOT_FOUND, None
-        frame = self._of(read(around))
         share, first, last = self._best(claim, sentences, frame)
         window = sentences[first : last + 1]
         verdict = self._verdict(claim, share, window, sentences, frame)
+        if verdict is Verdict.SUPPORTED and not self._together(claim, first, last, sentences, frame):
+            verdict = Verdict.PARTLY
         if verdict is Verdict.NOT_FOUND:
             return verdict, None
         return verdict, (window[0].start, window[-1].end)
+
+    def _together(
+        self, claim: Text, first: int, last: int, sentences: Sequence["_Sentence"], frame: frozenset[str]
+    ) -> bool:
+        """Whether the words are said of each other: a sentence of its own, or others that a pronoun ties to it."""
+        tied = {first}
+        for index in range(first, last + 1):
+            if sentences[index].tied:
+                tied |= {index, index - 1}
+        if any(index not in tied for index in range(first, last + 1)):
+            return False
+        near = frame.union(*(sentences[index].stems for index in tied if index >= 0))
+        others = [s.stems for index, s in enumerate(sentences) if index not in tied]
+        astray = [w for w in claim.words if not self._has(w, near) and any(self._has(w, stems) for stems in others)]
+        return not astray
 
     def _cut(self, passage: str) -> list[_Sentence]:
         sentences, start = [], 0
         for end in [*_ends(passage, 0, len(passage)), len(passage)]:
             part = passage[start:end]
             text = read(part)
+            said = {word.casefold() for word in _FIRST.findall(part)[:TIE_WORDS]}
             if text.words or text.facts:
                 left = start + len(part) - len(part.lstrip())
-                sentences.append(_Sentence(left, start + len(part.rstrip()), text, self._of(text)))
+                sentences.append(
+                    _Sentence(left, start + len(part.rstrip()), text, self._of(text), bool(said & PRONOUNS))
+                )
             start = end
         return sentences
 
@@ -254,12 +305,32 @@ class Matcher:
                 return Verdict.NOT_FOUND
             if not all(found):
                 return Verdict.PARTLY
-        close = all(agree(fact, near) for fact in claim.facts)
+        if self._rivalled(claim, window):
+            return Verdict.NOT_FOUND
+        close = all(agree(fact, near) and self._said_of(claim, fact, window) for fact in claim.facts)
         named = all(self._named(name, window, frame) for name in claim.names)
         return Verdict.SUPPORTED if share >= SUPPORTED_SHARE and close and named else Verdict.PARTLY
 
     def _named(self, name: str, sentences: Sequence[_Sentence], frame: frozenset[str]) -> bool:
         return any(self._has(name, stems) for stems in (frame, *(s.stems for s in sentences)))
+
+    def _said_of(self, claim: Text, fact: Fact, window: Sequence[_Sentence]) -> bool:
+        """Whether the clause with the number speaks of what the statement speaks of."""
+        if not claim.words:
+            return True
+        clauses = [c for s in window for c in s.read.clauses if agree(fact, c.facts)]
+        return any(self._shared(claim, c.words, ()) for c in clauses) or not clauses
+
+    def _rivalled(self, claim: Text, window: Sequence[_Sentence]) -> bool:
+        """Whether another number of the same kind stands nearer to the statement's words than its own does."""
+        clauses = [clause for s in window for clause in s.read.clauses]
+        for fact in claim.facts:
+            own = [self._shared(claim, c.words, ()) for c in clauses if agree(fact, c.facts)]
+            others = [c for c in clauses if any(alike(fact, f) and not agree(f, claim.facts) for f in c.facts)]
+            rivals = [self._shared(claim, c.words, ()) for c in others if not agree(fact, c.facts)]
+            if own and rivals and max(rivals) > max(own):
+                return True
+        return False
 
     def _contradicts(self, claim: Text, window: Sequence[_Sentence]) -> bool:
         """Whether one side alone is negated, or says the opposite, in the clauses that speak of the same."""
@@ -271,7 +342,7 @@ class Matcher:
             return False
         if any(negated(c) for c in claim.clauses) != any(negated(c) for c in about):
             return True
-        return opposed(claim, about)
+        return opposed(claim, [clause for clause, share in zip(clauses, shares, strict=True) if share > 0.5 * top])
 
     def _shared(self, claim: Text, words: Sequence[str], facts: Sequence[Fact]) -> int:
         stems = frozenset().union(*(self._stems(word) for word in words))

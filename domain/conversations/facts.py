@@ -31,7 +31,8 @@ NEGATIONS = frozenset(
     "cannot cant dont doesnt isnt arent wasnt werent wont shouldnt mustnt didnt hasnt havent".split()
 )
 _OPPOSITES = (
-    "högst minst", "högst lägst", "maximalt minimalt", "max min", "mer mindre", "fler färre", "över under",
+    "högst minst", "innan efter", "stängs öppnas", "stängs öppnar", "stänger öppnar", "stänger öppnas",
+    "closes opens", "högst lägst", "maximalt minimalt", "max min", "mer mindre", "fler färre", "över under",
     "före efter", "ökar minskar", "öka minska", "ökade minskade", "höjs sänks", "höja sänka", "höjdes sänktes",
     "tillåtet förbjudet", "tillåten förbjuden", "tillåtna förbjudna", "öppet stängt", "öppen stängd",
     "obligatoriskt frivilligt", "gratis avgiftsbelagt", "beviljas avslås", "beviljades avslogs",
@@ -62,12 +63,31 @@ IDLE = frozenset(
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|:[ae])?\.?\s+(?:of\s+)?({_MONTH})\b(?:,?\s+(\d{{4}}))?", re.I)
 _MONTH_DAY = re.compile(rf"\b({_MONTH})\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(\d{{4}}))?", re.I)
+_LONE_MONTH = "|".join(name for name in sorted(MONTHS, key=len, reverse=True) if len(name) > 3 and name != "march")
+_MONTH_ALONE = re.compile(rf"\b(?:{_LONE_MONTH}|maj)\b", re.IGNORECASE)
+"""A month without a day; “may” and “march” are words of another kind too often."""
+_SPAN = re.compile(r"\d{1,2}[.:]\d{2}-\d{1,2}[.:]\d{2}")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _ISO = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_NUMBER = re.compile(r"(?<![\w])\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:,\d+)?(?!\d)|\d+(?:[.,:/–-]\d+)*")
-_UNIT = re.compile(r"[ \u00a0\u202f]?(%|€|m²|[^\W\d_]+)")
+_NUMBER = re.compile(r"(?<![\w])\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:,\d+)?(?!\d)|\d+(?:[.,:/-]\d+)*")
+_OF_MONTH = re.compile(r"^(?:\d{4}|-)?-(\d{2})(?:-\d{2})?$")
+_RATE = re.compile(
+    r"\b(?:per|om|i|a|an|each|every|varje)\s+"
+    r"(dag|dagen|vecka|veckan|månad|månaden|år|året|timme|timmen|day|week|month|year|hour)\b",
+    re.IGNORECASE,
+)
+"""How often: 190 kronor i månaden, three times a week."""
+_MEASURE = re.compile(rf"({_NUMBER.pattern})(?:[ \u00a0\u202f]?(%|€|m²|[^\W\d_]+))?")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _FULL_NAME = re.compile(r"[A-ZÅÄÖ][a-zåäöé]+ [A-ZÅÄÖ][a-zåäöé]+")
-_CLAUSE = re.compile(r"[,;:()–—]\s*|\b(?:men|but|medan|while|dock|however|although|fast)\b", re.I)
+_CLAUSE = re.compile(
+    r"[,;:()–—]\s*|\b(?:men|but|medan|while|dock|however|although|fast)\b|(?<!till )(?<!- )\b(?:och|and|samt)\b",
+    re.IGNORECASE,
+)
+PRONOUNS = frozenset(
+    "den det de dem denna detta dessa han hon hans hennes dess deras där då it its they them their he she his her this "
+    "these that those there".split()
+)
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 
 
@@ -102,11 +122,15 @@ class Text:
 def read(text: str) -> Text:
     """The words, facts, names and clauses of a text."""
     words, facts = _words_and_facts(text)
-    clauses = []
+    clauses: list[Clause] = []
     for part in _CLAUSE.split(_unnumbered_commas(text)):
         inner, inner_facts = _words_and_facts(part.replace("\x00", ","))
         said = [w.casefold().replace("'", "").replace("’", "") for w in _WORD.findall(part)]
-        if said:
+        if said and not inner and clauses:
+            # “between 3 and 5” is one thing.
+            last = clauses[-1]
+            clauses[-1] = Clause(last.words, last.said | set(said), [*last.facts, *inner_facts], last.negations)
+        elif said:
             clauses.append(Clause(inner, frozenset(said), inner_facts, sum(w in NEGATIONS for w in said)))
     return Text(words, facts, _names(text), clauses)
 
@@ -128,19 +152,34 @@ def _words_and_facts(text: str) -> tuple[list[str], list[Fact]]:
     text = _DAY_MONTH.sub(lambda m: date(m[3], MONTHS[m[2].casefold()], m[1]), text)
     text = _MONTH_DAY.sub(lambda m: date(m[3], MONTHS[m[1].casefold()], m[2]), text)
 
-    def number(match: re.Match[str]) -> str:
-        unit = _UNIT.match(match.string, match.end())
-        facts.append(Fact(_plain(match[0]), UNITS.get(unit[1].casefold(), "") if unit else ""))
+    def month(match: re.Match[str]) -> str:
+        facts.append(Fact(f"--{MONTHS[match[0].casefold()]:02}"))
         return " "
 
-    rest = _NUMBER.sub(number, text)
-    words = []
-    found = list(_WORD.finditer(rest))
-    for index, match in enumerate(found):
-        word = match[0].casefold()
+    text = _MONTH_ALONE.sub(month, text)
+
+    def number(match: re.Match[str]) -> str:
+        if _SPAN.fullmatch(match[1]):
+            facts.extend(Fact(_plain(part)) for part in match[1].split("-"))
+            return f" {match[2] or ''}"
+        unit = UNITS.get((match[2] or "").casefold(), "")
+        facts.append(Fact(_plain(match[1]), unit))
+        return " " if unit else f" {match[2] or ''}"
+
+    def rate(match: re.Match[str]) -> str:
+        facts.append(Fact("per", UNITS[match[1].casefold()]))
+        return " "
+
+    text = _RATE.sub(rate, text)
+    rest = _MEASURE.sub(number, text)
+    words: list[str] = []
+    found = [word.casefold() for word in _WORD.findall(rest)]
+    for index, word in enumerate(found):
         if word in NUMBER_WORDS:
-            following = found[index + 1][0].casefold() if index + 1 < len(found) else ""
+            following = found[index + 1] if index + 1 < len(found) else ""
             facts.append(Fact(NUMBER_WORDS[word], UNITS.get(following, "")))
+        elif index and found[index - 1] in NUMBER_WORDS and word in UNITS:
+            continue
         elif word not in IDLE and word not in NEGATIONS and len(word) > 1 and UNITS.get(word) != "%":
             words.append(word)
     return words, facts
@@ -151,10 +190,12 @@ def _plain(number: str) -> str:
     number = re.sub(r"[ \u00a0\u202f]", "", number).replace("–", "-")
     if _THOUSANDS.fullmatch(number):
         return re.sub(r"[.,]", "", number)
+    if _CLOCK.fullmatch(number):
+        number = number.replace(":", ".")
     if re.fullmatch(r"\d+,\d+", number):
         number = number.replace(",", ".")
     if re.fullmatch(r"\d+\.\d+", number):
-        number = number.rstrip("0").rstrip(".")
+        number = number.rstrip("0").rstrip(".").lstrip("0") or "0"
     return number.lstrip("0") or "0" if number.isdigit() else number
 
 
@@ -177,6 +218,9 @@ def _names(text: str) -> list[str]:
     return names
 
 
+LEAST_STATED = 2
+
+
 def agree(fact: Fact, others: Sequence[Fact]) -> bool:
     """Whether one of `others` says the same; a unit or a year that is not told agrees with any."""
     return any(_same(fact, other) for other in others)
@@ -185,9 +229,28 @@ def agree(fact: Fact, others: Sequence[Fact]) -> bool:
 def _same(a: Fact, b: Fact) -> bool:
     if a.value == b.value:
         return not a.unit or not b.unit or a.unit == b.unit
+    months = [m[1] for m in (_OF_MONTH.search(a.value), _OF_MONTH.search(b.value)) if m]
+    if len(months) == 2 and "--" in (a.value[:2], b.value[:2]) and min(len(a.value), len(b.value)) == 4:
+        return months[0] == months[1]
     if a.value[1:].count("-") == b.value[1:].count("-") and a.value[-6:] == b.value[-6:] and a.value[-6:-5] == "-":
         return "" in (a.value[:-6], b.value[:-6])
     return False
+
+
+def alike(a: Fact, b: Fact) -> bool:
+    """Whether both are of one kind: of one unit, or both dates or months."""
+    if a.unit or b.unit:
+        return a.unit == b.unit
+    return bool(_OF_MONTH.match(a.value)) and bool(_OF_MONTH.match(b.value))
+
+
+def split(text: str) -> list[str]:
+    """The parts of a statement that state something by themselves; the whole where that is not clear."""
+    parts = [p.replace("\x00", ",") for p in _CLAUSE.split(_unnumbered_commas(text)) if _WORD.search(p)]
+    stated = [read(part) for part in parts]
+    if all(len(each.words) + 2 * len(each.facts) >= LEAST_STATED for each in stated):
+        return parts
+    return [text]
 
 
 def negated(clause: Clause) -> bool:

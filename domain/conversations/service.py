@@ -11,6 +11,7 @@ from domain.conversations.answering import Answering, Plan
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.conversations.explaining import Explained
 from domain.conversations.places import Place, place, spans
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.files.entities import File
@@ -166,6 +167,7 @@ class ConversationService:
         )
         return Plan(
             actor,
+            assistant,
             message,
             choice,
             prompt.text if prompt else "",
@@ -219,6 +221,7 @@ class ConversationService:
             history = history[:-1] if history and message.answer else history
             plan = await self._plan(tx, actor, assistant, conversation, history, message.question, files)
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
+            message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
         self._answering.start(plan)
@@ -331,6 +334,13 @@ class ConversationService:
             raise NotFound(N_("The source was not found."))
         content = await self._knowledge.version_content(actor.tenant_id, source.version_id)
         return place(source, spans(view.message, source, citation), *content)
+
+    async def explained(self, actor: Actor, message_id: UUID) -> Explained:
+        """How one of the actor's answers came about."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            message, _ = await self._own_message(tx, actor, message_id)
+            kept = await tx.conversations.explanation(message_id)
+        return Explained(message, kept)
 
     async def rename(self, actor: Actor, conversation_id: UUID, name: str) -> Conversation:
         """Give a conversation another name."""

@@ -112,6 +112,9 @@ class KnowledgeRepository(Protocol):
     async def unanswered_of(self, assistant_id: UUID, limit: int) -> Sequence[UnansweredQuestion]:
         """The newest questions of an assistant without an answer."""
 
+    async def unanswered_days(self) -> Sequence[tuple[UUID, int | None]]:
+        """The assistants that have such questions, and for how many days those are kept where that is said."""
+
     async def drop_unanswered(self, assistant_id: UUID, before: datetime) -> int:
         """Delete an assistant's questions last asked before a moment; how many."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.knowledge.repository import FoundChunk
@@ -49,6 +49,25 @@ class Passage:
     vector_score: float | None
     text_score: float | None
     positions: tuple[int, int] = (0, 0)
+
+
+@dataclass(slots=True)
+class Retrieval:
+    """What a search found, and how.
+
+    `terms` are those of the text leg, `vectors` and `texts` the raw lists of both legs, `weight` that of the vector leg
+    (0–1), `ranked` the order after fusion, `milliseconds` the time of each step; `unsure` when nothing fits.
+    """
+
+    query: str
+    passages: list[Passage] = field(default_factory=list)
+    terms: Sequence[str] = ()
+    vectors: Sequence[SearchHit] = ()
+    texts: Sequence[SearchHit] = ()
+    weight: float = 0.0
+    ranked: Sequence[Ranked] = ()
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    unsure: bool = False
 
 
 def vector_weight(query: str) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from domain.knowledge.entities import Collection, Document, DocumentState, Docum
 from domain.knowledge.parsing import SUPPORTED, ParsedDocument, extension_of
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.retrieval import Passage, fuse, passages, vector_weight
+from domain.knowledge.retrieval import Passage, Retrieval, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
 from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent
@@ -464,7 +465,8 @@ class KnowledgeService:
             raise Invalid(N_("Write what to search for."), field="query")
         async with self._uow.read(actor.tenant_id) as tx:
             collections = await self._in_scope(tx, actor, scope)
-        return await self.search_collections(actor.tenant_id, query, collections, limit=limit, mode=mode)
+        found = await self.search_collections(actor.tenant_id, query, collections, limit=limit, mode=mode)
+        return found.passages
 
     async def _in_scope(self, tx: Transaction, actor: Actor, scope: SearchScope) -> list[Collection]:
         if sum(part is not None for part in (scope.space_id, scope.collection_ids, scope.assistant_id)) != 1:
@@ -482,15 +484,22 @@ class KnowledgeService:
 
     async def search_collections(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection], *, limit: int, mode: Mode = "hybrid"
-    ) -> list[Passage]:
+    ) -> Retrieval:
         """The search itself, in collections whose reading was allowed before."""
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
-            return []
+            return Retrieval(query, unsure=True)
+        begun = monotonic()
         vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+        embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
         async with self._uow.read(tenant_id) as tx:
-            return await find_passages(tx, query, vectors, ids, limit)
+            retrieval = await find_passages(tx, query, vectors, ids, limit)
+        retrieval.milliseconds = {
+            "embed": (embedded - begun) * 1000,
+            "search": (monotonic() - embedded) * 1000,
+        }
+        return retrieval
 
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection]
@@ -510,7 +519,7 @@ async def find_passages(
     vectors: Sequence[tuple[Sequence[UUID], bytes]],
     collection_ids: Sequence[UUID],
     limit: int,
-) -> list[Passage]:
+) -> Retrieval:
     """The best `limit` passages for a query.
 
     `vectors` holds the query as each embedding model sees it, with the collections of that model; the words of the query
@@ -521,10 +530,12 @@ async def find_passages(
     for ids, vector in vectors:
         near += await tx.knowledge.search_vectors(ids, vector, depth)
     texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else []
-    ranked = fuse(near, texts, vector_weight(query))
+    weight = vector_weight(query)
+    ranked = fuse(near, texts, weight)
     # More than the limit, because neighbouring chunks become one passage.
     found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
-    return passages(ranked, found, limit)
+    chosen = passages(ranked, found, limit)
+    return Retrieval(query, chosen, (), near, texts, weight, ranked, unsure=not chosen)
 
 
 def human_size(size: int) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from domain.assistants.entities import Assistant
 from domain.kernel.paging import Page
 from domain.knowledge.entities import (
     Chunk,
@@ -19,11 +20,14 @@ from domain.knowledge.entities import (
 )
 from domain.knowledge.repository import CollectionSize, CutCount, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit
+from domain.spaces.entities import Space
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
 from storage.search.analysis import query_terms
+from storage.tables.assistants import assistants
 from storage.tables.knowledge import chunks, collections, document_versions, documents, unanswered_questions
+from storage.tables.spaces import spaces
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
@@ -251,6 +255,18 @@ class KnowledgeRepository:
         table = unanswered_questions
         statement = select(UnansweredQuestion).where(table.c.assistant_id == assistant_id)
         return (await self._session.scalars(statement.order_by(table.c.last_asked_at.desc()).limit(limit))).all()
+
+    async def unanswered_days(self) -> Sequence[tuple[UUID, int | None]]:
+        """The assistants that have such questions, and for how many days those are kept where that is said."""
+        days = func.coalesce(assistants.c.data_retention_days, spaces.c.data_retention_days)
+        statement = (
+            select(unanswered_questions.c.assistant_id, days)
+            .select_from(UnansweredQuestion)
+            .join(Assistant, assistants.c.id == unanswered_questions.c.assistant_id)
+            .join(Space, spaces.c.id == unanswered_questions.c.space_id)
+            .distinct()
+        )
+        return [(assistant_id, kept) for assistant_id, kept in await self._session.execute(statement)]
 
     async def drop_unanswered(self, assistant_id: UUID, before: datetime) -> int:
         """Delete an assistant's questions last asked before a moment."""
