@@ -72,11 +72,21 @@ async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str,
     prompt = (await client.get(f"/api/v1/assistants/{assistant}/")).json()["prompt"]["id"]
     entry = (await client.get(f"/api/v1/assistants/{assistant}/history/")).json()["items"][0]["id"]
     key = (await client.post("/api/v1/api-keys/", json={"name": "Nyckel"})).json()["id"]
+    chunk = (await client.get(f"/api/v1/info-blobs/{document}/chunks/")).json()["items"][0]["id"]
+    unanswered = await unanswered_of(client, space, secret)
     return {
         "space": space, "collection": collection, "job": job, "document": document, "assistant": assistant, "number": "1",
         "conversation": answer["session_id"], "message": answer["id"], "file": file, "prompt": prompt, "history": entry,
-        "api_key": key,
+        "api_key": key, "chunk": chunk, "unanswered": unanswered,
     }  # fmt: skip
+
+
+async def unanswered_of(client: httpx.AsyncClient, space: str, secret: str) -> str:
+    """A question that found nothing, kept where that is switched on."""
+    empty = await make_assistant(client, space, await make_collection(client, space, "Tom"))
+    await client.post(f"/api/v1/assistants/{empty}/", json={"insight_enabled": True})
+    await client.post("/api/v1/conversations/", json={"assistant_id": empty, "question": f"Var står {secret}?"})
+    return str((await client.get(f"/api/v1/spaces/{space}/unanswered-questions/")).json()["items"][0]["id"])
 
 
 async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, tag: str) -> dict[str, str]:
