@@ -62,11 +62,11 @@ export class Markdown {
       marker.dataset.citation = check.citation;
       marker.classList.add(check.verdict);
       marker.title = check.hint;
-      marker.setAttribute("aria-label", `${this.labels.source.replace("{n}", marker.dataset.n)}: ${check.hint}`);
-      const sign = document.createElement("span"), word = document.createElement("span");
-      sign.className = "material-icons"; sign.setAttribute("aria-hidden", "true"); sign.textContent = check.icon;
-      word.className = "verdict"; word.textContent = check.word;
-      marker.append(sign, word);
+      marker.removeAttribute("aria-label");
+      const part = (name, text) => Object.assign(document.createElement("span"), { className: name, textContent: text });
+      const sign = part("material-icons", check.icon), [before, after] = this.labels.source.split("{n}");
+      sign.setAttribute("aria-hidden", "true");
+      marker.replaceChildren(part("sr-only", before), marker.dataset.n, part("sr-only", `${after}, `), sign, part("verdict", check.word), part("sr-only", `: ${check.hint}`));
     }
   }
 
