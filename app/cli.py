@@ -1,4 +1,4 @@
-"""The commands: serve, worker, setup, tenants, audit, keys, migrate, prepare, doctor, settings."""
+"""The commands: serve, worker, setup, tenants, evaluate, audit, keys, migrate, prepare, doctor, settings."""
 
 import argparse
 import asyncio
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="list the encryption keys, or replace them while the product runs")
     keys.add_argument("what", choices=["list", "rotate"])
     keys.add_argument("--data", action="store_true", help="also make new data keys and encrypt everything anew")
+    _describe_evaluate(commands)
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
     commands.add_parser("doctor", help="say what is wrong and how to mend it")
@@ -75,6 +76,16 @@ def _describe_tenants(commands: Any) -> None:
     delete.add_argument("--yes", action="store_true", help="really delete it")
     certificate = what.add_parser("certificate", help="print certificates of deletion as JSON, checked")
     certificate.add_argument("slug", nargs="?", help="those of one organisation instead of all")
+
+
+def _describe_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure the search on a labelled set in BEIR's layout")
+    evaluate.add_argument("--corpus", required=True, help='JSON lines of {"_id", "title", "text"}')
+    evaluate.add_argument("--queries", required=True, help='JSON lines of {"_id", "text"}')
+    evaluate.add_argument("--qrels", required=True, help="tab-separated: query id, document id, grade; with a heading")
+    evaluate.add_argument("--mode", choices=["hybrid", "text", "vector"], help="instead of all of them")
+    evaluate.add_argument("--database-url", help="an empty Postgres database to measure in, instead of SQLite")
+    evaluate.add_argument("--json", action="store_true", help="print JSON lines instead of a table")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -134,6 +145,10 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 from app.operating import tenants
 
                 return await tenants(chosen, settings)
+            case "evaluate":
+                from app.evaluate import evaluate
+
+                return await evaluate(chosen, settings)
             case "audit":
                 return await _audit(chosen, settings)
             case "keys":

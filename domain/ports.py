@@ -335,7 +335,16 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A chunk found by one leg of the search: its key and score (cosine similarity or BM25)."""
+    """A chunk found by one leg of the search: its key, and its cosine similarity or its share (0-1) of the best BM25."""
 
     key: int
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextHits:
+    """What the text leg found: chunks best first, the index terms it sought, the share of small words in the question."""
+
+    hits: Sequence[SearchHit] = ()
+    terms: Sequence[str] = ()
+    small_words: float = 0.0

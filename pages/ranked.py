@@ -3,27 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nicegui import ui
-
 from domain.kernel.errors import N_
 from pages.components.base import box, heading, note, paragraph, text_element
 from pages.i18n import _, number
 
 STEPS = {
-    "embed": N_("Meaning of the question"),
+    "embedding": N_("Meaning of the question"),
     "vectors": N_("Search by meaning"),
     "texts": N_("Search by words"),
     "rewrite": N_("Rewriting the question"),
     "fuse": N_("Fusing the lists"),
     "rerank": N_("Ranking anew"),
     "passages": N_("Reading the passages"),
-    "total": N_("Search in all"),
 }
 
 
 def ranked(search: Mapping[str, Any], asked: str) -> None:
     """What `domain.knowledge.explaining.Followed` tells, drawn."""
-    if search["unsure"]:
+    if search["unsure"] or not search["fused"]:
         note(_("Nothing in the sources fits this question well."), "warn")
     with box("facts", "dl"):
         fact(_("Sought"), search["query"])
@@ -78,9 +75,3 @@ def times(steps: Mapping[str, float], names: Mapping[str, str]) -> None:
             name = step.removeprefix("search.")
             label = names.get(step) or STEPS.get(name)
             fact(_(label) if label else name, _("{n} ms", n=number(round(milliseconds, 1))))
-
-
-def total(parts: Mapping[str, float]) -> ui.label:
-    """How long a search took in all, as a chip."""
-    whole = parts.get("total", sum(parts.values()))
-    return ui.label(_("{n} ms", n=number(round(whole, 1)))).classes("chip")

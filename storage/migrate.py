@@ -20,6 +20,7 @@ from storage import postgres, sqlite
 from storage.guard import SYSTEM
 from storage.migrations import ddl
 from storage.migrations.env_filter import include_name
+from storage.search import rebuild
 from storage.tables import metadata
 
 LOCK_KEY = 7_261_836_451
@@ -60,6 +61,7 @@ def upgrade_tables(connection: Connection) -> None:
 def _upgrade(connection: Connection, program_password: str | None) -> None:
     upgrade_tables(connection)
     ddl.apply(connection, program_password)
+    rebuild.words(connection)
 
 
 def _problems(connection: Connection) -> list[str]:
@@ -85,7 +87,7 @@ def _missing_guards(connection: Connection) -> list[str]:
             "where p.polname = 'tenant_isolation' and c.relrowsecurity and c.relforcerowsecurity"
         )
     )
-    unguarded = {*ddl.tenant_tables(), ddl.INDEX_TABLE} - {row[0] for row in rows}
+    unguarded = {*ddl.tenant_tables(), ddl.INDEX_TABLE, ddl.WORDS_TABLE} - {row[0] for row in rows}
     return [
         *(f"the trigger {name} is missing" for name in sorted(missing)),
         *(f"row-level security of {table} is missing" for table in sorted(unguarded)),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.kernel.errors import N_, CorruptFile, EncryptedFile, UnreadableFile
-from domain.knowledge.parsing import Block, ParsedDocument
+from domain.knowledge.parsing import Block, ParsedDocument, language_of
 
 MAX_PAGES = 5_000
 MAX_CHARACTERS = 30_000_000
@@ -403,10 +403,17 @@ def read_markdown(path: Path, media_type: str) -> ParsedDocument:
 
 def read_text(path: Path, media_type: str) -> ParsedDocument:
     """Blocks between empty lines."""
+    return parse_text(decode(path.read_bytes()), media_type)
+
+
+def parse_text(text: str, media_type: str = "text/plain") -> ParsedDocument:
+    """Plain text: blocks between empty lines."""
     builder = Builder()
-    for paragraph in re.split(r"\n\s*\n", clean(decode(path.read_bytes()))):
+    for paragraph in re.split(r"\n\s*\n", clean(text)):
         builder.add("paragraph", paragraph.strip("\n"))
-    return builder.document(media_type)
+    document = builder.document(media_type)
+    document.language = language_of(document.text)
+    return document
 
 
 def read_csv(path: Path, media_type: str) -> ParsedDocument:

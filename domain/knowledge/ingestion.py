@@ -1,6 +1,7 @@
 """From an uploaded file to searchable chunks: what a worker does with one version of a document."""
 
 from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
@@ -188,19 +189,78 @@ class Ingestion:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             version.text_blob_id = text_blob
-            chunks = [chunk_of(document, version, draft) for draft in drafts]
-            entries = [
-                entry(chunk, self._analyse(draft.embedded_text, parsed.language), vector)
-                for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
-            ]
             await tx.knowledge.drop_chunks(document.id)
-            await tx.knowledge.store_chunks(version, chunks, entries)
+            await self._index(tx, document, version, drafts, vectors)
             for other in await tx.knowledge.versions([document.id]):
                 if other.id != version.id and other.state == DocumentState.READY:
                     other.state = DocumentState.REPLACED
             version.state, version.progress, version.error = DocumentState.READY, 1.0, None
             document.version_id = version.id
             await announce(tx, document, version)
+
+    async def _index(
+        self,
+        tx: Transaction,
+        document: Document,
+        version: DocumentVersion,
+        drafts: Sequence[ChunkDraft],
+        vectors: Sequence[bytes],
+    ) -> None:
+        chunks = [chunk_of(document, version, draft) for draft in drafts]
+        entries = [
+            entry(chunk, self._analyse(draft.embedded_text, version.language), vector)
+            for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
+        ]
+        await tx.knowledge.store_chunks(version, chunks, entries)
+
+    async def take_in(self, collection: Collection, texts: Sequence[tuple[str, ParsedDocument]]) -> list[UUID]:
+        """Make texts with their titles searchable at once, without files and jobs; the ids of the documents."""
+        pieces = [list(await self._parser.chunk(parsed, title, collection.chunk_tokens)) for title, parsed in texts]
+        async with self._uow.read(collection.tenant_id) as tx:
+            model = await tx.get(EmbeddingModel, collection.embedding_model_id)
+        if model is None:
+            raise NotFound(N_("The model was not found."))
+        flat = [draft.embedded_text for drafts in pieces for draft in drafts]
+        vectors = iter(await self._embedder.embed(collection.tenant_id, model, flat, "passage"))
+        async with self._uow.begin(collection.tenant_id) as tx:
+            return [
+                await self._take_in_one(tx, collection, title, parsed, drafts, [next(vectors) for _ in drafts])
+                for (title, parsed), drafts in zip(texts, pieces, strict=True)
+            ]
+
+    async def _take_in_one(
+        self,
+        tx: Transaction,
+        collection: Collection,
+        title: str,
+        parsed: ParsedDocument,
+        drafts: Sequence[ChunkDraft],
+        vectors: Sequence[bytes],
+    ) -> UUID:
+        document = Document(
+            tenant_id=collection.tenant_id, collection_id=collection.id, user_id=collection.user_id, title=title
+        )
+        encoded = parsed.text.encode()
+        version = DocumentVersion(
+            tenant_id=collection.tenant_id,
+            document_id=document.id,
+            number=1,
+            filename=title,
+            media_type=parsed.media_type,
+            size=len(encoded),
+            sha256=sha256(encoded).hexdigest(),
+            blob_id=None,
+            state=DocumentState.READY,
+            progress=1.0,
+            language=parsed.language,
+            characters=len(parsed.text),
+            chunk_count=len(drafts),
+            chunk_tokens=collection.chunk_tokens,
+        )
+        await tx.add(document, version)
+        document.version_id = version.id
+        await self._index(tx, document, version, drafts, vectors)
+        return document.id
 
     async def _store_text(self, tenant_id: UUID, parsed: ParsedDocument) -> UUID:
         async def encoded() -> AsyncIterator[bytes]:

@@ -113,6 +113,15 @@ class ParsedDocument:
         return self.page_starts[page - 1], end
 
 
+HEADING_CHARACTERS = 180
+
+
+def with_headings(title: str, heading_path: Sequence[str], text: str) -> str:
+    """A chunk's text as it is searched: after its document's title and the headings above it."""
+    above = " › ".join(dict.fromkeys([title, *heading_path]))
+    return f"{above[:HEADING_CHARACTERS]}\n{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkDraft:
     """A chunk before it is stored. `embedded_text` is the text with title and headings before it."""
@@ -126,15 +135,6 @@ class ChunkDraft:
     page_from: int | None = None
     page_to: int | None = None
     heading_path: tuple[str, ...] = ()
-
-
-HEADINGS_LENGTH = 180
-"""So many characters of title and headings go along with a chunk."""
-
-
-def with_headings(title: str, headings: Sequence[str], text: str) -> str:
-    """A chunk's text as it is embedded and indexed: below its document's title and its headings."""
-    return f"{' › '.join(dict.fromkeys([title, *headings]))[:HEADINGS_LENGTH]}\n{text}"
 
 
 _COMMON = {

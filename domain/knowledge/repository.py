@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, UnansweredQuestion
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,5 +141,5 @@ class KnowledgeRepository(Protocol):
     async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
         """The nearest chunks in these collections by cosine similarity."""
 
-    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> Sequence[SearchHit]:
+    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """The best chunks in these collections by BM25."""

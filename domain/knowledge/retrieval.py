@@ -8,9 +8,13 @@ from uuid import UUID
 from domain.knowledge.repository import FoundChunk
 from domain.ports import SearchHit
 
-VECTOR_WEIGHT = 0.75
-EXACT_VECTOR_WEIGHT = 0.45
-"""Weight of the vector leg when the question names codes or quotes, which only the text leg matches exactly."""
+SENTENCE_WEIGHT, KEYWORDS_WEIGHT, EXACT_WEIGHT = 0.95, 0.6, 0.45
+"""Weight of the vector leg for questions in sentences, for keywords, and for questions that name codes or quotes."""
+COVERED = 0.3
+"""How much less the vector leg weighs when the words of the question all stand together in a chunk."""
+LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
+SENTENCE = 0.25
+"""From this share of small words on, a question is taken for a sentence."""
 
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
@@ -53,26 +57,34 @@ class Passage:
 
 @dataclass(slots=True)
 class Retrieval:
-    """What a search found, and how.
+    """What a search found and how: everything that is needed to explain it.
 
-    `terms` are those of the text leg, `vectors` and `texts` the raw lists of both legs, `weight` that of the vector leg
-    (0–1), `ranked` the order after fusion, `milliseconds` the time of each step; `unsure` when nothing fits.
+    `query` is the question as it was sought, `terms` the index terms sought, `vectors` and `texts` the lists of the two
+    legs, `weight` that of the vector leg, `ranked` both lists fused. Times are in milliseconds. `unsure` says that nothing
+    found seems to fit.
     """
 
     query: str
-    passages: list[Passage] = field(default_factory=list)
+    passages: list[Passage]
     terms: Sequence[str] = ()
     vectors: Sequence[SearchHit] = ()
     texts: Sequence[SearchHit] = ()
     weight: float = 0.0
     ranked: Sequence[Ranked] = ()
-    milliseconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, int] = field(default_factory=dict)
     unsure: bool = False
 
 
-def vector_weight(query: str) -> float:
-    """How much the vector leg counts for this question (0–1)."""
-    return EXACT_VECTOR_WEIGHT if _EXACT.search(query) else VECTOR_WEIGHT
+def vector_weight(query: str, small_words: float, covered: float) -> float:
+    """How much the vector leg counts for this question (0–1).
+
+    `small_words` is the share of small words in it, `covered` the share of the best possible BM25 that its best chunk
+    reaches: words that are all found together speak for themselves. The figures are from docs/performance.md.
+    """
+    base = SENTENCE_WEIGHT if small_words >= SENTENCE else KEYWORDS_WEIGHT
+    if _EXACT.search(query):
+        base = EXACT_WEIGHT
+    return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - COVERED * covered))
 
 
 def fuse(vectors: Sequence[SearchHit], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:

@@ -26,7 +26,7 @@ from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, fuse, passages, vector_weight
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
-from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent
+from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, StoredContent, TextHits
 from domain.spaces.service import SpaceAccess, space_access
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
@@ -35,7 +35,7 @@ from domain.users.entities import User
 Mode = Literal["hybrid", "vector", "text"]
 LEG_DEPTH = 60
 """How many chunks each leg of the search brings to the fusion."""
-MAX_PASSAGES = 100
+MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
 
@@ -488,18 +488,15 @@ class KnowledgeService:
         """The search itself, in collections whose reading was allowed before."""
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
-            return Retrieval(query, unsure=True)
-        begun = monotonic()
+            return Retrieval(query, [])
+        began = monotonic()
         vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
         embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
         async with self._uow.read(tenant_id) as tx:
-            retrieval = await find_passages(tx, query, vectors, ids, limit)
-        retrieval.milliseconds = {
-            "embed": (embedded - begun) * 1000,
-            "search": (monotonic() - embedded) * 1000,
-        }
-        return retrieval
+            found = await find_passages(tx, query, vectors, ids, limit)
+        found.milliseconds["embedding"] = round((embedded - began) * 1_000)
+        return found
 
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection]
@@ -526,16 +523,24 @@ async def find_passages(
     are sought in `collection_ids`. Without either, that leg is left out.
     """
     depth = max(LEG_DEPTH, limit * 2)
+    began = monotonic()
     near: list[SearchHit] = []
     for ids, vector in vectors:
         near += await tx.knowledge.search_vectors(ids, vector, depth)
-    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else []
-    weight = vector_weight(query)
-    ranked = fuse(near, texts, weight)
+    seen = monotonic()
+    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
+    read = monotonic()
+    weight = vector_weight(query, texts.small_words, max((hit.score for hit in texts.hits), default=0.0))
+    ranked = fuse(near, texts.hits, weight)
     # More than the limit, because neighbouring chunks become one passage.
     found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
     chosen = passages(ranked, found, limit)
-    return Retrieval(query, chosen, (), near, texts, weight, ranked, unsure=not chosen)
+    milliseconds = {
+        "vectors": round((seen - began) * 1_000),
+        "texts": round((read - seen) * 1_000),
+        "passages": round((monotonic() - read) * 1_000),
+    }
+    return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)
 
 
 def human_size(size: int) -> str:

@@ -17,7 +17,8 @@ DIRECTORY_TABLES = (
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
-PLACES_TABLE = "chunk_places"
+WORDS_TABLE = "chunk_words"
+SQLITE_INDEX_TABLES = ("chunk_places", WORDS_TABLE)
 WRITES = (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old"))
 CHAIN_TRIGGER = "audit_entries_chained"
 """Moves the end of a chain when an entry follows it."""
@@ -36,7 +37,7 @@ def tenant_tables() -> list[str]:
 
 def sqlite_triggers() -> set[str]:
     """The names of the triggers that SQLite must have."""
-    guards = {f"{t}_tenant_{moment}_{row}" for t in (*tenant_tables(), PLACES_TABLE) for moment, row in WRITES}
+    guards = {f"{t}_tenant_{moment}_{row}" for t in (*tenant_tables(), *SQLITE_INDEX_TABLES) for moment, row in WRITES}
     kept = {f"{table}_kept_{moment}" for table in APPEND_ONLY for moment in ("update", "delete")}
     return guards | kept | {CHAIN_TRIGGER} | {f"{table}_updated_at" for table in tenant_tables()}
 
@@ -52,7 +53,14 @@ def apply(connection: Connection, program_password: str | None) -> None:
 def _sqlite(connection: Connection) -> None:
     run = connection.exec_driver_sql
     run("create table if not exists chunk_places(key integer primary key, tenant_id text not null, "
-        "collection_id text not null, dims integer not null)")  # fmt: skip
+        "scope text not null, dims integer not null, terms text not null)")  # fmt: skip
+    run("create table if not exists chunk_words(tenant_id text not null, scope text not null, word text not null, "
+        "backwards text, chunks integer not null, occurrences integer not null, primary key(scope, word)) "
+        "without rowid")  # fmt: skip
+    run(
+        "create index if not exists ix_chunk_words_backwards on chunk_words(scope, backwards) where backwards is not null"
+    )
+    run("create index if not exists ix_chunk_words_gone on chunk_words(scope) where chunks <= 0")
     run("create virtual table if not exists chunk_terms using fts5(scope, terms, content='', contentless_delete=1, "
         "tokenize='unicode61 remove_diacritics 0')")  # fmt: skip
     for table in tenant_tables():
@@ -62,7 +70,7 @@ def _sqlite(connection: Connection) -> None:
             f"when new.updated_at is old.updated_at begin update {table} set updated_at = "
             "strftime('%Y-%m-%d %H:%M:%f000', 'now') where id = new.id; end"
         )
-    for table in (*tenant_tables(), PLACES_TABLE):
+    for table in (*tenant_tables(), *SQLITE_INDEX_TABLES):
         for moment, row in WRITES:
             name = f"{table}_tenant_{moment}_{row}"
             run(f"drop trigger if exists {name}")
@@ -102,6 +110,8 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
     for script in (_FUNCTIONS, _INDEX_TABLE, _SEARCH, _DIRECTORY):
         for statement in _statements(script):
             connection.exec_driver_sql(statement)
+    for dims in NEAR_DIMENSIONS:
+        connection.exec_driver_sql(near_index(dims))
     _role(connection, program_password)
     owner = connection.execute(text("select current_user")).scalar_one()
     for table in tenant_tables():
@@ -127,7 +137,7 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
                 "for each row execute function app.keep_audit()"
             )
         )
-    for table in [*tenant_tables(), INDEX_TABLE]:
+    for table in [*tenant_tables(), INDEX_TABLE, WORDS_TABLE]:
         for policy in ("tenant_isolation", "directory_read"):
             connection.execute(text(f"drop policy if exists {policy} on {table}"))
         connection.execute(text(f"alter table {table} enable row level security"))
@@ -234,12 +244,13 @@ create table if not exists chunk_index (
   chunk_id uuid not null,
   collection_id uuid not null,
   document_id uuid not null,
-  terms tsvector not null,
-  length integer not null,
+  lexemes tsvector not null,
+  terms text not null,
   dims integer not null,
   embedding halfvec not null,
   foreign key (tenant_id, chunk_id) references chunks (tenant_id, id) on delete cascade
 );
+alter table chunk_index alter column lexemes set storage external;
 alter table chunk_index alter column terms set storage external;
 create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
 create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
@@ -248,83 +259,53 @@ language plpgsql immutable strict parallel safe as $$
 begin
   return quote_literal('@' || replace(collection::text, '-', ''))::tsvector;
 end $$;
-drop index if exists ix_chunk_index_terms;
-create index if not exists ix_chunk_index_scoped_terms on chunk_index
-  using gin ((terms || app.scope_of(collection_id))) with (fastupdate = off);
-create index if not exists ix_chunk_index_near on chunk_index
-  using hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) where dims = 384;
+create index if not exists ix_chunk_index_lexemes on chunk_index
+  using gin ((lexemes || app.scope_of(collection_id))) with (fastupdate = off);
+create table if not exists chunk_words (
+  tenant_id uuid not null,
+  collection_id uuid not null,
+  word text collate "C" not null,
+  backwards text collate "C",
+  chunks integer not null,
+  occurrences bigint not null,
+  primary key (collection_id, word),
+  foreign key (tenant_id, collection_id) references collections (tenant_id, id) on delete cascade
+);
+create index if not exists ix_chunk_words_backwards on chunk_words (collection_id, backwards) where backwards is not null;
 """
 
-# BM25 after Robertson & Zaragoza (2009), k1 = 1.2, b = 0.75, over at most 80 candidates. The number of chunks comes from
-# the planner's statistics and the average length is taken as 150 terms: both only shape the weights.
-#
-# The index holds each chunk's collection as one more term, so that a word is looked up inside its scope by intersecting two
-# lists of the index. Tenant and scope are checked on the rows all the same, behind `offset 0`: without the fence the planner
-# may prefer the collection's own index and read every text in it. Of a candidate's terms only those are weighed that begin
-# like one of the words; prefixes are never shorter than three letters.
+NEAR_DIMENSIONS = (384, 512, 768, 1_024, 1_536, 3_072)
+"""Lengths of vectors that have an approximate index; the vectors of other models are compared one by one."""
+
+
+def near_index(dims: int) -> str:
+    """The statement that makes the approximate index of vectors of this length."""
+    return (
+        f"create index if not exists ix_chunk_index_near_{dims} on chunk_index "
+        f"using hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops) where dims = {dims}"
+    )
+
+
+# The index holds each chunk's collection as one more lexeme, so that a word is looked up inside its scope by intersecting
+# two lists of the index. Tenant and scope are checked on the rows all the same, behind `offset 0`: without the fence the
+# planner may prefer the collection's own index and read every text in it. It runs as the owner, because under row-level
+# security the planner may not use the index for `@@`, and so it names the tenant itself.
 _SEARCH = """
-create or replace function app.search_text(scope uuid[], words text[], most integer)
-returns table (key bigint, score double precision)
+create or replace function app.chunks_with(scope uuid[], queries tsquery[], most integer[])
+returns table (number integer, key bigint)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp set enable_seqscan = off as $$
   with tenant as materialized (select app.tenant() as id),
   inside as materialized (
     select string_agg(app.scope_of(s)::text, ' | ')::tsquery as query from unnest(scope) as s
-  ),
-  asked as materialized (
-    select w as word, rtrim(w, '*') as stem, w like '%*' as prefix,
-      (quote_literal(rtrim(w, '*')) || case when w like '%*' then ':*' else '' end)::tsquery as query
-    from unnest(words) as w
-  ),
-  counted as materialized (
-    select a.word, a.stem, a.prefix, a.query, (
-      select count(*) from (
-        select 1 from (
-          select c.tenant_id, c.collection_id from chunk_index c
-          where (c.terms || app.scope_of(c.collection_id)) @@ ((select query from inside) && a.query) offset 0
-        ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit 800
-      ) seen
-    )::double precision as df
-    from asked a
-  ),
-  total as (
-    select greatest((select reltuples from pg_class where oid = 'public.chunk_index'::regclass),
-                    (select max(df) from counted), 1)::double precision as n
-  ),
-  weighed as materialized (
-    select word, stem, prefix, query, df, ln(1 + (t.n - df + 0.5) / (df + 0.5)) as idf from counted, total t where df > 0
-  ),
-  chosen as materialized (
-    select string_agg(query::text, ' | ')::tsquery as query from weighed
-    where df < 800 or not exists (select 1 from weighed where df < 800)
-  ),
-  reached as materialized (
-    select c.chunk_key, c.terms, c.length from (
-      select f.chunk_key, f.terms, f.length from (
-        select i.tenant_id, i.collection_id, i.chunk_key, i.terms, i.length from chunk_index i
-        where (i.terms || app.scope_of(i.collection_id)) @@ ((select query from inside) && (select query from chosen))
-        offset 0
-      ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit 800
-    ) c
-    order by ts_rank(c.terms, (select query from chosen), 1) desc limit 80
-  ),
-  beginnings as materialized (select distinct left(stem, 3) as letters from weighed),
-  standing as materialized (
-    select r.chunk_key, r.length, l.lexeme, array_length(l.positions, 1)::double precision as tf
-    from reached r cross join lateral unnest(r.terms) l
-    where left(l.lexeme, 3) in (select letters from beginnings)
-  ),
-  matched as materialized (
-    select s.lexeme, w.word, w.idf
-    from (select distinct lexeme from standing) s
-    join weighed w on (w.prefix and starts_with(s.lexeme, w.stem)) or (not w.prefix and s.lexeme = w.stem)
   )
-  select m.chunk_key, sum(m.idf * m.tf * 2.2 / (m.tf + 1.2 * (0.25 + 0.75 * m.length / 150.0)))::double precision
-  from (
-    select s.chunk_key, s.length, f.word, f.idf, sum(s.tf) as tf
-    from standing s join matched f on f.lexeme = s.lexeme
-    group by s.chunk_key, s.length, f.word, f.idf
-  ) m
-  group by m.chunk_key order by 2 desc limit most
+  select (asked.number - 1)::integer, found.chunk_key
+  from unnest(queries, most) with ordinality as asked(query, most, number)
+  cross join lateral (
+    select f.chunk_key from (
+      select c.tenant_id, c.collection_id, c.chunk_key from chunk_index c
+      where (c.lexemes || app.scope_of(c.collection_id)) @@ ((select query from inside) && asked.query) offset 0
+    ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit asked.most
+  ) found
 $$;
 """
 

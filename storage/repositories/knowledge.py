@@ -19,12 +19,11 @@ from domain.knowledge.entities import (
     UnansweredQuestion,
 )
 from domain.knowledge.repository import CollectionSize, CutCount, DocumentRow, FoundChunk, IndexEntry
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 from domain.spaces.entities import Space
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
-from storage.search.analysis import query_terms
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import chunks, collections, document_versions, documents, unanswered_questions
 from storage.tables.spaces import spaces
@@ -338,7 +337,6 @@ class KnowledgeRepository:
         """The nearest chunks by cosine similarity."""
         return await self._index.vectors(self._session, collection_ids, vector, limit)
 
-    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> Sequence[SearchHit]:
+    async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """The best chunks by BM25."""
-        terms = query_terms(query)
-        return await self._index.texts(self._session, collection_ids, terms, limit) if terms else []
+        return await self._index.texts(self._session, collection_ids, query, limit)

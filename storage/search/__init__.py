@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.knowledge.repository import IndexEntry
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 from storage.database import Database
 
 
@@ -31,7 +31,5 @@ class SearchIndex(Protocol):
     ) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity, best first."""
 
-    async def texts(
-        self, session: AsyncSession, collection_ids: Sequence[UUID], terms: Sequence[str], limit: int
-    ) -> Sequence[SearchHit]:
-        """The best chunks by BM25, best first; a chunk needs one of the terms."""
+    async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
+        """The best chunks by BM25, best first; a chunk needs one of the question's words."""

@@ -1,9 +1,9 @@
 """Text as index terms, the same way for FTS5 and for Postgres, for texts and for questions.
 
 Words are folded (å, ä and ö stay letters of their own, é becomes e), stemmed in Swedish or English, and stripped of a few
-derivational endings, so that handläggning meets handläggare. Swedish writes compounds as one word: every long word is
-also indexed backwards, and a question's word matches the beginning of a term (bygglov → bygglovshandläggare) and, read
-backwards, its end (bidrag → barnbidrag). No dictionary is needed, and nothing is guessed while indexing.
+derivational endings, so that handläggning meets handläggare. Swedish writes compounds as one word; they are taken apart and
+put together when a question is asked, by the words that the searched collections hold (see `storage.search.words`), so that
+nothing is guessed while indexing and no dictionary is needed.
 """
 
 import re
@@ -14,12 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 LANGUAGES = {"sv": "swedish", "en": "english"}
-BACKWARDS = "0"
-"""First character of a word indexed backwards: no stem begins with it, since numbers are kept apart by `NUMBER`."""
 NUMBER = "1"
+"""First character of the terms of numbers, so that no other term begins with a digit."""
 PART_LENGTH = 5
-"""Shortest stem that may match a part of a longer word."""
-LONG_WORD = 8
+"""Shortest stem that may match a part of a longer word; what a derivational ending leaves is not shorter either."""
 ENDINGS = ("ningar", "ning", "ande", "ende", "aren", "are", "else", "an")
 _WORD = re.compile(r"[^\W_]+")
 _CODE = re.compile(r"\w*\d\w*(?:[-:/.]\w*\d\w*)+")
@@ -78,7 +76,7 @@ def stems(word: str) -> Sequence[str]:
     return _stems(fold(word), "")
 
 
-def _codes(text: str) -> list[str]:
+def codes(text: str) -> list[str]:
     """Numbers with signs in them, as one term each: 2026-114, 2010:900, 1.2.3."""
     return [NUMBER + re.sub(r"[^\w]", "x", code) for code in _CODE.findall(text)]
 
@@ -86,32 +84,22 @@ def _codes(text: str) -> list[str]:
 def analyse(text: str, language: str) -> str:
     """The index terms of a text, joined by spaces. `language` is sv, en or empty for both."""
     text = fold(text)
-    terms: list[str] = []
-    for word in _WORD.findall(text):
-        for term in _stems(word, language):
-            terms.append(term)
-            if len(term) >= LONG_WORD and term[0] != NUMBER:
-                terms.append(BACKWARDS + term[::-1])
-    return " ".join(terms + _codes(text))
+    terms = [term for word in _WORD.findall(text) for term in _stems(word, language)]
+    return " ".join(terms + codes(text))
 
 
-def query_terms(query: str) -> list[str]:
-    """The terms of a question; one that ends in `*` matches every term that begins so."""
-    text = fold(query)
-    words = _WORD.findall(text)
-    meant = [word for word in words if word not in STOP_WORDS] or words
-    terms: list[str] = []
-    for word in meant[:64]:
-        terms += _word_terms(word)
-    return list(dict.fromkeys(terms + _codes(text)))
+def plain(text: str) -> str:
+    """The folded words of a text, joined by spaces: what there is to measure `analyse` by."""
+    return " ".join(_WORD.findall(fold(text)))
 
 
-def _word_terms(word: str) -> list[str]:
-    """A word's Swedish stem, from both ends where it is long enough, and its English one unless that adds nothing."""
-    swedish, english = stem(word, "sv"), stem(word, "en")
-    if len(swedish) < PART_LENGTH or swedish[0] == NUMBER:
-        return [swedish, english]
-    terms = [f"{swedish}*", f"{BACKWARDS}{swedish[::-1]}*"]
-    if not english.startswith(swedish):
-        terms.append(f"{english}*" if len(english) >= PART_LENGTH else english)
-    return terms
+def meant(query: str) -> list[str]:
+    """The folded words of a question, each once, without small words unless there are no others."""
+    words = _WORD.findall(fold(query))
+    return list(dict.fromkeys([word for word in words if word not in STOP_WORDS] or words))
+
+
+def stop_share(query: str) -> float:
+    """The share of small words among the words of a question (0-1): high in sentences, low among keywords."""
+    words = _WORD.findall(fold(query))
+    return sum(word in STOP_WORDS for word in words) / len(words) if words else 0.0

@@ -1,49 +1,104 @@
-"""The search index on Postgres: pgvector and tsvector, through the functions of `storage.migrations.ddl`.
+"""The search index on Postgres: pgvector, tsvector and a table of words.
 
-Row-level security holds on the index table too. Full text goes through `app.search_text`, a SECURITY DEFINER function
-that names the tenant itself: under row-level security the planner may not use the GIN index for `@@`.
+Row-level security holds on the index tables too. Chunks are found by their words through `app.chunks_with` (see
+`storage.migrations.ddl`), a SECURITY DEFINER function that names the tenant itself: under row-level security the planner may
+not use the GIN index for `@@`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import BigInteger, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, Uuid
 
 from domain.knowledge.repository import IndexEntry
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 from storage.database import Database
+from storage.migrations.ddl import NEAR_DIMENSIONS
+from storage.search.analysis import PART_LENGTH
+from storage.search.texts import Longer, search
+from storage.search.words import LONGER_WORDS, Group, prominent, tally
 
 FLOAT_BYTES = 4
 EXACT_ROWS = 30_000
 """Up to so many chunks in scope the exact search is fast, and it never misses one."""
-HNSW_DIMS = 384
 BY_HAND = {"scoped_by_hand": True}
 
 _PUT = text(
-    "insert into chunk_index(tenant_id, chunk_key, chunk_id, collection_id, document_id, terms, length, dims, embedding) "
-    "values (app.tenant(), :key, :chunk, :collection, :document, cast(:terms as tsvector), :length, :dims, "
+    "insert into chunk_index(tenant_id, chunk_key, chunk_id, collection_id, document_id, lexemes, terms, dims, embedding) "
+    "values (app.tenant(), :key, :chunk, :collection, :document, array_to_tsvector(:lexemes), :terms, :dims, "
     "cast(:vector as halfvec))"
-)
+).bindparams(bindparam("lexemes", type_=ARRAY(Text)))
 _EXACT = text(
     "select chunk_key as key, 1 - (embedding <=> cast(:vector as halfvec)) as score from ("
     "select chunk_key, embedding from chunk_index where collection_id = any(:scope) and dims = :dims offset 0) s "
     "order by embedding <=> cast(:vector as halfvec) limit :most"
 ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
-_NEAR = text(
-    "select chunk_key as key, 1 - (embedding::halfvec(384) <=> cast(:vector as halfvec(384))) as score "
-    "from chunk_index where collection_id = any(:scope) and dims = 384 "
-    "order by embedding::halfvec(384) <=> cast(:vector as halfvec(384)) limit :most"
-).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
+_NEAR = {
+    dims: text(
+        f"select chunk_key as key, 1 - (embedding::halfvec({dims}) <=> cast(:vector as halfvec({dims}))) as score "
+        f"from chunk_index where collection_id = any(:scope) and dims = {dims} "
+        f"order by embedding::halfvec({dims}) <=> cast(:vector as halfvec({dims})) limit :most"
+    ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
+    for dims in NEAR_DIMENSIONS
+}
 _COUNT = text(
     "select count(*) from (select 1 from chunk_index where collection_id = any(:scope) and dims = :dims limit :most) s"
 ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
-_TEXTS = text("select key, score from app.search_text(:scope, :terms, :most)").bindparams(
-    bindparam("scope", type_=ARRAY(Uuid)), bindparam("terms", type_=ARRAY(Text))
-)
+_PLACES = text("select collection_id, terms from chunk_index where chunk_key = any(:keys)")
 _REMOVE = text("delete from chunk_index where chunk_key = any(:keys)")
+# Whoever changes the words of a collection waits here for others who do: so two cannot block each other.
+_TURN = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_PUT_WORDS = text(
+    "insert into chunk_words(tenant_id, collection_id, word, backwards, chunks, occurrences) "
+    "select app.tenant(), :collection, w.word, w.backwards, w.chunks, w.occurrences "
+    "from unnest(:words, :backwards, :chunks, :occurrences) as w(word, backwards, chunks, occurrences) "
+    "on conflict (collection_id, word) do update set chunks = chunk_words.chunks + excluded.chunks, "
+    "occurrences = chunk_words.occurrences + excluded.occurrences"
+).bindparams(
+    bindparam("words", type_=ARRAY(Text)), bindparam("backwards", type_=ARRAY(Text)),
+    bindparam("chunks", type_=ARRAY(Integer)), bindparam("occurrences", type_=ARRAY(BigInteger)),
+)  # fmt: skip
+_TAKE_WORDS = text(
+    "update chunk_words c set chunks = c.chunks - w.chunks, occurrences = c.occurrences - w.occurrences "
+    "from unnest(:words, :chunks, :occurrences) as w(word, chunks, occurrences) "
+    "where c.collection_id = :collection and c.word = w.word"
+).bindparams(
+    bindparam("words", type_=ARRAY(Text)), bindparam("chunks", type_=ARRAY(Integer)),
+    bindparam("occurrences", type_=ARRAY(BigInteger)),
+)  # fmt: skip
+_DROP_WORDS = text(
+    "delete from chunk_words where collection_id = :collection and word = any(:words) and chunks <= 0"
+).bindparams(bindparam("words", type_=ARRAY(Text)))
+_COUNTS = text(
+    "select word, sum(chunks) as chunks, sum(occurrences) as occurrences from chunk_words "
+    "where collection_id = any(:scope) and word = any(:words) group by word"
+).bindparams(bindparam("scope", type_=ARRAY(Uuid)), bindparam("words", type_=ARRAY(Text)))
+_LONGER = """(
+    select p.part, found.word, found.chunks from unnest(:parts, :{column}_lows, :{column}_highs) as p(part, low, high)
+    cross join lateral (
+      select c.word, sum(c.chunks) as chunks from unnest(:scope) as s(id)
+      join chunk_words c on c.collection_id = s.id
+        and c.{column} > p.low collate "C" and c.{column} < p.high collate "C"
+      group by c.word order by 2 desc, 1 limit :most
+    ) found
+)"""
+_LONGER_WORDS = text(" union all ".join(_LONGER.format(column=column) for column in ("word", "backwards"))).bindparams(
+    bindparam("scope", type_=ARRAY(Uuid)), bindparam("parts", type_=ARRAY(Text)),
+    *(bindparam(f"{column}_{end}", type_=ARRAY(Text)) for column in ("word", "backwards") for end in ("lows", "highs")),
+)  # fmt: skip
+_COLLECT = text(
+    "select number, key from app.chunks_with(:scope, cast(cast(:queries as text[]) as tsquery[]), :most)"
+).bindparams(
+    bindparam("scope", type_=ARRAY(Uuid)),
+    bindparam("queries", type_=ARRAY(Text)),
+    bindparam("most", type_=ARRAY(Integer)),
+)
+_TERMS = text("select chunk_key as key, terms from chunk_index where chunk_key = any(:keys)")
+LAST = "\U0010ffff"
+"""Sorts behind every letter."""
 
 
 def _literal(vector: bytes) -> str:
@@ -62,20 +117,50 @@ class PostgresSearchIndex:
                 "chunk": e.chunk_id,
                 "collection": e.collection_id,
                 "document": e.document_id,
-                "terms": _tsvector(e.terms),
-                "length": len(e.terms.split()),
+                "lexemes": prominent(e.terms),
+                "terms": e.terms,
                 "dims": len(e.vector) // FLOAT_BYTES,
                 "vector": _literal(e.vector),
             }
             for e in entries
         ]
-        if rows:
-            await session.execute(_PUT, rows, execution_options=BY_HAND)
+        if not rows:
+            return
+        await session.execute(_PUT, rows, execution_options=BY_HAND)
+        for collection, terms in _by_collection((e.collection_id, e.terms) for e in entries):
+            words = sorted(tally(terms).items())
+            await self._take_turn(session, collection)
+            values = {
+                "collection": collection,
+                "words": [word for word, _ in words],
+                "backwards": [word[::-1] if len(word) > PART_LENGTH else None for word, _ in words],
+                "chunks": [chunks for _, (chunks, _) in words],
+                "occurrences": [occurrences for _, (_, occurrences) in words],
+            }
+            await session.execute(_PUT_WORDS, values, execution_options=BY_HAND)
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
-        if keys:
-            await session.execute(_REMOVE, {"keys": list(keys)}, execution_options=BY_HAND)
+        if not keys:
+            return
+        places = await session.execute(_PLACES, {"keys": list(keys)}, execution_options=BY_HAND)
+        for collection, terms in _by_collection((row.collection_id, row.terms) for row in places):
+            words = tally(terms)
+            await self._take_turn(session, collection)
+            values = {
+                "collection": collection,
+                "words": list(words),
+                "chunks": [chunks for chunks, _ in words.values()],
+                "occurrences": [occurrences for _, occurrences in words.values()],
+            }
+            await session.execute(_TAKE_WORDS, values, execution_options=BY_HAND)
+            gone = {"collection": collection, "words": list(words)}
+            await session.execute(_DROP_WORDS, gone, execution_options=BY_HAND)
+        await session.execute(_REMOVE, {"keys": list(keys)}, execution_options=BY_HAND)
+
+    @staticmethod
+    async def _take_turn(session: AsyncSession, collection_id: UUID) -> None:
+        await session.execute(_TURN, {"name": f"words of {collection_id}"}, execution_options=BY_HAND)
 
     async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks; the server's vacuum frees their room."""
@@ -92,30 +177,63 @@ class PostgresSearchIndex:
         scope = {"scope": list(collection_ids), "dims": dims}
         count = await session.execute(_COUNT, scope | {"most": EXACT_ROWS + 1}, execution_options=BY_HAND)
         values = {"scope": list(collection_ids), "vector": _literal(vector), "most": limit}
-        if (count.scalar() or 0) <= EXACT_ROWS or dims != HNSW_DIMS:
+        if (count.scalar() or 0) <= EXACT_ROWS or dims not in _NEAR:
             rows = await session.execute(_EXACT, values | {"dims": dims}, execution_options=BY_HAND)
         else:
             for setting in ("hnsw.iterative_scan = relaxed_order", "hnsw.ef_search = 100"):
                 await session.execute(text(f"set local {setting}"), execution_options=BY_HAND)
-            rows = await session.execute(_NEAR, values, execution_options=BY_HAND)
+            rows = await session.execute(_NEAR[dims], values, execution_options=BY_HAND)
         hits = [SearchHit(row.key, float(row.score)) for row in rows]
         return sorted(hits, key=lambda hit: (-hit.score, hit.key))
 
-    async def texts(
-        self, session: AsyncSession, collection_ids: Sequence[UUID], terms: Sequence[str], limit: int
-    ) -> Sequence[SearchHit]:
-        """BM25 over the candidates that the GIN index finds."""
-        if not terms or not collection_ids:
-            return []
-        values = {"scope": list(collection_ids), "terms": list(dict.fromkeys(terms)), "most": limit}
-        rows = await session.execute(_TEXTS, values, execution_options=BY_HAND)
-        return [SearchHit(row.key, float(row.score)) for row in rows]
+    async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
+        """BM25 among the chunks of these collections."""
+        return await search(self, session, collection_ids, query, limit)
+
+    async def counts(
+        self, session: AsyncSession, scope: Sequence[UUID], wanted: Sequence[str]
+    ) -> Mapping[str, tuple[int, int]]:
+        """See `WordIndex`."""
+        values = {"scope": list(scope), "words": list(wanted)}
+        rows = await session.execute(_COUNTS, values, execution_options=BY_HAND)
+        return {row.word: (int(row.chunks), int(row.occurrences)) for row in rows}
+
+    async def longer(self, session: AsyncSession, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+        """See `WordIndex`."""
+        ends = [part[::-1] for part in parts]
+        values = {
+            "scope": list(scope),
+            "parts": list(parts),
+            "word_lows": list(parts),
+            "word_highs": [part + LAST for part in parts],
+            "backwards_lows": ends,
+            "backwards_highs": [end + LAST for end in ends],
+            "most": LONGER_WORDS,
+        }
+        rows = await session.execute(_LONGER_WORDS, values, execution_options=BY_HAND)
+        return [(row.part, row.word, int(row.chunks)) for row in rows]
+
+    async def collect(
+        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group]
+    ) -> Iterable[tuple[int, int]]:
+        """See `WordIndex`."""
+        values = {
+            "scope": list(scope),
+            "queries": [" | ".join(f"'{term}'" for term in group.terms) for group in groups],
+            "most": [group.most for group in groups],
+        }
+        rows = await session.execute(_COLLECT, values, execution_options=BY_HAND)
+        return [(row.number, row.key) for row in rows]
+
+    async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
+        """See `WordIndex`."""
+        rows = await session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
+        return [(row.key, row.terms) for row in rows]
 
 
-def _tsvector(terms: str) -> str:
-    """The text form of a tsvector: each term with its positions (at most 255 of them, up to 16383)."""
-    positions: dict[str, list[int]] = {}
-    for position, term in enumerate(terms.split(), 1):
-        positions.setdefault(term, []).append(min(position, 16_383))
-    parts = ("'" + term.replace("'", "''") + "':" + ",".join(map(str, at[:255])) for term, at in positions.items())
-    return " ".join(parts)
+def _by_collection(pairs: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, list[str]]]:
+    """The terms of each collection's chunks, in an order that is the same everywhere."""
+    found: dict[UUID, list[str]] = {}
+    for collection_id, terms in pairs:
+        found.setdefault(collection_id, []).append(terms)
+    return sorted(found.items())

@@ -3,29 +3,90 @@
 Every query names collections that the caller was allowed to read; a collection belongs to one tenant.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, text
+from sqlalchemy import Result, Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.knowledge.repository import IndexEntry
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 from storage.database import Database
+from storage.search.analysis import PART_LENGTH
+from storage.search.texts import Longer, search
+from storage.search.words import LONGER_WORDS, Group, prominent, tally
 
 FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
-_PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :terms)")
+_PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :lexemes)")
 _MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)")
 _CHANGES = text("select total_changes()")
 LEAST_CHANGES = 2
 """A merge that changes fewer rows had nothing to do."""
-_PUT_PLACE = text("insert into chunk_places(key, tenant_id, collection_id, dims) values (:key, :tenant, :scope, :dims)")
+_PUT_PLACE = text(
+    "insert into chunk_places(key, tenant_id, scope, dims, terms) values (:key, :tenant, :scope, :dims, :terms)"
+)
+_PUT_WORD = text(
+    "insert into chunk_words(tenant_id, scope, word, backwards, chunks, occurrences) "
+    "values (:tenant, :scope, :word, :backwards, :chunks, :occurrences) on conflict(scope, word) do update set "
+    "chunks = chunks + excluded.chunks, occurrences = occurrences + excluded.occurrences"
+)
+_TAKE_WORD = text(
+    "update chunk_words set chunks = chunks - :chunks, occurrences = occurrences - :occurrences "
+    "where scope = :scope and word = :word"
+)
+_DROP_WORDS = text("delete from chunk_words where scope = :scope and chunks <= 0")
+_PLACES = text(
+    "select p.key, p.scope, p.dims, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value "
+    "where p.tenant_id = :tenant"
+)
+_COUNTS = text(
+    "select c.word, sum(c.chunks) as chunks, sum(c.occurrences) as occurrences from json_each(:scopes) s "
+    "cross join json_each(:words) w cross join chunk_words c on c.scope = s.value and c.word = w.value group by c.word"
+)
+_LONGER = (
+    "select * from (select :part_{n} as part, c.word as word, sum(c.chunks) as chunks from json_each(:scopes) s "
+    "cross join chunk_words c on c.scope = s.value and c.{column} > :low_{n} and c.{column} < :high_{n} "
+    "group by c.word order by 3 desc, 2 limit :most)"
+)
+_COLLECT = (
+    "select * from (select {n} as number, rowid as key from chunk_terms where chunk_terms match :match_{n} "
+    "limit :most_{n})"
+)
+_TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value")
+LAST = "\U0010ffff"
+"""Sorts behind every letter."""
 
 
 def _scope(collection_id: UUID) -> str:
     return f"c{collection_id.hex}"
+
+
+def _scopes(collection_ids: Sequence[UUID]) -> str:
+    return json.dumps([_scope(collection_id) for collection_id in collection_ids])
+
+
+def _by_scope(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for scope, terms in pairs:
+        found.setdefault(scope, []).append(terms)
+    return found
+
+
+def _word_rows(tenant: str, scope: str, terms: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "tenant": tenant,
+            "scope": scope,
+            "word": word,
+            "backwards": word[::-1] if len(word) > PART_LENGTH else None,
+            "chunks": chunks,
+            "occurrences": occurrences,
+        }
+        for word, (chunks, occurrences) in sorted(tally(terms).items())
+    ]
 
 
 class SqliteSearchIndex:
@@ -49,6 +110,7 @@ class SqliteSearchIndex:
                 "tenant": tenant,
                 "scope": _scope(e.collection_id),
                 "terms": e.terms,
+                "lexemes": " ".join(prominent(e.terms)),
                 "dims": dims,
                 "vector": e.vector,
             }
@@ -59,19 +121,28 @@ class SqliteSearchIndex:
         )
         for statement in (_PUT_PLACE, _PUT_TERMS, put_vector):
             await session.execute(statement, rows, execution_options=BY_HAND)
+        for scope, terms in _by_scope((row["scope"], row["terms"]) for row in rows).items():
+            await session.execute(_PUT_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
-        for dims, rows in (await self._places(session, keys)).items():
+        places = await self._places(session, keys)
+        for dims in {row.dims for row in places}:
+            gone = [{"key": row.key} for row in places if row.dims == dims]
             for table, column in ((f"chunk_vectors_{dims}", "key"), ("chunk_terms", "rowid"), ("chunk_places", "key")):
                 statement = text(f"delete from {table} where {column} = :key")
-                await session.execute(statement, rows, execution_options=BY_HAND)
+                await session.execute(statement, gone, execution_options=BY_HAND)
+        tenant = session.info["tenant_id"].hex
+        for scope, terms in _by_scope((row.scope, row.terms) for row in places).items():
+            await session.execute(_TAKE_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
+            await session.execute(_DROP_WORDS, {"scope": scope}, execution_options=BY_HAND)
 
     async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks; vectors are overwritten before, since sqlite-vec only marks them as removed."""
-        for dims, rows in (await self._places(session, keys)).items():
+        places = await self._places(session, keys)
+        for dims in {row.dims for row in places}:
             blank = text(f"update chunk_vectors_{dims} set embedding = :blank where key = :key")
-            zeros = [{**row, "blank": bytes(dims * FLOAT_BYTES)} for row in rows]
+            zeros = [{"key": row.key, "blank": bytes(dims * FLOAT_BYTES)} for row in places if row.dims == dims]
             await session.execute(blank, zeros, execution_options=BY_HAND)
         await self.remove(session, keys)
 
@@ -86,16 +157,10 @@ class SqliteSearchIndex:
             if done < LEAST_CHANGES:
                 return
 
-    async def _places(self, session: AsyncSession, keys: Sequence[int]) -> dict[int, list[dict[str, object]]]:
-        """Those of the keys that are the tenant's, by the length of their vectors."""
-        tenant = session.info["tenant_id"].hex
-        places = text("select key, dims from chunk_places where key = :key and tenant_id = :tenant")
-        found: dict[int, list[dict[str, object]]] = {}
-        for key in keys:
-            row = (await session.execute(places, {"key": key, "tenant": tenant}, execution_options=BY_HAND)).first()
-            if row is not None:
-                found.setdefault(row.dims, []).append({"key": row.key})
-        return found
+    async def _places(self, session: AsyncSession, keys: Sequence[int]) -> Sequence[Row[Any]]:
+        """Where those of the chunks are that belong to the tenant."""
+        values = {"keys": json.dumps(list(keys)), "tenant": session.info["tenant_id"].hex}
+        return (await session.execute(_PLACES, values, execution_options=BY_HAND)).all()
 
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int
@@ -117,21 +182,46 @@ class SqliteSearchIndex:
             hits += [SearchHit(row.key, 1.0 - row.distance) for row in await self._execute(session, statement, values)]
         return sorted(hits, key=lambda hit: (-hit.score, hit.key))[:limit]
 
-    async def texts(
-        self, session: AsyncSession, collection_ids: Sequence[UUID], terms: Sequence[str], limit: int
-    ) -> Sequence[SearchHit]:
-        """FTS5's BM25 among the chunks of these collections."""
-        if not terms or not collection_ids:
-            return []
-        scopes = " OR ".join(f'"{_scope(c)}"' for c in collection_ids)
-        words = " OR ".join(f'"{term[:-1]}"*' if term.endswith("*") else f'"{term}"' for term in terms)
-        query = f"scope : ({scopes}) AND terms : ({words})"
-        statement = (
-            "select rowid as key, bm25(chunk_terms, 0.0, 1.0) as rank from chunk_terms "
-            "where chunk_terms match :query order by rank limit :most"
-        )
-        rows = await self._execute(session, statement, {"query": query, "most": limit})
-        return [SearchHit(row.key, -row.rank) for row in rows]
+    async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
+        """BM25 among the chunks of these collections."""
+        return await search(self, session, collection_ids, query, limit)
+
+    async def counts(
+        self, session: AsyncSession, scope: Sequence[UUID], wanted: Sequence[str]
+    ) -> Mapping[str, tuple[int, int]]:
+        """See `WordIndex`."""
+        values = {"scopes": _scopes(scope), "words": json.dumps(list(wanted))}
+        rows = await session.execute(_COUNTS, values, execution_options=BY_HAND)
+        return {row.word: (row.chunks, row.occurrences) for row in rows}
+
+    async def longer(self, session: AsyncSession, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+        """See `WordIndex`."""
+        values: dict[str, object] = {"scopes": _scopes(scope), "most": LONGER_WORDS}
+        selects = []
+        for n, (part, column) in enumerate((p, c) for p in parts for c in ("word", "backwards")):
+            low = part if column == "word" else part[::-1]
+            values |= {f"part_{n}": part, f"low_{n}": low, f"high_{n}": low + LAST}
+            selects.append(_LONGER.format(n=n, column=column))
+        rows = await self._execute(session, " union all ".join(selects), values)
+        return [(row.part, row.word, row.chunks) for row in rows]
+
+    async def collect(
+        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group]
+    ) -> Iterable[tuple[int, int]]:
+        """See `WordIndex`."""
+        scopes = " OR ".join(f'"{_scope(c)}"' for c in scope)
+        values: dict[str, object] = {}
+        for n, group in enumerate(groups):
+            terms = " OR ".join(f'"{term}"' for term in group.terms)
+            values |= {f"match_{n}": f"scope : ({scopes}) AND terms : ({terms})", f"most_{n}": group.most}
+        selects = [_COLLECT.format(n=n) for n in range(len(groups))]
+        rows = await self._execute(session, " union all ".join(selects), values)
+        return [(row.number, row.key) for row in rows]
+
+    async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
+        """See `WordIndex`."""
+        rows = await session.execute(_TERMS, {"keys": json.dumps(list(keys))}, execution_options=BY_HAND)
+        return [(row.key, row.terms) for row in rows]
 
     @staticmethod
     async def _execute(session: AsyncSession, sql: str, values: dict[str, object] | None = None) -> Result[Any]:

@@ -172,7 +172,7 @@ async def test_the_search_can_be_tried(api: Api) -> None:
     assert alone["search"]["vectors"] == []
     assert alone["search"]["words"]
     empty = (await client.post(address, json={"query": "bygglov", "collection_ids": [other]})).json()
-    assert (empty["passages"], empty["search"]["unsure"]) == ([], True)
+    assert (empty["passages"], empty["search"]["fused"]) == ([], [])
     assert (await client.post(address, json={"query": " "})).status_code == 422
 
 

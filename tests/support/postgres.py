@@ -34,7 +34,7 @@ class Postgres:
     def __init__(self) -> None:
         _remove_leftovers()
         self._as_root = os.geteuid() == 0
-        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.port = free_port()
         if self._as_root:
             shutil.chown(self._root, SERVER_USER, SERVER_GROUP)
@@ -124,8 +124,7 @@ def _end_with_parent() -> None:
 
 
 def _remove_leftovers() -> None:
-    """Delete the folders of earlier servers that are no longer running."""
+    """Delete the folders of earlier servers whose tests are no longer running."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        note = folder / "data" / "postmaster.pid"
-        if note.exists() and not Path(f"/proc/{note.read_text().split()[0]}").exists():
+        if not Path("/proc", folder.name.removeprefix(_PREFIX).partition("-")[0]).exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,18 +4,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.search.analysis import analyse, fold, query_terms
+from storage.search import words
+from storage.search.analysis import analyse, codes, fold, meant, stop_share
 
 
-def matching(question: str, text: str, language: str = "sv") -> set[str]:
-    """The terms of the question that match terms of the text, as both databases match them."""
-    terms = analyse(text, language).split()
-    found = set()
-    for wanted in query_terms(question):
-        stem = wanted.removesuffix("*")
-        if any(term == stem or (stem != wanted and term.startswith(stem)) for term in terms):
-            found.add(wanted)
-    return found
+def found(question: str, *texts: tuple[str, str]) -> list[int]:
+    """Which of the texts, given with their languages, a question finds, best first: as both databases find them."""
+    held = [analyse(text, language) for text, language in texts]
+    exact = words.tally(held)
+    asked = words.asked(question)
+    longer = [
+        (part, word, count)
+        for part in words.expandable(asked)
+        for word, (count, _) in exact.items()
+        if word != part and (word.startswith(part) or word.endswith(part))
+    ]
+    known = words.Vocabulary.of({w: exact[w] for w in words.needed(asked) if w in exact}, longer)
+    wanted = words.concepts(asked, known)
+    groups = words.groups(wanted, known)
+    holding = [
+        (number, key)
+        for number, group in enumerate(groups)
+        for key, terms in enumerate(held)
+        if set(group.terms) & set(words.prominent(terms))
+    ]
+    keys = words.candidates(holding, groups)
+    return [hit.key for hit in words.rank([(key, held[key]) for key in keys], wanted, known, 100)]
+
+
+def matching(question: str, text: str, language: str = "sv") -> bool:
+    """Whether a question finds a text."""
+    return bool(found(question, (text, language)))
 
 
 @pytest.mark.parametrize(
@@ -51,9 +70,11 @@ def test_words_that_only_look_alike_do_not_meet(question: str, text: str) -> Non
 
 @pytest.mark.parametrize("code", ["2026-114", "2010:900", "KS-2024/0123", "1.2.3", "SFS2017:725"])
 def test_codes_are_found_whole(code: str) -> None:
-    whole = query_terms(code)[-1]
+    [whole] = codes(fold(code))
     assert whole in analyse(f"Se ärende {code}, daterat i mars.", "sv").split()
     assert whole not in analyse("Se ärende 2026-115 och 2010:901, KS-2024/0124, 1.2.4 och SFS2017:726.", "sv").split()
+    other = "Se ärende 2026-115 och 2010:901, KS-2024/0124, 1.2.4 och SFS2017:726."
+    assert found(code, (other, "sv"), (f"Se ärende {code}, daterat i mars.", "sv"))[0] == 1
 
 
 def test_the_same_word_in_a_language_that_is_not_known_is_found_by_both_stems() -> None:
@@ -66,15 +87,39 @@ def test_an_english_text_is_found_by_its_inflections() -> None:
 
 
 def test_small_words_are_left_out_of_a_question_unless_there_are_no_others() -> None:
-    assert query_terms("hur är det med bygglov") == query_terms("bygglov")
-    assert query_terms("att vara eller inte")
-    assert query_terms("vad är det") != []
+    assert meant("hur är det med bygglov") == meant("bygglov")
+    assert meant("att vara eller inte") == ["vara"]
+    assert meant("vad är det") == ["vad", "är", "det"]
+    assert stop_share("Hur är det med bygglov?") == 0.8
+    assert stop_share("bygglov altan") == stop_share("") == 0
 
 
 def test_a_question_is_bounded_and_may_be_empty() -> None:
-    assert query_terms("?!  …") == []
+    assert words.asked("?!  …") == []
     many = " ".join(f"ord{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10 % 10]}x" for n in range(100))
-    assert len(query_terms(many)) <= 64 * 4
+    assert len(words.asked(many)) == words.MOST_WORDS
+
+
+def test_a_compound_nobody_wrote_is_taken_apart() -> None:
+    texts = ("Kommunens bygglov prövas här.", "sv"), ("Kontakta en handläggare.", "sv"), ("Badet är öppet.", "sv")
+    assert sorted(found("bygglovshandläggare", *texts)) == [0, 1]
+
+
+def test_the_word_itself_comes_before_words_that_hold_it() -> None:
+    texts = ("Barnbidrag betalas ut.", "sv"), ("Bidrag betalas ut.", "sv"), ("Avgift betalas in.", "sv")
+    assert found("bidrag", *texts) == [1, 0]
+
+
+def test_rare_words_count_more_and_more_words_count_more() -> None:
+    texts = [("Kommunen svarar om avgiften.", "sv")] * 8 + [("Kommunen svarar om radon.", "sv")]
+    assert found("kommunen radon", *texts)[0] == 8
+    assert found("kommunen avgiften svarar", *texts)[:8] == list(range(8))
+
+
+def test_the_best_of_very_many_is_found_by_a_word_that_is_everywhere() -> None:
+    filler = "Kommunen har skrivit en text. " + "Den handlar om andra saker än den som man söker efter just nu. " * 9
+    texts = [(filler, "sv")] * 9_000 + [("Kommunen, kommunen och kommunen.", "sv")]
+    assert found("kommunen", *texts)[0] == 9_000
 
 
 def test_folding_keeps_swedish_letters_and_no_other_signs() -> None:
@@ -86,13 +131,12 @@ def test_folding_keeps_swedish_letters_and_no_other_signs() -> None:
 def test_terms_are_words_that_no_search_syntax_can_hide_in(text: str, language: str) -> None:
     for term in analyse(text, language).split():
         assert all(c.isalnum() or c == "_" for c in term), term
-    for term in query_terms(text):
-        body = term.removesuffix("*")
-        assert body
-        assert all(c.isalnum() or c == "_" for c in body), term
+    for term in words.needed(words.asked(text))[1:] + words.prominent(analyse(text, "")):
+        assert term
+        assert all(c.isalnum() or c == "_" for c in term), term
 
 
 @given(st.text(max_size=200), st.sampled_from(["sv", "en", ""]))
 def test_every_text_is_found_by_its_own_words(text: str, language: str) -> None:
-    if query_terms(text):
+    if words.asked(text):
         assert matching(text, text, language)

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from domain.knowledge.entities import Chunk
 from domain.knowledge.repository import FoundChunk
 from domain.knowledge.retrieval import (
-    EXACT_VECTOR_WEIGHT,
+    EXACT_WEIGHT,
     JOINED_CHUNKS,
-    VECTOR_WEIGHT,
+    KEYWORDS_WEIGHT,
+    LEAST_WEIGHT,
+    SENTENCE_WEIGHT,
     Ranked,
     fuse,
     passages,
@@ -52,12 +54,19 @@ def ranked(*keys: int) -> list[Ranked]:
 
 @pytest.mark.parametrize("query", ["ärende 2026-114", 'avsnittet "allmänna villkor"', "SFS 2010", "lag 2010:900"])
 def test_codes_and_quotes_count_for_the_text_leg(query: str) -> None:
-    assert vector_weight(query) == EXACT_VECTOR_WEIGHT
+    assert vector_weight(query, 0.5, 0.0) == EXACT_WEIGHT
 
 
-@pytest.mark.parametrize("query", ["hur söker jag bygglov", "Vad gäller för bidrag?", ""])
-def test_other_questions_count_for_the_vector_leg(query: str) -> None:
-    assert vector_weight(query) == VECTOR_WEIGHT
+def test_sentences_count_for_the_vector_leg_and_keywords_for_both() -> None:
+    assert vector_weight("hur söker jag bygglov", 0.5, 0.0) == SENTENCE_WEIGHT
+    assert vector_weight("bygglov altan", 0.0, 0.0) == KEYWORDS_WEIGHT
+
+
+def test_the_text_leg_counts_more_when_it_holds_all_the_words() -> None:
+    weights = [vector_weight("bygglov altan", 0.0, covered / 10) for covered in range(11)]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[-1] < weights[0]
+    assert vector_weight("lag 2010:900", 0.0, 1.0) == LEAST_WEIGHT
 
 
 def test_a_chunk_in_both_legs_beats_one_that_leads_a_single_leg() -> None:

@@ -1,0 +1,90 @@
+"""Makes the words of the search index anew from the chunks, after a change of how texts are analysed. Vectors stay."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from domain.knowledge.parsing import with_headings
+from storage.search.analysis import PART_LENGTH, analyse
+from storage.search.words import prominent, tally
+
+BATCH = 500
+_CHUNKS = """
+    select c.key, c.tenant_id, c.collection_id, c.text, c.heading_path, d.title, v.language
+    from chunks c join documents d on d.id = c.document_id join document_versions v on v.id = c.version_id
+    where c.key > :after and not c.disabled order by c.key limit :most
+"""
+
+
+def words(connection: Connection) -> None:
+    """Fill the tables of words, when they are empty although there are chunks."""
+    if connection.scalar(text("select 1 from chunk_words limit 1")) or not connection.scalar(
+        text("select 1 from chunks limit 1")
+    ):
+        return
+    for rows in _batches(connection):
+        analysed = [(row, analyse(_searched(row), row.language)) for row in rows]
+        if connection.dialect.name == "sqlite":
+            _sqlite(connection, analysed)
+        else:
+            _postgres(connection, analysed)
+
+
+def _batches(connection: Connection) -> Iterator[Sequence[Any]]:
+    after = -1
+    while rows := connection.execute(text(_CHUNKS), {"after": after, "most": BATCH}).all():
+        yield rows
+        after = rows[-1].key
+
+
+def _searched(row: Any) -> str:
+    path = json.loads(row.heading_path) if isinstance(row.heading_path, str) else row.heading_path
+    return with_headings(row.title, path, row.text)
+
+
+def _counts(analysed: Sequence[tuple[Any, str]]) -> Iterator[dict[str, object]]:
+    scopes: dict[tuple[str, str], list[str]] = {}
+    for row, terms in analysed:
+        scopes.setdefault((str(row.tenant_id), str(row.collection_id)), []).append(terms)
+    for (tenant, collection), texts in scopes.items():
+        for word, (chunks, occurrences) in tally(texts).items():
+            backwards = word[::-1] if len(word) > PART_LENGTH else None
+            yield {"tenant": tenant, "collection": collection, "word": word, "backwards": backwards,
+                   "chunks": chunks, "occurrences": occurrences}  # fmt: skip
+
+
+def _sqlite(connection: Connection, analysed: Sequence[tuple[Any, str]]) -> None:
+    rows = [
+        {"key": row.key, "scope": f"c{row.collection_id}", "terms": terms, "lexemes": " ".join(prominent(terms))}
+        for row, terms in analysed
+    ]
+    connection.execute(text("update chunk_places set terms = :terms where key = :key"), rows)
+    connection.execute(text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :lexemes)"), rows)
+    connection.execute(
+        text(
+            "insert into chunk_words(tenant_id, scope, word, backwards, chunks, occurrences) "
+            "values (:tenant, 'c' || :collection, :word, :backwards, :chunks, :occurrences) on conflict(scope, word) "
+            "do update set chunks = chunks + excluded.chunks, occurrences = occurrences + excluded.occurrences"
+        ),
+        list(_counts(analysed)),
+    )
+
+
+def _postgres(connection: Connection, analysed: Sequence[tuple[Any, str]]) -> None:
+    rows = [{"key": row.key, "terms": terms, "lexemes": prominent(terms)} for row, terms in analysed]
+    connection.execute(
+        text("update chunk_index set terms = :terms, lexemes = array_to_tsvector(cast(:lexemes as text[])) "
+             "where chunk_key = :key"), rows,
+    )  # fmt: skip
+    connection.execute(
+        text(
+            "insert into chunk_words(tenant_id, collection_id, word, backwards, chunks, occurrences) "
+            "values (cast(cast(:tenant as text) as uuid), cast(cast(:collection as text) as uuid), :word, :backwards, "
+            ":chunks, :occurrences) on conflict (collection_id, word) do update set "
+            "chunks = chunk_words.chunks + excluded.chunks, "
+            "occurrences = chunk_words.occurrences + excluded.occurrences"
+        ),
+        list(_counts(analysed)),
+    )

@@ -1,0 +1,231 @@
+"""What a question's words mean among the words of the searched collections, and how well chunks hold them: BM25.
+
+Each word of a question is a concept: its stem, and the longer words of the collections that begin or end with it
+(bygglov → bygglovshandläggare, barnbidrag for bidrag), which count a little less. A compound that no chunk holds is taken
+apart where both parts are words of the collections. So the collections themselves are the dictionary.
+
+Finding goes in two steps, because ranking everything that holds a frequent word is slow. First chunks are collected by the
+rarest terms within `BUDGET` entries of the index, with those ahead in which a term is prominent (see `prominent`); then the
+best `CANDIDATES` of them are ranked by BM25 over all concepts.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.ports import SearchHit
+from storage.search.analysis import NUMBER, PART_LENGTH, codes, fold, meant, stem
+
+K1, B = 1.2, 0.75
+"""Saturation and length normalisation of BM25 (Robertson & Zaragoza, 2009)."""
+LONGER_WEIGHT = 0.6
+"""How much a longer word that holds the asked one counts."""
+PART_WEIGHT = 0.5
+"""How much a part of an unknown compound counts."""
+LONGER_WORDS = 64
+"""Longer words taken for each asked word, the most frequent first."""
+EXPANDED_WORDS = 12
+COMPOUND_LENGTH = 8
+SHORTEST_PART = 4
+MOST_WORDS = 64
+BUDGET = 6_000
+FREQUENT = 1_500
+"""Entries looked at for a concept whose terms are all more frequent than the budget allows."""
+CANDIDATES = 300
+PROMINENT = "0"
+"""Before a term: the chunk holds it prominently. No term begins so, since those of numbers begin with `NUMBER`."""
+PROMINENT_SHARE = 1.4
+USUAL_LENGTH = 150
+ALL = ""
+"""The word under which a collection's chunks are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A word of a question: its stems (Swedish, then English), and the ways in which it could be composed."""
+
+    stems: tuple[str, ...]
+    splits: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def part(self) -> str | None:
+        """The stem by which longer words are found, unless it is too short."""
+        found = self.stems[0]
+        return found if len(found) >= PART_LENGTH and found[0] != NUMBER else None
+
+
+@dataclass(slots=True)
+class Concept:
+    """Terms that mean the same, each with its weight, and how many chunks hold one of them (at the most)."""
+
+    terms: dict[str, float]
+    weight: float
+    chunks: int
+    idf: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the collections in scope hold: chunks, and the mean number of terms in one.
+
+    `counts` tells in how many chunks a word stands, `longer` which words begin or end with an asked one.
+    """
+
+    chunks: int
+    mean_length: float
+    counts: Mapping[str, int]
+    longer: Mapping[str, Sequence[str]]
+
+    @staticmethod
+    def of(exact: Mapping[str, tuple[int, int]], longer: Iterable[tuple[str, str, int]]) -> "Vocabulary":
+        """From counts of words (chunks, occurrences), among them `ALL`, and (asked word, longer word, its chunks)."""
+        chunks, terms = exact.get(ALL, (0, 0))
+        counts = {word: count for word, (count, _) in exact.items() if word != ALL}
+        words: dict[str, list[str]] = {}
+        for part, word, count in longer:
+            counts[word] = count
+            words.setdefault(part, []).append(word)
+        return Vocabulary(chunks, terms / chunks if chunks else 0.0, counts, words)
+
+
+def asked(query: str) -> list[Asked]:
+    """The words of a question."""
+    words = [_asked(word) for word in meant(query)[:MOST_WORDS]]
+    return words + [Asked((code,)) for code in dict.fromkeys(codes(fold(query)))]
+
+
+def _asked(word: str) -> Asked:
+    stems = tuple(dict.fromkeys(stem(word, language) for language in ("sv", "en")))
+    splits: dict[tuple[str, str], None] = {}
+    found = stems[0]
+    if len(found) >= COMPOUND_LENGTH and found[0] != NUMBER:
+        for at in range(SHORTEST_PART, len(found) - SHORTEST_PART + 2):
+            first, rest = found[:at], found[at:]
+            for tail in (rest, rest[1:] if rest[0] == "s" else ""):
+                if len(tail) >= SHORTEST_PART - 1:
+                    splits[stem(first, "sv"), stem(tail, "sv")] = None
+    return Asked(stems, tuple(splits))
+
+
+def needed(words: Sequence[Asked]) -> list[str]:
+    """The words whose counts are needed to understand a question."""
+    parts = (part for word in words for split in word.splits for part in split)
+    return list(dict.fromkeys([ALL, *(s for word in words for s in word.stems), *parts]))
+
+
+def expandable(words: Sequence[Asked]) -> list[str]:
+    """The stems for which longer words are looked up: the longest ones."""
+    parts = dict.fromkeys(word.part for word in words if word.part)
+    return sorted(parts, key=lambda part: -len(part))[:EXPANDED_WORDS]
+
+
+def concepts(words: Sequence[Asked], known: Vocabulary) -> list[Concept]:
+    """What the question asks for, rarest first. Words that stand nowhere are concepts too: nothing covers them."""
+    found: list[Concept] = []
+    for word in words:
+        terms = dict.fromkeys(word.stems, 1.0)
+        for longer in known.longer.get(word.part or "", ()):
+            terms.setdefault(longer, LONGER_WEIGHT)
+        parts = None if known.counts.get(word.stems[0]) else _parts(word, known)
+        found.append(_concept(terms, 1.0, known))
+        found += [_concept({part: 1.0}, PART_WEIGHT, known) for part in parts or ()]
+    return sorted(found, key=lambda concept: -concept.idf)
+
+
+def _parts(word: Asked, known: Vocabulary) -> tuple[str, str] | None:
+    """The split whose parts are the best known ones (geometric mean of their counts, after Koehn & Knight, 2003)."""
+    counts = [(known.counts.get(first, 0) * known.counts.get(rest, 0), first, rest) for first, rest in word.splits]
+    best = max(counts, default=(0, "", ""))
+    return (best[1], best[2]) if best[0] else None
+
+
+def _concept(terms: dict[str, float], weight: float, known: Vocabulary) -> Concept:
+    chunks = min(known.chunks, sum(known.counts.get(term, 0) for term in terms))
+    return Concept(terms, weight, chunks, math.log(1 + (known.chunks - chunks + 0.5) / (chunks + 0.5)))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A request to the index: chunks that hold one of `terms`, at most `most` of them, and what finding one is worth."""
+
+    terms: tuple[str, ...]
+    worth: float
+    most: int
+
+
+def groups(wanted: Sequence[Concept], known: Vocabulary) -> list[Group]:
+    """How chunks are collected: each concept by its rarer terms as long as the budget lasts, prominent ones on top."""
+    asked_for: list[Group] = []
+    left = BUDGET
+    for concept in wanted:
+        chosen: list[str] = []
+        counted = ((known.counts.get(term, 0), term) for term in concept.terms)
+        for count, term in sorted(counted, key=lambda each: (-concept.terms[each[1]], each[0])):
+            if 0 < count <= left:
+                chosen.append(term)
+                left -= count
+        worth = concept.idf * concept.weight
+        if chosen:
+            asked_for.append(Group(tuple(chosen), worth, BUDGET))
+        if concept.chunks and (not chosen or concept.chunks > CANDIDATES):
+            strong = tuple(PROMINENT + term for term, weight in concept.terms.items() if weight == 1.0)
+            asked_for.append(Group(strong, worth * (0.5 if chosen else 1.5), FREQUENT))
+            if not chosen:
+                left = max(0, left - FREQUENT)
+                plain = tuple(term for term, weight in concept.terms.items() if weight == 1.0)
+                asked_for.append(Group(plain, worth, FREQUENT))
+    return asked_for
+
+
+def candidates(found: Iterable[tuple[int, int]], asked_for: Sequence[Group]) -> list[int]:
+    """The most promising of the collected chunks, given as (number of the group, key)."""
+    worth: dict[int, float] = {}
+    for number, key in found:
+        worth[key] = worth.get(key, 0.0) + asked_for[number].worth
+    best = sorted(worth, key=lambda key: (-worth[key], key))
+    return best[:CANDIDATES]
+
+
+def rank(
+    rows: Iterable[tuple[int, str]], wanted: Sequence[Concept], known: Vocabulary, limit: int
+) -> Sequence[SearchHit]:
+    """Chunks, given as (key, terms), by BM25 as a share (0-1) of what a chunk full of every asked word would reach."""
+    ideal = sum(concept.weight * concept.idf * (K1 + 1) for concept in wanted) or 1.0
+    mean = known.mean_length or 1.0
+    hits = []
+    for key, terms in rows:
+        held = terms.split()
+        counts = Counter(held)
+        norm = K1 * (1 - B + B * len(held) / mean)
+        score = 0.0
+        for concept in wanted:
+            often = sum(weight * counts[term] for term, weight in concept.terms.items() if term in counts)
+            if often:
+                score += concept.weight * concept.idf * often * (K1 + 1) / (often + norm)
+        if score:
+            hits.append(SearchHit(key, score / ideal))
+    hits.sort(key=lambda hit: (-hit.score, hit.key))
+    return hits[:limit]
+
+
+def tally(entries: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """For each term of some chunks: in how many of them it stands, and how often; under `ALL`, chunks and all terms."""
+    chunks: Counter[str] = Counter()
+    often: Counter[str] = Counter()
+    for terms in entries:
+        counts = Counter(terms.split())
+        chunks.update(counts.keys())
+        often.update(counts)
+        chunks[ALL] += 1
+        often[ALL] += sum(counts.values())
+    return {term: (count, often[term]) for term, count in chunks.items()}
+
+
+def prominent(terms: str) -> list[str]:
+    """The different terms of a chunk, and once more, marked, those that shape it: often there, for its length."""
+    held = terms.split()
+    norm = K1 * (1 - B + B * len(held) / USUAL_LENGTH)
+    counts = Counter(held)
+    marked = [PROMINENT + term for term, n in counts.items() if n * (K1 + 1) / (n + norm) >= PROMINENT_SHARE]
+    return [*counts, *marked]
