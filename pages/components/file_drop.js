@@ -3,7 +3,7 @@ import { put, size } from "samrad-upload";
 const AT_ONCE = 3;
 
 export default {
-  template: `<div>
+  template: `<div :data-url="url">
     <label class="drop" :class="{ over }" :for="uid" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="over = false; add($event.dataTransfer.files)">
       <input :id="uid" type="file" class="fileinput" :multiple="multiple" :accept="accept" @change="add($event.target.files); $event.target.value = ''" />
       <strong>{{ labels.title }}</strong><span class="sub">{{ labels.hint }}</span>

@@ -81,6 +81,7 @@ def fits(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function("document.documentElement.scrollWidth <= 360")
     if os.environ.get("SCREENSHOTS"):
+        page.wait_for_timeout(600)  # until the panels have moved away
         page.screenshot(path=ARTIFACTS / f"{name}-360.png", full_page=True)
     page.set_viewport_size({"width": 1440, "height": 900})
 
@@ -120,7 +121,8 @@ def test_a_citation_shows_its_verdict_and_opens_the_marked_page(
     drawn(page)
     expect(page.locator(".excerpt mark")).to_contain_text("4 300 kronor")
     fits(page, "source")
-    before = page.request.get(page.locator("img.pageimage").get_attribute("src") or "").body()
+    address = installation.url + (page.locator("img.pageimage").get_attribute("src") or "")
+    before = page.request.get(address).body()
 
     with closing(installation.client()) as client:
         upload(client, ids["collection"], "Handbok.pdf", documents.pdf(["Allt är nytt här.", *PAGES[:1]]))
@@ -128,7 +130,7 @@ def test_a_citation_shows_its_verdict_and_opens_the_marked_page(
     ready(page)
     drawn(page)
     expect(page.get_by_text("The document has been replaced since.")).to_be_visible()
-    assert page.request.get(page.locator("img.pageimage").get_attribute("src") or "").body() == before
+    assert page.request.get(address).body() == before
     with closing(installation.client()) as client:
         upload(client, ids["collection"], "Handbok.pdf", documents.pdf(PAGES))
 
@@ -200,6 +202,7 @@ def test_a_look_before_indexing(page: Page, installation: Installation, ids: dic
     page.goto(f"{installation.url}/collections/{ids['collection']}")
     ready(page)
     page.get_by_role("switch", name="Look at the passages before they are indexed").click()
+    expect(page.locator("[data-url$='preview=true']")).to_be_visible()
     content = documents.pdf(["Badplatsen har toaletter och omklädningsrum.", "Hundar får inte bada vid badplatsen."])
     page.locator("input[type=file]").set_input_files(
         {"name": "Badplats.pdf", "mimeType": "application/pdf", "buffer": content}
