@@ -119,7 +119,7 @@ class Passages:
         element.classes(add="off" if chunk.disabled else "", remove="" if chunk.disabled else "off")
         with element:
             with box("line wrap"):
-                ui.label(place_of(chunk)).classes("muted small grow")
+                ui.label(place_of(chunk)).classes("muted small grow").style("min-width:180px")
                 if chunk.edited:
                     chip(_("Changed by hand"), "acc")
                 if chunk.disabled:

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from domain.conversations.entities import Explanation
 from domain.conversations.explaining import as_sent
-from domain.knowledge.entities import Chunk, DocumentVersion
+from domain.kernel.clock import now
+from domain.knowledge.entities import Chunk, DocumentVersion, UnansweredQuestion
 from domain.users.entities import PredefinedRole
 from tests.api.test_conversations import use_model
 from tests.support import documents
@@ -207,6 +209,12 @@ async def test_questions_without_an_answer_are_kept_only_where_that_is_switched_
     assert all("höns" not in repr(e.__dict__) for e in await api.entries(api.owner.tenant_id))
     await client.post(f"/api/v1/assistants/{assistant_id}/", json={"data_retention_days": 1})
     assert await api.runtime.services.unanswered.retain_everywhere() == 0
+    statement = update(UnansweredQuestion).values(last_asked_at=now() - timedelta(days=2))
+    async with api.runtime.database.session(api.owner.tenant_id, write=True) as session:
+        await session.execute(statement)
+        await session.commit()
+    assert await api.runtime.services.unanswered.retain_everywhere() == 1
+    assert (await client.get(address)).json()["items"] == []
 
     user_id = await api.user("anna@example.se", PredefinedRole.USER)
     await client.post(f"/api/v1/spaces/{space_id}/members/", json={"id": str(user_id), "role": "viewer"})
