@@ -50,8 +50,11 @@ from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
 from domain.knowledge import ingestion, intake
 from domain.knowledge.archives import Archives
+from domain.knowledge.chunks import ChunkService
+from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.transcripts import Transcripts
+from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.roles.service import RoleService
@@ -78,7 +81,7 @@ from storage.database import Database
 from storage.deletion import SqlEraser
 from storage.directory import SqlDirectory
 from storage.repositories.tenants import SqlModuleCatalogue
-from storage.search.analysis import analyse
+from storage.search.analysis import analyse, stems
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
 from storage.unit_of_work import SqlUnitOfWork
@@ -290,12 +293,15 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         credentials=credentials,
         knowledge=knowledge,
         ingestion=ingest,
+        chunks=ChunkService(uow, contents, parser, embedder, analyse),
+        playground=Playground(uow, knowledge),
+        unanswered=UnansweredService(uow, directory),
         websites=WebsiteService(uow, directory, ring, zone, ended),
         website_preview=PreviewService(uow, web, limits),
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
-            uow, directory, knowledge, files, chat, Runs(), limits, max_files=settings.max_in_question
+            uow, directory, knowledge, files, chat, Runs(), limits, stems, max_files=settings.max_in_question
         ),
         files=files,
         jobs=JobService(uow, directory, ended),
@@ -418,4 +424,14 @@ async def retain_audit(runtime: Runtime) -> None:
             await runtime.services.audit.retain_everywhere()
         except Exception as error:
             log.warning("old audit entries are not removed: %s", error)
+        await asyncio.sleep(3600)
+
+
+async def retain_questions(runtime: Runtime) -> None:
+    """Remove, for ever, the questions without an answer that are older than they are kept."""
+    while True:
+        try:
+            await runtime.services.unanswered.retain_everywhere()
+        except Exception as error:
+            log.warning("old questions without an answer are not removed: %s", error)
         await asyncio.sleep(3600)

@@ -16,15 +16,18 @@ from app.api import (
     api_keys,
     assistants,
     audit,
+    chunks,
     conversations,
     credentials,
     errors,
+    explanations,
     federation,
     files,
     jobs,
     knowledge,
     models,
     modules,
+    playground,
     roles,
     security,
     service_accounts,
@@ -49,6 +52,7 @@ from app.bootstrap import (
     delete_tenants,
     forget_deleted,
     retain_audit,
+    retain_questions,
     sweep_runs,
 )
 from app.config import Settings
@@ -69,6 +73,7 @@ FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    explanations.router, chunks.collections, chunks.documents, playground.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     models.completion, models.embedding, models.overview, models.providers, transcription_models.models,
     transcription_models.administration, session.router, audit.router,
@@ -191,6 +196,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
         asyncio.create_task(crawl_websites(runtime), name="schedule of websites"),
+        asyncio.create_task(retain_questions(runtime), name="retention of questions"),
     ]
     try:
         yield api

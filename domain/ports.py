@@ -130,8 +130,11 @@ class Parser(Protocol):
     def unpack(self, path: Path, filename: str) -> AbstractAsyncContextManager[Unpacked]:
         """The files of an archive, there until the block is left; raises `UnreadableFile` and its kin."""
 
-    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
-        """The pieces it is searched by."""
+    async def chunk(self, parsed: ParsedDocument, title: str, tokens: int = ...) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by, each of about so many `tokens`."""
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text has."""
 
 
 class Scanner(Protocol):

@@ -16,8 +16,11 @@ from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
+from domain.knowledge.chunks import ChunkService
 from domain.knowledge.ingestion import Ingestion
+from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.roles.service import RoleService
@@ -66,6 +69,9 @@ class Services:
     credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion
+    chunks: ChunkService
+    playground: Playground
+    unanswered: UnansweredService
     websites: WebsiteService
     website_preview: PreviewService
     crawling: Crawling

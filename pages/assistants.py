@@ -164,6 +164,7 @@ class Editor:
 
     def __init__(self, view: AssistantView, models: Sequence[CompletionChoice], offered: Sequence[Collection]) -> None:
         self.visit, self.view, self.models, self.offered = visit(), view, models, offered
+        self.insight: ui.switch | None = None
 
     def build(self) -> None:
         """All groups of settings; the bar with Save shows when something has changed."""
@@ -275,6 +276,10 @@ class Editor:
             self.websites = self._sources(_("Websites"), CollectionKind.WEBSITE)
             if not self.websites.options:
                 note(_("There are no websites here yet. Add one under Knowledge."))
+        if Action.INSIGHT_TOGGLE in self.view.permissions:
+            text = _("What people ask that no document fits, without who asked: shown under Knowledge of the space.")
+            with setting(_("Questions without an answer"), text):
+                self.insight = ui.switch(_("Keep them"), value=self.view.assistant.insight_enabled)
 
     def _sources(self, label: str, kind: CollectionKind) -> ui.select:
         names = {c.id: c.name for c in [*self.offered, *self.view.collections] if c.kind == kind}
@@ -322,6 +327,8 @@ class Editor:
         }
         if not assistant.is_default:
             values["name"] = self.name.value
+        if self.insight is not None:
+            values["insight_enabled"] = bool(self.insight.value)
         if self.model.value is not None and self.model.value != assistant.completion_model_id:
             values["completion_model_id"] = self.model.value
         draft = AssistantDraft.of(**values)

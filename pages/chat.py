@@ -8,7 +8,7 @@ from uuid import UUID
 from nicegui import ui
 
 from domain.assistants.service import AssistantView
-from domain.conversations.entities import AnswerState, Conversation, Message
+from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.service import Asked, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
@@ -81,6 +81,7 @@ class Chat:
             "regenerate": self._regenerate,
             "continue": self._continue,
             "rate": self._rate,
+            "why": self._why,
             "older": self._older,
             "gap": self._gap,
         }.items():
@@ -89,7 +90,7 @@ class Chat:
         if last and last.message.state == AnswerState.RUNNING:
             self._follow(last.message, len(last.message.answer))
         elif last and last.sources:
-            self._show_sources(last.message.id, last.sources, -1)
+            self._show_sources(last.message, last.sources, -1)
 
     def _usable(self) -> bool:
         return self.assistant.model is not None and self.assistant.model.usable
@@ -232,7 +233,7 @@ class Chat:
         self.running = message.id
         self.composer.busy(True)
         self.visit.spawn(guarded(self._stream)(message.id, offset), f"answer {message.id}")
-        self.visit.spawn(guarded(self._announce_sources)(message.id), f"sources {message.id}")
+        self.visit.spawn(guarded(self._announce_sources)(message), f"sources {message.id}")
 
     async def _stream(self, message_id: UUID, offset: int) -> None:
         """Push what has arrived every 50 ms: the events gather while the loop sleeps."""
@@ -254,14 +255,14 @@ class Chat:
         self.running = None
         self.composer.busy(False)
         if view.sources:
-            self._show_sources(message_id, view.sources, -1)
+            self._show_sources(view.message, view.sources, -1)
 
-    async def _announce_sources(self, message_id: UUID) -> None:
+    async def _announce_sources(self, message: Message) -> None:
         """Citations become buttons as soon as it is known which passages there are."""
-        sources = await self.visit.services.conversations.sources_ready(self.visit.actor, message_id)
+        sources = await self.visit.services.conversations.sources_ready(self.visit.actor, message.id)
         if sources:
-            self.thread.change(str(message_id), **sources_part(sources), status=_("Reading the sources…"))
-            self._show_sources(message_id, sources, -1)
+            self.thread.change(str(message.id), **sources_part(sources), status=_("Reading the sources…"))
+            self._show_sources(message, sources, -1)
 
     async def _gap(self, data: dict[str, Any]) -> None:
         """The browser missed something (it slept): give it everything from where it is."""
@@ -271,16 +272,20 @@ class Chat:
 
     # Sources, ratings, earlier messages
 
-    def _show_sources(self, message_id: UUID, sources: Sequence[Any], selected: int) -> None:
+    def _show_sources(
+        self, message: Message, sources: Sequence[MessageSource], selected: int, citation: int = -1
+    ) -> None:
         linked = Action.READ in self.assistant.access.permissions(self.visit.actor, Resource.DOCUMENT)
-        assert self.conversation is not None
-        address = f"/api/v1/conversations/{self.conversation.id}/messages/{message_id}"
-        self.visit.shell.show_sources(source_cards(address, sources, linked=linked), selected)
+        cards = source_cards(message, sources, linked=linked, citation=citation if citation >= 0 else None)
+        self.visit.shell.show_sources(cards, selected, citation)
 
     async def _cite(self, data: dict[str, Any]) -> None:
-        message_id = identifier(data["message_id"])
-        view = await self.visit.services.conversations.message(self.visit.actor, message_id)
-        self._show_sources(message_id, view.sources, int(data["index"]))
+        view = await self.visit.services.conversations.message(self.visit.actor, identifier(data["message_id"]))
+        self._show_sources(view.message, view.sources, int(data["index"]), int(data.get("citation", -1)))
+
+    async def _why(self, data: dict[str, Any]) -> None:
+        if self.conversation is not None:
+            ui.navigate.to(f"/conversations/{self.conversation.id}/why/{identifier(data['message_id'])}")
 
     async def _rate(self, data: dict[str, Any]) -> None:
         message_id = identifier(data["message_id"])

@@ -1,16 +1,33 @@
 """One document: its state, and the passages it is searched by."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nicegui import ui
+from nicegui.events import ValueChangeEventArguments
 
-from domain.knowledge.entities import Chunk, CollectionKind, DocumentState
+from domain.kernel.access import Action
+from domain.knowledge.entities import LEAST_CHUNK_TOKENS, MOST_CHUNK_TOKENS, Chunk, CollectionKind, DocumentState
+from domain.knowledge.parsing import ChunkDraft
 from domain.knowledge.service import DocumentView
-from pages.components.base import box, empty_state, heading, note, open_button, page_head, quiet_button
+from pages.components.base import (
+    box,
+    button,
+    chip,
+    empty_state,
+    heading,
+    icon_button,
+    note,
+    open_button,
+    page_head,
+    paragraph,
+    quiet_button,
+)
 from pages.components.region import Region
+from pages.dialogs import dialog, inline
 from pages.i18n import _, ngettext
 from pages.knowledge import details, document_actions, original, pages_without_text, state_chip
-from pages.visit import News, act, identifier, visit
+from pages.visit import News, act, guarded, identifier, toast, visit
 
 PASSAGES = 50
 MOST_REFUSED, MOST_RUNS = 50, 20
@@ -38,16 +55,19 @@ async def document(document_id: str) -> None:
             document_actions(view, here.client.sub_pages_router.refresh)
         state = Region(draw_state)
         await state.refresh()
-        heading(_("Passages"))
-        with box("card"):
-            passages = box("full-width")
-            foot = box("full-width")
-        await Passages(view, passages, foot).more()
+        if view.version.state == DocumentState.PREVIEW:
+            await Looking(view, collection.chunk_tokens).build()
+        if view.document.version_id is not None or view.version.state != DocumentState.PREVIEW:
+            heading(_("Passages"))
+            with box("card"):
+                passages = box("full-width")
+                foot = box("full-width")
+            await Passages(view, passages, foot).more()
 
     async def changed(news: News) -> None:
         if news.data.get("id") != str(key):
             return
-        if news.data.get("state") == DocumentState.READY:
+        if news.data.get("state") in (DocumentState.READY, DocumentState.PREVIEW):
             await here.client.sub_pages_router.refresh()
         else:
             await state.soon()
@@ -119,7 +139,7 @@ class Passages:
 
     async def more(self) -> None:
         """Fetch and show the next ones."""
-        found = await self.visit.services.knowledge.chunks(
+        found = await self.visit.services.chunks.page(
             self.visit.actor, self.view.document.id, after=self.after, limit=PASSAGES
         )
         with self.place:
@@ -133,12 +153,137 @@ class Passages:
             with self.foot, box("pager"):
                 quiet_button(_("Show more"), act(self.more)).props("dense")
 
-    @staticmethod
-    def _passage(chunk: Chunk) -> None:
-        place = [_("Page {page}", page=chunk.page_from)] if chunk.page_from else []
-        if chunk.heading_path:
-            place.append(" › ".join(chunk.heading_path))
-        with box("passage"):
-            if place:
-                ui.label(" · ".join(place)).classes("muted small")
+    def _passage(self, chunk: Chunk) -> None:
+        may = Action.EDIT in self.view.permissions
+        with box("passage") as element:
+            self._fill(element, chunk, may)
+
+    def _fill(self, element: ui.element, chunk: Chunk, may: bool) -> None:
+        element.clear()
+        element.classes(add="off" if chunk.disabled else "", remove="" if chunk.disabled else "off")
+        with element:
+            with box("line wrap"):
+                ui.label(place_of(chunk)).classes("muted small grow").style("min-width:180px")
+                if chunk.edited:
+                    chip(_("Changed by hand"), "acc")
+                if chunk.disabled:
+                    chip(_("Switched off"), "warn")
+                if may:
+                    self._buttons(element, chunk)
             ui.label(chunk.text)
+
+    def _buttons(self, element: ui.element, chunk: Chunk) -> None:
+        number = chunk.position + 1
+
+        async def switch() -> None:
+            changed = await self.visit.services.chunks.update(
+                self.visit.actor, self.view.document.id, chunk.id, enabled=chunk.disabled
+            )
+            self._fill(element, changed, True)
+
+        icon_button("edit", _("Change passage {n}", n=number), lambda: self._edit(element, chunk))
+        if chunk.disabled:
+            icon_button("visibility", _("Switch passage {n} on", n=number), act(switch))
+        else:
+            icon_button("visibility_off", _("Switch passage {n} off", n=number), act(switch))
+
+    def _edit(self, element: ui.element, chunk: Chunk) -> None:
+        made, card = dialog(_("Change passage {n}", n=chunk.position + 1), wide=True)
+
+        async def submit() -> None:
+            async def work() -> None:
+                changed = await self.visit.services.chunks.update(
+                    self.visit.actor, self.view.document.id, chunk.id, text=str(text.value or "")
+                )
+                made.close()
+                self._fill(element, changed, True)
+                toast(_("The passage was changed. The search finds it by its new words."))
+
+            await inline(work, problem)
+
+        with card:
+            paragraph(_("The change holds until the document is replaced. The file itself stays as it is."), "muted")
+            text = ui.textarea(_("Text"), value=chunk.text)
+            text.props('outlined stack-label autofocus input-style="min-height:220px"')
+            problem = box("full-width")
+            with box("actions-row"):
+                quiet_button(_("Cancel"), made.close)
+                button(_("Save"), submit)
+        made.open()
+
+
+def place_of(chunk: Chunk | ChunkDraft) -> str:
+    """Number, page, headings and length of a passage."""
+    parts = [_("No. {n}", n=chunk.position + 1)]
+    if chunk.page_from:
+        parts.append(_("Page {page}", page=chunk.page_from))
+    if chunk.heading_path:
+        parts.append(" › ".join(chunk.heading_path))
+    return " · ".join([*parts, ngettext("{n} token", "{n} tokens", chunk.token_count)])
+
+
+class Looking:
+    """A look at the passages before a document is indexed."""
+
+    def __init__(self, view: DocumentView, tokens: int) -> None:
+        self.visit, self.view, self.tokens, self.after = visit(), view, tokens, -1
+
+    async def build(self) -> None:
+        """How it would be cut, and what to do with it."""
+        with box("card pad stack"):
+            heading(_("A look before indexing"))
+            paragraph(_("This is how the document would be cut. It is not searchable until you index it."), "muted")
+            with box("line wrap"):
+                self._controls()
+            text = _("Another size is only tried here. Choose it for all documents in the menu of the collection.")
+            paragraph(text, "muted small")
+            self.drafts = box("full-width")
+            self.foot = box("full-width")
+        await self._more()
+
+    def _controls(self) -> None:
+        self.total = ui.label().classes("chip")
+        size = ui.number(
+            _("Tokens in a passage"), value=self.tokens, min=LEAST_CHUNK_TOKENS, max=MOST_CHUNK_TOKENS, step=20
+        ).props("outlined dense stack-label debounce=500")
+        size.style("width:170px").on_value_change(guarded(self._resized))
+        box("grow")
+        if Action.DELETE in self.view.permissions:
+            quiet_button(_("Do not index"), act(self._discard))
+        if Action.EDIT in self.view.permissions:
+            button(_("Index"), act(self._index), icon="check")
+
+    async def _resized(self, event: ValueChangeEventArguments[Any]) -> None:
+        if event.value:
+            self.tokens, self.after = int(event.value), -1
+            self.drafts.clear()
+            await self._more()
+
+    async def _more(self) -> None:
+        found = await self.visit.services.chunks.preview(
+            self.visit.actor, self.view.document.id, tokens=self.tokens, after=self.after, limit=PASSAGES
+        )
+        self.total.set_text(ngettext("{n} passage", "{n} passages", found.total))
+        with self.drafts:
+            for draft in found.drafts:
+                with box("passage"):
+                    ui.label(place_of(draft)).classes("muted small")
+                    ui.label(draft.text)
+        self.after = found.drafts[-1].position if found.drafts else self.after
+        self.foot.clear()
+        if self.after + 1 < found.total:
+            with self.foot, box("pager"):
+                quiet_button(_("Show more"), act(self._more)).props("dense")
+
+    async def _index(self) -> None:
+        await self.visit.services.chunks.index(self.visit.actor, self.view.document.id)
+        toast(_("The document is being indexed."))
+        await self.visit.client.sub_pages_router.refresh()
+
+    async def _discard(self) -> None:
+        await self.visit.services.chunks.discard(self.visit.actor, self.view.document.id)
+        toast(_("The document was not indexed."))
+        if self.view.document.version_id is None:
+            ui.navigate.to(f"/collections/{self.view.document.collection_id}")
+        else:
+            await self.visit.client.sub_pages_router.refresh()

@@ -10,8 +10,18 @@ from nicegui import ui
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_, NotFound
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
+from domain.knowledge.entities import (
+    CHUNK_TOKENS,
+    LEAST_CHUNK_TOKENS,
+    MOST_CHUNK_TOKENS,
+    Collection,
+    CollectionKind,
+    Document,
+    DocumentState,
+    DocumentVersion,
+)
 from domain.knowledge.parsing import SUPPORTED
+from domain.knowledge.repository import CutCount
 from domain.knowledge.service import CollectionView, DocumentView
 from pages import websites
 from pages.components.base import (
@@ -24,6 +34,7 @@ from pages.components.base import (
     icon_button,
     link_box,
     page_head,
+    paragraph,
     quiet_button,
     text_element,
 )
@@ -43,6 +54,7 @@ STATES: dict[str, tuple[str, Tone]] = {
     DocumentState.READY: (N_("Ready"), "ok"),
     DocumentState.FAILED: (N_("Failed"), "bad"),
     DocumentState.CANCELLED: (N_("Cancelled"), ""),
+    DocumentState.PREVIEW: (N_("To be looked at"), "acc"),
     DocumentState.REPLACED: (N_("Replaced"), ""),
 }
 
@@ -81,6 +93,11 @@ async def collections(space_id: str) -> None:
 
     with box("page"):
         with page_head(_("Knowledge"), _("Documents that assistants answer from."), back=back_to(space)):
+            base = f"/spaces/{space.id}"
+            quiet_button(_("Try the search"), lambda: ui.navigate.to(f"{base}/playground"), icon="manage_search")
+            if Action.EDIT in allowed:
+                label = _("Questions without an answer")
+                quiet_button(label, lambda: ui.navigate.to(f"{base}/unanswered"), icon="contact_support")
             if Action.CREATE in allowed:
                 button(_("Create collection"), create, icon="create_new_folder")
         region = Region(draw)
@@ -115,6 +132,7 @@ def _collection_menu(view: CollectionView, *, leave: bool) -> None:
     with icon_button("more_horiz", _("Options for {name}", name=collection.name)), ui.menu().props("auto-close"):
         if Action.EDIT in view.permissions:
             ui.menu_item(_("Rename"), on_click=functools.partial(_rename, collection))
+            ui.menu_item(_("Size of passages"), on_click=functools.partial(_resize, collection))
         if Action.DELETE in view.permissions:
             ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, collection, leave))).classes("danger")
 
@@ -127,6 +145,71 @@ async def _rename(collection: Collection) -> None:
         await here.client.sub_pages_router.refresh()
 
     await ask_name(_("Rename the collection"), _("Name"), collection.name, _("Save"), save)
+
+
+def _resize(collection: Collection) -> None:
+    """Choose how long passages are, and offer to cut anew what is there."""
+    here = visit()
+    made, card = dialog(_("Size of passages"))
+
+    async def submit() -> None:
+        async def work() -> None:
+            count = await here.services.chunks.resize(here.actor, collection.id, int(entry.value or 0))
+            made.close()
+            collection.chunk_tokens = int(entry.value or 0)
+            if count.outdated:
+                _offer_reindexing(collection, count)
+            else:
+                toast(_("Saved."))
+
+        await inline(work, problem)
+
+    with card:
+        text = _("Short passages are found more exactly, long ones hold more of what belongs together.")
+        paragraph(text, "muted")
+        entry = ui.number(
+            _("Tokens in a passage"),
+            value=collection.chunk_tokens,
+            min=LEAST_CHUNK_TOKENS,
+            max=MOST_CHUNK_TOKENS,
+            step=20,
+        ).props("outlined stack-label autofocus")
+        bounds = {"least": LEAST_CHUNK_TOKENS, "most": MOST_CHUNK_TOKENS, "usual": CHUNK_TOKENS}
+        paragraph(_("Between {least} and {most}; {usual} suits most.", **bounds), "muted small")
+        problem = box("full-width")
+        with box("actions-row"):
+            quiet_button(_("Cancel"), made.close)
+            button(_("Save"), submit)
+    made.open()
+
+
+def _offer_reindexing(collection: Collection, count: CutCount) -> None:
+    here = visit()
+    made, card = dialog(_("Cut the documents anew?"))
+
+    async def submit() -> None:
+        await here.services.chunks.reindex(here.actor, collection.id)
+        made.close()
+        toast(_("The documents are being cut anew. Follow it under Jobs."))
+
+    with card:
+        text = ngettext(
+            "{n} document is cut in another size. It stays searchable meanwhile.",
+            "{n} documents are cut in another size. They stay searchable meanwhile.",
+            count.outdated,
+        )
+        paragraph(text)
+        if count.kept:
+            kept = ngettext(
+                "{n} document with passages changed by hand stays as it is.",
+                "{n} documents with passages changed by hand stay as they are.",
+                count.kept,
+            )
+            paragraph(kept, "muted")
+        with box("actions-row"):
+            quiet_button(_("Later"), made.close)
+            button(_("Cut anew"), act(submit))
+    made.open()
 
 
 async def _delete(collection: Collection, leave: bool) -> None:
@@ -182,8 +265,10 @@ class Documents:
     def _drop(self, left: int) -> None:
         limit = self.visit.services.knowledge.max_file_size
         labels = ", ".join(dict.fromkeys(_(label) for _type, label in SUPPORTED.values()))
-        FileDrop(
-            f"/api/v1/groups/{self.view.collection.id}/documents/",
+        address = f"/api/v1/groups/{self.view.collection.id}/documents/"
+        look = ui.switch(_("Look at the passages before they are indexed"))
+        drop = FileDrop(
+            address,
             token=self.visit.csrf_token,
             title=_("Drop files or folders here or click to choose"),
             hint=_(
@@ -197,6 +282,7 @@ class Documents:
             left=left,
             on_done=self._uploaded,
         )
+        look.on_value_change(lambda event: drop.send_to(f"{address}?preview=true" if event.value else address))
 
     async def _uploaded(self, data: dict[str, Any]) -> None:
         if data.get("answer", {}).get("duplicate"):

@@ -238,10 +238,11 @@ class Shell:
         ui.run_javascript("if (window.innerWidth < 1024) emitEvent('close_navigation')")
         self.navigation.later()
 
-    def show_sources(self, items: list[dict[str, Any]], selected: int) -> None:
+    def show_sources(self, items: list[dict[str, Any]], selected: int, citation: int = -1) -> None:
         """Fill the sources panel.
 
-        `selected` > 0 opens it at that passage, 0 opens it, below 0 opens it only where there is room.
+        `selected` > 0 opens it at that passage, 0 opens it, below 0 opens it only where there is room. `citation` is the
+        marker that was chosen.
         """
         self.side.clear()
         with self.side:
@@ -249,7 +250,7 @@ class Shell:
                 heading(_("Sources")).classes("grow")
                 ui.label(ngettext("{n} source", "{n} sources", len(items))).classes("chip acc")
                 icon_button("close", _("Close the sources"), lambda: self.right.set_value(False))
-            Sources(items, max(selected, 0))
+            Sources(items, max(selected, 0), citation)
         if selected >= 0:
             self.right.set_value(True)
         else:

@@ -1,17 +1,35 @@
 """Messages and passages as the browser's components want them."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
+from domain.conversations.citations import Citation, Verdict
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.places import citations_of, spans
 from domain.conversations.service import MessageView
 from domain.kernel.errors import N_
 from pages.i18n import _, ngettext, number
 
+CLAIM_LENGTH = 240
+_MARKS = re.compile(r"[*_`#]+|\[\d{1,3}(?:, ?\d{1,3})*\]")
 NOTES = {
     AnswerState.STOPPED: N_("You stopped the answer."),
     AnswerState.INTERRUPTED: N_("The answer was interrupted. What had arrived is kept; you can continue."),
     AnswerState.FAILED: N_("The answer failed."),
+}
+VERDICTS = {
+    Verdict.SUPPORTED: ("check", N_("supported"), N_("The passage says this.")),
+    Verdict.PARTLY: ("rule", N_("partly"), N_("The passage says only a part of this. Read it before you rely on it.")),
+    Verdict.NOT_FOUND: ("close", N_("not found"), N_("This was not found in the passage. Do not rely on it.")),
+}
+"""A sign, a word and a sentence for each verdict."""
+COUNTED = {
+    Verdict.SUPPORTED: N_("{n} supported"),
+    Verdict.PARTLY: N_("{n} partly"),
+    Verdict.NOT_FOUND: N_("{n} not found"),
 }
 UNFINISHED = (AnswerState.STOPPED, AnswerState.INTERRUPTED, AnswerState.FAILED)
 
@@ -44,6 +62,7 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
         "canContinue": unfinished and bool(message.answer),
         "canRetry": unfinished,
         **sources_part(sources),
+        **checks_part(message),
     }
 
 
@@ -57,6 +76,26 @@ def unread(message: Message, sources: Sequence[MessageSource]) -> str:
     )
 
 
+def checks_part(message: Message) -> dict[str, Any]:
+    """What became of each marker of an answer, and how that is said of all."""
+    found = [Citation.of(stored) for stored in message.citations or ()]
+    counts = Counter(citation.verdict for citation in found)
+    parts = [_(COUNTED[verdict], n=counts[verdict]) for verdict in Verdict if counts[verdict]]
+    return {
+        "checks": [
+            {"n": each.number, "citation": index, "verdict": each.verdict, **verdict_words(each.verdict)}
+            for index, each in enumerate(found)
+        ],
+        "checked": _("Checked against the sources: {counts}.", counts=", ".join(parts)) if parts else "",
+    }
+
+
+def verdict_words(verdict: str) -> dict[str, str]:
+    """A verdict as a sign, a word and a sentence."""
+    icon, word, hint = VERDICTS[Verdict(verdict)]
+    return {"icon": icon, "word": _(word), "hint": _(hint)}
+
+
 def sources_part(sources: Sequence[MessageSource]) -> dict[str, Any]:
     """How many passages an answer was given, and how that is said."""
     return {
@@ -65,16 +104,42 @@ def sources_part(sources: Sequence[MessageSource]) -> dict[str, Any]:
     }
 
 
-def source_cards(address: str, sources: Sequence[MessageSource], *, linked: bool) -> list[dict[str, Any]]:
+def source_cards(
+    message: Message, sources: Sequence[MessageSource], *, linked: bool, citation: int | None = None
+) -> list[dict[str, Any]]:
     """Passages for `components.sources.Sources`, the cited ones first.
 
-    `address` is that of the message in the REST interface; `linked` offers the whole documents.
+    `linked` offers the whole documents; with `citation` only what supports that marker is marked.
     """
     ordered = sorted(sources, key=lambda s: (not s.cited, s.number))
-    return [_card(address, source, linked) for source in ordered]
+    return [_card(message, source, linked, citation) for source in ordered]
 
 
-def _card(address: str, source: MessageSource, linked: bool) -> dict[str, Any]:
+def marked_parts(text: str, marks: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """A text in parts, those that are to be marked told apart."""
+    parts, at = [], 0
+    for start, end in marks:
+        parts += [{"text": text[at:start], "mark": False}, {"text": text[start:end], "mark": True}]
+        at = end
+    parts.append({"text": text[at:], "mark": False})
+    return [part for part in parts if part["text"]]
+
+
+def _checks(message: Message, source: MessageSource) -> list[dict[str, Any]]:
+    return [
+        {"citation": index, "verdict": each.verdict, "claim": plain(message.answer[each.start : each.end])}
+        | verdict_words(each.verdict)
+        for index, each in citations_of(message, source.number)
+    ]
+
+
+def plain(claim: str) -> str:
+    """A statement without the marks of Markdown, shortened."""
+    return shorten(_MARKS.sub("", claim), CLAIM_LENGTH, placeholder="…")
+
+
+def where(source: MessageSource) -> str:
+    """Page and headings of a passage."""
     place = []
     if source.page_from:
         several = source.page_to and source.page_to != source.page_from
@@ -85,17 +150,30 @@ def _card(address: str, source: MessageSource, linked: bool) -> dict[str, Any]:
         )
     if source.heading_path:
         place.append(" › ".join(source.heading_path))
+    return " · ".join(place)
+
+
+def _card(message: Message, source: MessageSource, linked: bool, citation: int | None) -> dict[str, Any]:
     parts = {N_("Meaning {score}"): source.vector_score, N_("Words {score}"): source.text_score}
+    address = f"/api/v1/conversations/{message.conversation_id}/messages/{message.id}/sources/{source.number}"
+    own = [index for index, _citation in citations_of(message, source.number)]
+    chosen = citation if citation in own else None
+    query = "" if chosen is None else f"?citation={chosen}"
+    page = f"/conversations/{message.conversation_id}/sources/{message.id}/{source.number}"
+    marks = spans(message, source, chosen) if own else []
     detail = [_(text, score=number(round(value, 2))) for text, value in parts.items() if value is not None]
     return {
         "n": source.number,
         "title": source.title,
-        "where": " · ".join(place),
+        "where": where(source),
         "text": source.text,
+        "parts": marked_parts(source.text, marks),
+        "checks": _checks(message, source),
+        "place": page if chosen is None else f"{page}/{chosen}",
         "cited": source.cited,
         "relevance": _("Relevance {score}", score=number(round(source.score, 2))),
         "detail": " · ".join(detail),
-        "image": f"{address}/sources/{source.number}/page/" if source.page_from else "",
+        "image": f"{address}/page/{query}" if source.page_from else "",
         "alt": _("Page {page} of {title} with the passage marked", page=source.page_from or 1, title=source.title),
         "link": f"/documents/{source.document_id}" if linked else "",
     }

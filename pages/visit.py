@@ -64,7 +64,7 @@ class Frame(Protocol):
     def page_changed(self) -> None:
         """Another page is shown."""
 
-    def show_sources(self, items: list[dict[str, Any]], selected: int) -> None:
+    def show_sources(self, items: list[dict[str, Any]], selected: int, citation: int = -1) -> None:
         """Fill the sources panel."""
 
     def use_theme(self, theme: str) -> None:

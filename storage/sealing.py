@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
@@ -24,6 +25,7 @@ KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 SEALED, FIRST_FORM, FERNET = "s2:", "s1:", "enc:fernet:v1:"
 _IS_SEALED = re.compile(rf"{SEALED}[0-9a-f]{{8}}:|{FERNET}")
 """A text from before may begin with a few of these signs by chance; it is no sealed one for that."""
+PACK_LEVEL = 6
 VAULT: Final = "secret"
 """The purpose of keys and passwords, which are sealed above storage (see `domain.ports.Vault`)."""
 FERNET_MISSING = N_(
@@ -139,6 +141,26 @@ class SealedJson(SealedText):
         """Open it."""
         text = super().process_result_value(value, dialect)
         return None if text is None else json.loads(text)
+
+
+def packed(value: Any) -> str:
+    """What can be written as JSON, in a form that takes less room."""
+    return base64.b64encode(zlib.compress(json.dumps(value, ensure_ascii=False).encode(), PACK_LEVEL)).decode()
+
+
+class SealedPack(SealedJson):
+    """The same for what is long: packed before it is sealed."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Pack and seal it."""
+        return SealedText.process_bind_param(self, None if value is None else packed(value), dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Open and unpack it."""
+        text = SealedText.process_result_value(self, value, dialect)
+        return None if text is None else json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def _keys() -> TenantKeys:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from app.api import present, wire
 from app.api.base import AccessEnd, Caller, Ending, Running, Use
@@ -17,6 +18,7 @@ from app.bootstrap import Runtime
 from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.places import Place
 from domain.conversations.service import Asked, ConversationView, Question
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, ProviderFailed, ProviderKeyMissing
@@ -189,6 +191,7 @@ class AnswerStream:
             "tokens": {"question": message.tokens_question, "answer": message.tokens_answer},
             "references": present.references(sources, cited_only=True),
             "unread": message.trace.get("unread", []),
+            "citations": message.citations,
         }
         await queue.put(event("done", done, offset))
 
@@ -231,6 +234,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "web_search_references": [],
         "model": models.get(message.completion_model_id),
         "state": message.state,
+        "citations": message.citations,
         "error": translate(message.error, actor.language, **message.error_params) if message.error else None,
     }
 
@@ -341,25 +345,80 @@ async def source_page(
     actor: Caller,
     running: Running,
     page: int | None = None,
+    citation: Annotated[int | None, Query(ge=0)] = None,
     width: Annotated[int, Query(ge=200, le=2000)] = 1000,
 ) -> Response:
-    """The page of a cited PDF as a picture, in the version that was cited, with the passage highlighted."""
+    """The page of a cited PDF as a picture, in the version that was cited, with what supports the answer highlighted.
+
+    With `citation`, the place of a marker among those of the answer, only what supports that one.
+    """
     await _message(running.services, actor, session_id, message_id)
-    source = await running.services.conversations.source(actor, message_id, number)
-    picture = await draw_source(running, actor, source, page, width)
+    place = await running.services.conversations.place(actor, message_id, number, citation)
+    picture = await draw_source(running, actor, place, page, width)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-async def draw_source(running: Runtime, actor: Actor, source: MessageSource, page: int | None, width: int) -> bytes:
+async def draw_source(running: Runtime, actor: Actor, place: Place, page: int | None, width: int) -> bytes:
     """The picture of a page of a source."""
-    version, blob, _ = await running.services.knowledge.version_content(actor.tenant_id, source.version_id)
-    wanted = page or source.page_from
-    if blob is None or version.media_type != "application/pdf" or wanted is None:
+    wanted = page or place.page
+    if not place.pictured or place.blob is None or wanted is None:
         raise NotFound(N_("This document has no pages to show."))
-    if not 1 <= wanted <= (version.page_count or 0):
+    if not 1 <= wanted <= (place.version.page_count or 0):
         raise NotFound(N_("The document has no such page."))
-    async with running.contents.on_disk(actor.tenant_id, blob.name) as path:
-        return await running.parser.draw_page(path, wanted, [source.text], width)
+    async with running.contents.on_disk(actor.tenant_id, place.blob.name) as path:
+        return await running.parser.draw_page(path, wanted, place.quotes, width)
+
+
+class Mark(BaseModel):
+    """A part of a text."""
+
+    start: int
+    end: int
+
+
+class PlacePublic(BaseModel):
+    """A cited passage in its document as it was cited: `text` is the passage with what stands around it.
+
+    `replaced` when the document has a newer version, `changed` when somebody has changed the passage by hand.
+    """
+
+    number: int
+    title: str
+    document_id: UUID
+    version_id: UUID
+    version: int
+    replaced: bool
+    changed: bool
+    page: int | None
+    text: str
+    marks: list[Mark]
+
+
+@router.get("/{session_id}/messages/{message_id}/sources/{number}/text/", response_model=PlacePublic)
+async def source_text(
+    session_id: UUID,
+    message_id: UUID,
+    number: int,
+    actor: Caller,
+    use: Use,
+    citation: Annotated[int | None, Query(ge=0)] = None,
+) -> Any:
+    """A cited passage in the text of its document, in the version that was cited, with what supports the answer marked."""
+    await _message(use, actor, session_id, message_id)
+    place = await use.conversations.place(actor, message_id, number, citation)
+    source = place.source
+    return {
+        "number": number,
+        "title": source.title,
+        "document_id": source.document_id,
+        "version_id": source.version_id,
+        "version": place.version.number,
+        "replaced": place.replaced,
+        "changed": place.changed,
+        "page": place.page,
+        "text": place.text,
+        "marks": [{"start": start, "end": end} for start, end in place.marks],
+    }
 
 
 @legacy.post("/{id}/sessions/", response_model=wire.AskResponse)

@@ -112,17 +112,31 @@ async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
 
 @groups.put("/{id}/documents/", status_code=202)
 async def put_document(
-    id: UUID, name: str, request: Request, actor: Caller, use: Use, title: str | None = None, path: str | None = None
+    id: UUID,
+    name: str,
+    request: Request,
+    actor: Caller,
+    use: Use,
+    title: str | None = None,
+    path: str | None = None,
+    preview: bool = False,
 ) -> Any:
     """Upload a document as the plain body of the request: the fastest way, never whole in memory.
 
     With the `title` of a document in the collection it becomes a new version of it. A file of a folder says its `path`
-    in it, which is its title then.
+    in it, which is its title then. With `preview` it is read, and waits in the state `preview` until it is indexed or
+    discarded.
     """
     title = title or (clean_path(path) if path else None)
     declared = request.headers.get("content-length", "")
     done = await use.knowledge.upload(
-        actor, id, name, request.stream(), title=title, declared_size=int(declared) if declared.isdigit() else None
+        actor,
+        id,
+        name,
+        request.stream(),
+        title=title,
+        declared_size=int(declared) if declared.isdigit() else None,
+        preview=preview,
     )
     return _taken_in(done)
 
@@ -264,7 +278,8 @@ class SearchResult(BaseModel):
     count: int
 
 
-def _passage(rank: int, p: Passage) -> FoundPassage:
+def found_passage(rank: int, p: Passage) -> FoundPassage:
+    """A passage and how it was found."""
     return FoundPassage(
         rank=rank, document_id=p.document_id, version_id=p.version_id, collection_id=p.collection_id, title=p.title,
         url=p.url, page=p.page_from, page_to=p.page_to, headings=p.heading_path, start=p.start, end=p.end, text=p.text,
@@ -277,5 +292,5 @@ async def find(body: SearchRequest, actor: Caller, use: Use) -> Any:
     """Hybrid search: meaning and words, fused; or one of the two alone."""
     scope = SearchScope(body.space_id, body.collection_ids, body.assistant_id)
     found = await use.knowledge.search(actor, body.query, scope, limit=body.limit, mode=body.mode)
-    items = [_passage(rank, passage) for rank, passage in enumerate(found, 1)]
+    items = [found_passage(rank, passage) for rank, passage in enumerate(found, 1)]
     return SearchResult(items=items, count=len(items))

@@ -186,6 +186,7 @@ def collection(view: CollectionView) -> dict[str, Any]:
         "embedding_model": embedding_model(view.choice) if view.choice else None,
         "metadata": {"num_info_blobs": view.size.documents, "size": view.size.size},
         "space_id": view.collection.space_id,
+        "chunk_tokens": view.collection.chunk_tokens,
     }
 
 
@@ -447,6 +448,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "state": found.state,
         "error": found.error,
         "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
+        "citations": found.citations,
         "complete": found.state == AnswerState.DONE,
         "unread": found.trace.get("unread", []),
     }

@@ -16,7 +16,7 @@ API = "/api/v1"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKING: Final = (f"{API}/conversations/", f"{API}/files/", f"{API}/assistants/{{id}}/sessions/")
 """Where asking happens: whoever may ask also looks there, at conversations and files of their own."""
-LOOKING: Final = frozenset({("POST", f"{API}/search/")})
+LOOKING: Final = frozenset({("POST", f"{API}/search/"), ("POST", f"{API}/spaces/{{id}}/searches/")})
 """Routes that change nothing although their method says so."""
 FOR_ALL: Final = frozenset({("GET", f"{API}/users/me/"), ("GET", f"{API}/settings/"), ("GET", "/version")})
 ESTIMATE: Final = ("POST", f"{API}/assistants/{{id}}/token-estimate")
@@ -43,6 +43,7 @@ OF_ASSISTANT: Final = frozenset(
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/stream/"),
         ("POST", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/stop/"),
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/page/"),
+        ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/text/"),
     }
 )
 """All that the key of an assistant opens."""

@@ -5,10 +5,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from domain.knowledge.entities import CHUNK_TOKENS
 from domain.knowledge.parsing import Block, ChunkDraft, ParsedDocument, with_headings
 
-TARGET = 280
-"""Tokens a chunk aims for."""
 HARD = 440
 """Tokens a chunk never exceeds: the built-in model reads 512 with prefix, title and headings."""
 SMALL = 60
@@ -52,13 +51,13 @@ class _Counter:
         return min(end, self._offsets[index]) if index < len(self._offsets) else end
 
 
-def pack(document: ParsedDocument, title: str, offsets: Sequence[int]) -> list[ChunkDraft]:
-    """Chunks in order. Their spans hold every character of the text that is not white space."""
+def pack(document: ParsedDocument, title: str, offsets: Sequence[int], target: int = CHUNK_TOKENS) -> list[ChunkDraft]:
+    """Chunks that aim for `target` tokens, in order. Their spans hold every character that is not white space."""
     count = _Counter(offsets)
     chunks: list[ChunkDraft] = []
     current: list[_Piece] = []
-    for piece in _pieces(document, count):
-        if current and _closes(current, piece, count):
+    for piece in _pieces(document, count, target):
+        if current and _closes(current, piece, count, target):
             chunks.append(_draft(document, title, len(chunks), current, count))
             current = []
         current.append(piece)
@@ -67,7 +66,7 @@ def pack(document: ParsedDocument, title: str, offsets: Sequence[int]) -> list[C
     return chunks
 
 
-def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
+def _closes(current: list[_Piece], piece: _Piece, count: _Counter, target: int) -> bool:
     """Whether the piece begins a new chunk."""
     start = current[0].start
     if count(start, piece.end) > HARD:
@@ -78,41 +77,43 @@ def _closes(current: list[_Piece], piece: _Piece, count: _Counter) -> bool:
     if all(p.heading for p in current):
         return False
     if piece.heading or piece.path != current[-1].path:
-        return size >= SMALL
-    return count(start, piece.end) > TARGET
+        return size >= min(SMALL, target // 4)
+    return count(start, piece.end) > target
 
 
-def _pieces(document: ParsedDocument, count: _Counter) -> Iterator[_Piece]:
+def _pieces(document: ParsedDocument, count: _Counter, target: int) -> Iterator[_Piece]:
     for block in document.blocks:
-        for start, end in _split(document.text, block, count):
+        for start, end in _split(document.text, block, count, target):
             yield _Piece(start, end, block)
 
 
-def _split(text: str, block: Block, count: _Counter) -> Iterator[tuple[int, int]]:
-    if count(block.start, block.end) <= TARGET:
+def _split(text: str, block: Block, count: _Counter, target: int) -> Iterator[tuple[int, int]]:
+    if count(block.start, block.end) <= target:
         yield block.start, block.end
         return
     table = block.kind == "table"
     start = block.start
     for match in (_ROW if table else _SENTENCE).finditer(text, block.start, block.end):
         if match.end() > start:
-            yield from _whole_or_short(start, match.end(), text, count, table)
+            yield from _whole_or_short(start, match.end(), text, count, target, table)
             start = match.end()
     if start < block.end:
-        yield from _whole_or_short(start, block.end, text, count, table)
+        yield from _whole_or_short(start, block.end, text, count, target, table)
 
 
-def _whole_or_short(start: int, end: int, text: str, count: _Counter, row: bool) -> Iterator[tuple[int, int]]:
+def _whole_or_short(
+    start: int, end: int, text: str, count: _Counter, target: int, row: bool
+) -> Iterator[tuple[int, int]]:
     # A row of a table stays whole as long as a chunk can hold it at all.
     if row and count(start, end) <= HARD:
         yield start, end
     else:
-        yield from _short(start, end, text, count)
+        yield from _short(start, end, text, count, target)
 
 
-def _short(start: int, end: int, text: str, count: _Counter) -> Iterator[tuple[int, int]]:
-    while count(start, end) > TARGET:
-        at = count.cut(start, TARGET, end)
+def _short(start: int, end: int, text: str, count: _Counter, target: int) -> Iterator[tuple[int, int]]:
+    while count(start, end) > target:
+        at = count.cut(start, target, end)
         space = text.rfind(" ", start + 1, at)
         cut = space + 1 if space > start + (at - start) // 2 else max(at, start + 1)
         yield start, cut

@@ -1,5 +1,6 @@
 """The domain's `Parser`: reads in a sandboxed child, cuts with the built-in tokenizer, draws pages."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from app.ingestion.ocr import with_pages
 from app.ingestion.sandbox import Limits, child, run_child
 from app.ingestion.tools import TESSERACT, find
 from domain.kernel.errors import N_, UnreadableFile
+from domain.knowledge.entities import CHUNK_TOKENS
 from domain.knowledge.parsing import (
     PICTURES,
     ChunkDraft,
@@ -73,10 +75,14 @@ class DocumentParser:
                 await progress(done / len(pages))
         return seen
 
-    async def chunk(self, parsed: ParsedDocument, title: str) -> Sequence[ChunkDraft]:
-        """The pieces it is searched by."""
+    async def chunk(self, parsed: ParsedDocument, title: str, tokens: int = CHUNK_TOKENS) -> Sequence[ChunkDraft]:
+        """The pieces it is searched by, each of about so many `tokens`."""
         offsets = await self._tokenizer.token_offsets(parsed.text)
-        return pack(parsed, title, offsets)
+        return await asyncio.to_thread(pack, parsed, title, offsets, tokens)
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text has."""
+        return len(await self._tokenizer.token_offsets(text))
 
     @asynccontextmanager
     async def unpack(self, path: Path, filename: str) -> AsyncIterator[Unpacked]:

@@ -10,7 +10,7 @@ from app.config import load
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
-from domain.knowledge import intake
+from domain.knowledge import chunks, intake
 from domain.websites import crawling
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,13 @@ async def _task(runtime: Runtime, job: Job) -> str | None:
 
     match job.task:
         case intake.TASK:
-            document_id = await runtime.services.ingestion.run(job.tenant_id, UUID(job.args["version_id"]), report)
+            version_id, preview = UUID(job.args["version_id"]), bool(job.args.get("preview"))
+            document_id = await runtime.services.ingestion.run(job.tenant_id, version_id, report, preview=preview)
             return f"/api/v1/info-blobs/{document_id}/"
+        case chunks.TASK:
+            collection_id = UUID(job.args["collection_id"])
+            await runtime.services.chunks.run(job.tenant_id, collection_id, report)
+            return f"/api/v1/groups/{collection_id}/"
         case crawling.TASK:
             location = await runtime.services.crawling.run(job.tenant_id, UUID(job.args["run_id"]), report)
             if location is None:

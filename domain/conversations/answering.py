@@ -13,8 +13,11 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
+from domain.assistants.entities import Assistant
+from domain.conversations.citations import Stems, check
 from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.explaining import explanation
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs
 from domain.conversations.tokens import estimate
@@ -26,8 +29,10 @@ from domain.kernel.errors import N_, Failure
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection
-from domain.knowledge.retrieval import Passage
+from domain.knowledge.explaining import follow
+from domain.knowledge.retrieval import Passage, Retrieval
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.unanswered import note_unanswered
 from domain.models.service import CompletionChoice
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
@@ -47,6 +52,7 @@ class Plan:
     """All that a run needs, gathered before the model is called."""
 
     actor: Actor
+    assistant: Assistant
     message: Message
     choice: CompletionChoice
     prompt: str
@@ -69,9 +75,10 @@ class Answering:
         files: FileService,
         chat: ChatProvider,
         runs: Runs,
+        stems: Stems,
     ) -> None:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
-        self._chat, self.runs = chat, runs
+        self._chat, self.runs, self._stems = chat, runs, stems
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
 
     def start(self, plan: Plan) -> None:
@@ -100,28 +107,48 @@ class Answering:
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, assemble, stream. Whether the user stopped it."""
-        passages = await self._retrieve(plan)
-        context = await self._fitting_context(plan, run, passages)
+        retrieval = await self._retrieve(plan)
+        context = await self._fitting_context(plan, run, retrieval.passages if retrieval else [])
         request = await self._request(plan, run, context)
         ended = asyncio.Event()
-        flusher = asyncio.create_task(self._flush(run, ended))
+        beside = [
+            asyncio.create_task(self._flush(run, ended)),
+            asyncio.create_task(self._explain(plan, request, context, retrieval)),
+        ]
         try:
             return await self._stream(plan, run, request)
         finally:
             # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
             ended.set()
-            await flusher
+            await asyncio.gather(*beside)
 
-    async def _retrieve(self, plan: Plan) -> list[Passage]:
+    async def _retrieve(self, plan: Plan) -> Retrieval | None:
         if not plan.collections:
-            return []
+            return None
         asked = plan.message.question or " ".join(f.name for f in plan.files)
         question = sought(asked, [exchange.question for exchange in plan.history])
-        found = await self._knowledge.search_collections(
+        retrieval = await self._knowledge.search_collections(
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
         )
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
-        return found.passages
+        return retrieval
+
+    async def _explain(self, plan: Plan, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> None:
+        """Keep what the model was sent and how it was found, while the answer comes; an answer is never lost for it."""
+        message = plan.message
+        try:
+            async with self._uow.begin(plan.actor.tenant_id) as tx:
+                if await tx.get(Message, message.id) is None:
+                    return
+                former = await tx.conversations.explanation(message.id)
+                if former is not None:
+                    await tx.remove(former)
+                followed = await follow(tx, retrieval) if retrieval else None
+                await tx.add(explanation(message, request, context, retrieval, followed))
+                if retrieval is not None and (retrieval.unsure or not retrieval.passages):
+                    await note_unanswered(tx, plan.assistant, message.question)
+        except Exception:
+            log.exception("could not keep how an answer came about")
 
     async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
         context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)
@@ -229,6 +256,7 @@ class Answering:
         message.finished_at, message.heartbeat_at = now(), None
         message.tokens_answer = message.tokens_answer or estimate(run.text)
         message.trace["total_ms"] = round((monotonic() - plan.begun) * 1000)
+        await self._check(message, run.sources)
         try:
             async with self._uow.begin(run.tenant_id) as tx:
                 if await tx.conversations.finish(message, self.owner):
@@ -241,6 +269,18 @@ class Answering:
         for source in run.sources:
             source.cited = source.number in cited
         await run.close(state)
+
+    async def _check(self, message: Message, sources: Sequence[MessageSource]) -> None:
+        """Seek each cited sentence in the passage it cites, beside the event loop; an answer is never lost for it."""
+        begun = monotonic()
+        try:
+            found = await asyncio.to_thread(check, message.answer, sources, self._stems) if sources else []
+        except Exception:
+            log.exception("could not check the citations of an answer")
+            message.citations = None
+            return
+        message.citations = [citation.to_dict() for citation in found]
+        message.trace["check_ms"] = round((monotonic() - begun) * 1000)
 
     async def sweep(self) -> int:
         """Close the runs whose process has died, with the text they had; how many."""
@@ -258,6 +298,7 @@ class Answering:
                 message.finished_at, message.heartbeat_at = now(), None
                 message.tokens_answer = estimate(message.answer)
                 sources = (await tx.conversations.sources([message.id])).get(message.id, ())
+                await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
                 count += 1
         return count

@@ -45,7 +45,8 @@ class Message(Owned):
     """A question and the run that answers it.
 
     While `state` is running, `owner` names the process that runs it and `heartbeat_at` shows that it lives. Tokens are
-    the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about.
+    the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about;
+    `citations` are those of `domain.conversations.citations` as they are stored, None until the answer was checked.
     """
 
     conversation_id: UUID
@@ -68,6 +69,7 @@ class Message(Owned):
     feedback_value: int | None = None
     feedback_text: str | None = None
     trace: dict[str, Any] = field(default_factory=dict)
+    citations: list[dict[str, Any]] | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -103,3 +105,15 @@ class MessageFile(Owned):
 
     message_id: UUID
     file_id: UUID
+
+
+@dataclass(eq=False, kw_only=True)
+class Explanation(Owned):
+    """How an answer came about: the very `messages` that the model was sent, and what was `found` for them.
+
+    `found` holds what was sought, the ranked lists and what had to stay out (see `domain.conversations.explaining`).
+    """
+
+    message_id: UUID
+    messages: list[dict[str, Any]]
+    found: dict[str, Any]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.conversations.entities import Conversation, Message, MessageSource
+from domain.conversations.entities import Conversation, Explanation, Message, MessageSource
 from domain.files.entities import File
 from domain.kernel.paging import Page
 
@@ -36,6 +36,9 @@ class ConversationRepository(Protocol):
 
     async def files(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
         """The files of each question."""
+
+    async def explanation(self, message_id: UUID) -> Explanation | None:
+        """How the answer came about."""
 
     async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
         """Save the answer so far; whether stopping was asked for, or None when the run is no longer the owner's."""

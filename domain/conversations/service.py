@@ -8,8 +8,11 @@ from uuid import UUID
 from domain.assistants.entities import Assistant
 from domain.assistants.service import readable_assistant
 from domain.conversations.answering import Answering, Plan
+from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.conversations.explaining import Explained
+from domain.conversations.places import Place, place, spans
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -78,12 +81,13 @@ class ConversationService:
         chat: ChatProvider,
         runs: Runs,
         limiter: Limiter,
+        stems: Stems,
         *,
         max_files: int,
     ) -> None:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
-        self._limiter = limiter
-        self._answering = Answering(uow, directory, knowledge, files, chat, runs)
+        self._limiter, self._knowledge = limiter, knowledge
+        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems)
 
     # Asking
 
@@ -163,6 +167,7 @@ class ConversationService:
         )
         return Plan(
             actor,
+            assistant,
             message,
             choice,
             prompt.text if prompt else "",
@@ -216,6 +221,7 @@ class ConversationService:
             history = history[:-1] if history and message.answer else history
             plan = await self._plan(tx, actor, assistant, conversation, history, message.question, files)
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
+            message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
         self._answering.start(plan)
@@ -317,12 +323,24 @@ class ConversationService:
             files = (await tx.conversations.files([message_id])).get(message_id, ())
         return MessageView(message, sources, files)
 
-    async def source(self, actor: Actor, message_id: UUID, number: int) -> MessageSource:
-        """Passage `[number]` of one of the actor's answers."""
-        for source in (await self.message(actor, message_id)).sources:
-            if source.number == number:
-                return source
-        raise NotFound(N_("The source was not found."))
+    async def place(self, actor: Actor, message_id: UUID, number: int, citation: int | None = None) -> Place:
+        """Passage `[number]` of one of the actor's answers in the document as it was cited.
+
+        With `citation` (the place of a marker among those of the answer) only what supports it is marked.
+        """
+        view = await self.message(actor, message_id)
+        source = next((each for each in view.sources if each.number == number), None)
+        if source is None:
+            raise NotFound(N_("The source was not found."))
+        content = await self._knowledge.version_content(actor.tenant_id, source.version_id)
+        return place(source, spans(view.message, source, citation), *content)
+
+    async def explained(self, actor: Actor, message_id: UUID) -> Explained:
+        """How one of the actor's answers came about."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            message, _ = await self._own_message(tx, actor, message_id)
+            kept = await tx.conversations.explanation(message_id)
+        return Explained(message, kept)
 
     async def rename(self, actor: Actor, conversation_id: UUID, name: str) -> Conversation:
         """Give a conversation another name."""

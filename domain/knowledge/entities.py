@@ -1,10 +1,12 @@
 """Knowledge: collections of documents, and the chunks they are searched by."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from domain.kernel.clock import now
 from domain.kernel.entity import Owned
 
 
@@ -17,12 +19,18 @@ class DocumentState(StrEnum):
     READY = "ready"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PREVIEW = "preview"
     REPLACED = "replaced"
 
     @property
     def busy(self) -> bool:
         """Whether work is still going on."""
         return self in (DocumentState.QUEUED, DocumentState.PARSING, DocumentState.INDEXING)
+
+
+CHUNK_TOKENS = 280
+"""How long chunks are where nothing else was chosen, in tokens."""
+LEAST_CHUNK_TOKENS, MOST_CHUNK_TOKENS = 80, 400
 
 
 class CollectionKind(StrEnum):
@@ -34,13 +42,14 @@ class CollectionKind(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class Collection(Owned):
-    """A folder of documents in a space, embedded by one model."""
+    """A folder of documents in a space, embedded by one model, cut into chunks that aim for `chunk_tokens`."""
 
     space_id: UUID
     user_id: UUID
     name: str
     embedding_model_id: UUID
     kind: str = CollectionKind.DOCUMENTS
+    chunk_tokens: int = CHUNK_TOKENS
 
 
 @dataclass(eq=False, kw_only=True)
@@ -63,7 +72,9 @@ class DocumentVersion(Owned):
     """One uploaded content of a document, with what reading it gave.
 
     `size` is in bytes, `progress` from 0 to 1, `error` a message id with `error_params`. The parsed text is a blob
-    of its own, `text_blob_id`. `refused` lists what an archive held that was not taken in: path, message, params.
+    of its own, `text_blob_id`. `refused` lists what an archive held that was not taken in: path, message, params. A version
+    in `preview` has been read and waits for somebody to say whether it is indexed. `chunk_tokens` is what its chunks aimed
+    for.
     """
 
     document_id: UUID
@@ -86,6 +97,7 @@ class DocumentVersion(Owned):
     refused: list[dict[str, Any]] = field(default_factory=list)
     characters: int = 0
     chunk_count: int = 0
+    chunk_tokens: int = CHUNK_TOKENS
 
 
 @dataclass(eq=False, kw_only=True)
@@ -101,7 +113,8 @@ class Transcript(Owned):
 class Chunk(Owned):
     """A stored piece of a document version; `start` and `end` are character positions in its text.
 
-    `key` is the integer by which the search index knows the chunk.
+    `key` is the integer by which the search index knows the chunk. The text of an `edited` chunk is somebody's own; a
+    `disabled` one is not in the index.
     """
 
     collection_id: UUID
@@ -116,6 +129,22 @@ class Chunk(Owned):
     page_from: int | None = None
     page_to: int | None = None
     heading_path: list[str] = field(default_factory=list)
+    edited: bool = False
+    disabled: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class UnansweredQuestion(Owned):
+    """A question for which the knowledge of an assistant held nothing: its words, how often, and when last.
+
+    Who asked is not kept.
+    """
+
+    space_id: UUID
+    assistant_id: UUID
+    question: str
+    count: int = 1
+    last_asked_at: datetime = field(default_factory=now)
 
 
 def chunk_key(chunk_id: UUID) -> int:

@@ -70,32 +70,52 @@ class Ingestion:
         self._analyse, self._archives, self._transcripts = analyse, archives, transcripts
 
     async def run(
-        self, tenant_id: UUID, version_id: UUID, report: Report, parsed: ParsedDocument | None = None
+        self,
+        tenant_id: UUID,
+        version_id: UUID,
+        report: Report,
+        parsed: ParsedDocument | None = None,
+        *,
+        preview: bool = False,
     ) -> UUID:
         """Make the version searchable in place of the one before; returns the document's id.
 
-        `parsed` is what the file says, where it was read already.
+        `parsed` is what the file says, where it was read already. With `preview` it is only read, so that somebody can
+        look at its chunks and say whether it is indexed.
         """
-        version, document, model = await self._begin(tenant_id, version_id)
+        version, document, collection, model = await self._begin(tenant_id, version_id)
         await report(STARTED_SHARE, DocumentState.PARSING)
         parsed = parsed or await self._parse(tenant_id, version, document, report)
-        drafts = await self._parser.chunk(parsed, document.title)
-        await self._read(tenant_id, version_id, parsed, len(drafts))
+        drafts = await self._parser.chunk(parsed, document.title, collection.chunk_tokens)
+        await self._read(tenant_id, version_id, parsed, len(drafts), collection.chunk_tokens)
+        if preview:
+            await self._wait(tenant_id, version_id, parsed)
+            return document.id
         await report(CHUNKED_SHARE, DocumentState.INDEXING)
         vectors = await self._embed(tenant_id, version_id, model, drafts, report)
         await self._store(tenant_id, version_id, parsed, drafts, vectors)
         return document.id
 
-    async def _begin(self, tenant_id: UUID, version_id: UUID) -> tuple[DocumentVersion, Document, EmbeddingModel]:
+    async def _wait(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument) -> None:
+        text_blob = await self._store_text(tenant_id, parsed)
+        async with self._uow.begin(tenant_id) as tx:
+            version, document = await self._current(tx, version_id)
+            version.text_blob_id = text_blob
+            version.state, version.progress = DocumentState.PREVIEW, 1.0
+            await announce(tx, document, version)
+
+    async def _begin(
+        self, tenant_id: UUID, version_id: UUID
+    ) -> tuple[DocumentVersion, Document, Collection, EmbeddingModel]:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             collection = await tx.get(Collection, document.collection_id)
             model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
-            if model is None:
+            if collection is None or model is None:
                 raise NotFound(N_("The collection was deleted."))
             version.state, version.progress, version.error = DocumentState.PARSING, STARTED_SHARE, None
             await announce(tx, document, version)
-            return version, document, model
+            return version, document, collection, model
 
     @staticmethod
     async def _current(tx: Transaction, version_id: UUID) -> tuple[DocumentVersion, Document]:
@@ -110,6 +130,9 @@ class Ingestion:
     ) -> ParsedDocument:
         async with self._uow.read(tenant_id) as tx:
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
+            text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
+        if text is not None:
+            return await parsed_text(self._contents, text)
         if blob is None:
             raise NotFound(N_("The stored file is missing. Upload it again."))
 
@@ -126,7 +149,7 @@ class Ingestion:
                 return await self._transcripts.read(blob, path, version.filename, progress)
             return await self._parser.parse(path, version.filename, progress)
 
-    async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int) -> None:
+    async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int, tokens: int) -> None:
         async with self._uow.begin(tenant_id) as tx:
             version, document = await self._current(tx, version_id)
             version.state, version.progress = DocumentState.INDEXING, CHUNKED_SHARE
@@ -135,6 +158,7 @@ class Ingestion:
             version.pages_by_ocr = list(parsed.pages_by_ocr)
             version.refused = [asdict(refused) for refused in parsed.refused]
             version.characters, version.chunk_count = len(parsed.text), count
+            version.chunk_tokens = tokens
             version.media_type = parsed.media_type
             await announce(tx, document, version)
 
@@ -187,23 +211,16 @@ class Ingestion:
         drafts: Sequence[ChunkDraft],
         vectors: Sequence[bytes],
     ) -> None:
-        chunks = [_chunk(document, version, draft) for draft in drafts]
+        chunks = [chunk_of(document, version, draft) for draft in drafts]
         entries = [
-            IndexEntry(
-                chunk.key,
-                chunk.id,
-                chunk.collection_id,
-                chunk.document_id,
-                self._analyse(draft.embedded_text, version.language),
-                vector,
-            )
+            entry(chunk, self._analyse(draft.embedded_text, version.language), vector)
             for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
         ]
         await tx.knowledge.store_chunks(version, chunks, entries)
 
     async def take_in(self, collection: Collection, texts: Sequence[tuple[str, ParsedDocument]]) -> list[UUID]:
         """Make texts with their titles searchable at once, without files and jobs; the ids of the documents."""
-        pieces = [list(await self._parser.chunk(parsed, title)) for title, parsed in texts]
+        pieces = [list(await self._parser.chunk(parsed, title, collection.chunk_tokens)) for title, parsed in texts]
         async with self._uow.read(collection.tenant_id) as tx:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id)
         if model is None:
@@ -243,6 +260,7 @@ class Ingestion:
             language=parsed.language,
             characters=len(parsed.text),
             chunk_count=len(drafts),
+            chunk_tokens=collection.chunk_tokens,
         )
         await tx.add(document, version)
         document.version_id = version.id
@@ -264,7 +282,19 @@ class Ingestion:
             return blob.id
 
 
-def _chunk(document: Document, version: DocumentVersion, draft: ChunkDraft) -> Chunk:
+def entry(chunk: Chunk, terms: str, vector: bytes) -> IndexEntry:
+    """A chunk as the index stores it."""
+    return IndexEntry(chunk.key, chunk.id, chunk.collection_id, chunk.document_id, terms, vector)
+
+
+async def parsed_text(contents: Contents, blob: Blob) -> ParsedDocument:
+    """What was read from a file, from its stored form."""
+    parts = [part async for part in contents.read(blob.tenant_id, blob.name)]
+    return ParsedDocument.from_json(b"".join(parts).decode())
+
+
+def chunk_of(document: Document, version: DocumentVersion, draft: ChunkDraft) -> Chunk:
+    """A draft as a chunk of the version."""
     chunk_id = new_id()
     return Chunk(
         tenant_id=document.tenant_id,

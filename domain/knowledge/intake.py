@@ -32,12 +32,13 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A content in the file store on its way into a collection."""
+    """A content in the file store on its way into a collection; with `preview` it waits to be looked at first."""
 
     filename: str
     title: str
     url: str | None
     stored: StoredContent
+    preview: bool = False
 
 
 async def take_in(
@@ -75,7 +76,7 @@ async def take_in(
         sha256=stored.sha256,
         blob_id=blob.id,
     )
-    job = reading_job(actor, document, version)
+    job = reading_job(actor, document, version, preview=incoming.preview)
     version.job_id = job.id
     await tx.add(version, job)
     tx.enqueue(job)
@@ -105,15 +106,15 @@ async def _new_or_replaced(
     return document, latest.number + 1 if latest else 1
 
 
-def reading_job(actor: Actor, document: Document, version: DocumentVersion) -> Job:
-    """The job that reads a version."""
+def reading_job(actor: Actor, document: Document, version: DocumentVersion, *, preview: bool = False) -> Job:
+    """The job that reads a version; with `preview` it stops before indexing."""
     return Job(
         tenant_id=actor.tenant_id,
         user_id=actor.user_id,
         task=TASK,
         lane=Lane.INGEST,
         name=document.title,
-        args={"version_id": str(version.id), "document_id": str(document.id)},
+        args={"version_id": str(version.id), "document_id": str(document.id), "preview": preview},
     )
 
 

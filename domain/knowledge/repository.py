@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript
+from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript, UnansweredQuestion
 from domain.ports import SearchHit, TextHits
 
 
@@ -36,6 +37,14 @@ class IndexEntry:
     document_id: UUID
     terms: str
     vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CutCount:
+    """Documents that are cut differently than their collection says: to be cut anew, and kept since changed by hand."""
+
+    outdated: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,35 @@ class KnowledgeRepository(Protocol):
 
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position, from the one after `after`."""
+
+    async def index(self, entries: Sequence[IndexEntry]) -> None:
+        """Put chunks into vectors and full text."""
+
+    async def unindex(self, keys: Sequence[int]) -> None:
+        """Take chunks out of vectors and full text; their rows stay."""
+
+    async def differently_cut(
+        self, collection_id: UUID, tokens: int, *, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[DocumentVersion]:
+        """Searchable versions whose chunks do not aim for `tokens` and were not changed by hand, by document id."""
+
+    async def cut(self, collection_id: UUID, tokens: int) -> CutCount:
+        """How many documents are cut differently than into `tokens`."""
+
+    async def changed_by_hand(self, version_id: UUID) -> bool:
+        """Whether somebody has changed or switched off a chunk of the version."""
+
+    async def unanswered(self, space_id: UUID, *, limit: int, cursor: str | None) -> Page[UnansweredQuestion]:
+        """The questions of a space without an answer, the newest first."""
+
+    async def unanswered_of(self, assistant_id: UUID, limit: int) -> Sequence[UnansweredQuestion]:
+        """The newest questions of an assistant without an answer."""
+
+    async def unanswered_days(self) -> Sequence[tuple[UUID, int | None]]:
+        """The assistants that have such questions, and for how many days those are kept where that is said."""
+
+    async def drop_unanswered(self, assistant_id: UUID, before: datetime) -> int:
+        """Delete an assistant's questions last asked before a moment; how many."""
 
     async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
         """Chunks by search key."""

@@ -14,11 +14,13 @@ from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Forbidden, Invalid, NameTaken, NotFound
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
-from domain.knowledge.entities import Chunk, Collection, CollectionKind, Document, DocumentState, DocumentVersion
+from domain.knowledge import ingestion
+from domain.knowledge.access import collection_access, document_access
+from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
 from domain.knowledge.intake import (
     Incoming,
     Room,
@@ -179,24 +181,7 @@ class KnowledgeService:
             tx.record(actor, Change("collection_deleted", "collection", collection_id, collection.name))
             tx.signal(Signal(f"space:{collection.space_id}", "collections_changed"))
 
-    @staticmethod
-    async def _collection(
-        tx: Transaction, actor: Actor, collection_id: UUID, action: Action, resource: Resource = Resource.COLLECTION
-    ) -> tuple[Collection, SpaceAccess]:
-        collection = await tx.get(Collection, collection_id)
-        missing = NotFound(N_("The collection was not found."))
-        if collection is None:
-            raise missing
-        try:
-            access = await space_access(tx, actor, collection.space_id)
-        except NotFound:
-            raise missing from None
-        if Action.READ not in access.permissions(actor, Resource.COLLECTION):
-            raise missing
-        access.require(actor, resource, action)
-        if collection.kind == CollectionKind.WEBSITE and action != Action.READ:
-            raise Forbidden(N_("The pages of a website are kept by its crawls."))
-        return collection, access
+    _collection = staticmethod(collection_access)
 
     # Documents
 
@@ -243,13 +228,7 @@ class KnowledgeService:
             return await self._document(tx, actor, document_id, Action.READ)
 
     async def _document(self, tx: Transaction, actor: Actor, document_id: UUID, action: Action) -> DocumentView:
-        document = await tx.get(Document, document_id)
-        if document is None:
-            raise NotFound(N_("The document was not found."))
-        try:
-            collection, access = await self._collection(tx, actor, document.collection_id, action, Resource.DOCUMENT)
-        except NotFound:
-            raise NotFound(N_("The document was not found.")) from None
+        document, collection, access = await document_access(tx, actor, document_id, action)
         version = await tx.knowledge.latest_version(document_id)
         if version is None:
             raise NotFound(N_("The document was not found."))
@@ -265,8 +244,9 @@ class KnowledgeService:
         declared_size: int | None = None,
         title: str | None = None,
         url: str | None = None,
+        preview: bool = False,
     ) -> Uploaded:
-        """Take in a file as it comes and queue the reading of it.
+        """Take in a file as it comes and queue the reading of it; with `preview` it waits to be looked at before indexing.
 
         The same content in the collection is not stored twice; the same title becomes a new version. Raises
         `UnsupportedFile`, `NoModel`, `FileTooLarge` and `QuotaExceeded` before reading the stream where that can be known.
@@ -289,7 +269,8 @@ class KnowledgeService:
             await self._screening.check(actor, name, stored)
             async with self._uow.begin(actor.tenant_id) as tx:
                 collection, _ = await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
-                return await take_in(tx, actor, collection, Incoming(name, title, url, stored), self._ended)
+                incoming = Incoming(name, title, url, stored, preview)
+                return await take_in(tx, actor, collection, incoming, self._ended)
         except BaseException:
             await discard(self._uow, self._contents, actor.tenant_id, stored)
             raise
@@ -392,19 +373,7 @@ class KnowledgeService:
             view = await self._document(tx, actor, document_id, Action.READ)
             version = await tx.get(DocumentVersion, view.document.version_id) if view.document.version_id else None
             blob = await tx.get(Blob, version.text_blob_id) if version and version.text_blob_id else None
-        return (await self._parsed(actor.tenant_id, blob)).text if blob else ""
-
-    async def chunks(self, actor: Actor, document_id: UUID, *, after: int = -1, limit: int = 50) -> Sequence[Chunk]:
-        """The chunks of the searchable version, in order."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            view = await self._document(tx, actor, document_id, Action.READ)
-            if view.document.version_id is None:
-                return []
-            return await tx.knowledge.chunks(view.document.version_id, after=after, limit=clamp(limit))
-
-    async def _parsed(self, tenant_id: UUID, blob: Blob) -> ParsedDocument:
-        parts = [part async for part in self._contents.read(tenant_id, blob.name)]
-        return ParsedDocument.from_json(b"".join(parts).decode())
+        return (await ingestion.parsed_text(self._contents, blob)).text if blob else ""
 
     async def version_content(
         self, tenant_id: UUID, version_id: UUID
@@ -416,7 +385,7 @@ class KnowledgeService:
                 raise NotFound(N_("The document was deleted."))
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
             text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
-        return version, blob, await self._parsed(tenant_id, text) if text else None
+        return version, blob, await ingestion.parsed_text(self._contents, text) if text else None
 
     # Search
 

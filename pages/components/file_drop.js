@@ -6,7 +6,7 @@ const SHOWN = 60;
 const PATIENCE = 5000;
 
 export default {
-  template: `<div>
+  template: `<div :data-url="url">
     <label class="drop" :class="{ over }" :for="uid" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="over = false; take($event.dataTransfer)">
       <input :id="uid" type="file" class="fileinput" :multiple="multiple" :accept="accept" @change="pick($event.target)" />
       <strong>{{ labels.title }}</strong><span class="sub">{{ labels.hint }}</span>

@@ -64,3 +64,8 @@ class FileDrop(ui.element, component="file_drop.js", esm=LIBRARY):
             await on_done(e.args)
 
         self.on("done", received)
+
+    def send_to(self, url: str) -> None:
+        """Send files that are dropped from now on to another address."""
+        self._props["url"] = url
+        self.update()

@@ -3,15 +3,15 @@ import { Markdown } from "samrad-markdown";
 /* The text of one answer. The Markdown is drawn outside Vue, so that a growing answer costs little. */
 const Answer = {
   template: `<div :class="{ typing: open }"><div class="prose" ref="md" @click="click"></div></div>`,
-  props: { text: String, open: Boolean, sources: Number, labels: Object },
+  props: { text: String, open: Boolean, sources: Number, checks: Array, labels: Object },
   emits: ["cite", "drawn"],
   mounted() { this.md = new Markdown(this.$refs.md, this.labels); this.draw(); },
   beforeUnmount() { clearTimeout(this.timer); },
-  watch: { text() { this.soon(); }, open() { this.draw(); }, sources() { this.draw(); } },
+  watch: { text() { this.soon(); }, open() { this.draw(); }, sources() { this.draw(); }, checks() { this.draw(); } },
   methods: {
     soon() { this.timer ||= setTimeout(() => this.draw(), 50); },
-    draw() { clearTimeout(this.timer); this.timer = null; this.md.sources = this.sources; this.md.draw(this.text, this.open); this.$emit("drawn"); },
-    click(e) { const marker = e.target.closest(".cite"); if (marker) this.$emit("cite", Number(marker.dataset.n)); },
+    draw() { clearTimeout(this.timer); this.timer = null; this.md.sources = this.sources; this.md.checks = this.checks || []; this.md.draw(this.text, this.open); this.$emit("drawn"); },
+    click(e) { const marker = e.target.closest(".cite"); if (marker) this.$emit("cite", Number(marker.dataset.n), marker.dataset.citation === undefined ? -1 : Number(marker.dataset.citation)); },
   },
 };
 
@@ -27,18 +27,20 @@ export default {
           <div class="bubble" v-if="t.question">{{ t.question }}</div></div>
         <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ initials }}</div><div class="body">
           <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span></div>
-          <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :labels="labels" @cite="(n) => $emit('cite', { message_id: t.id, index: n })" @drawn="follow" />
+          <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
           <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
             <button v-if="t.canContinue" type="button" class="act solid" @click="emit('continue', t)">{{ labels.continue }}</button>
             <button v-if="t.canRetry && i === list.length - 1" type="button" class="act solid" @click="emit('regenerate', t)">{{ labels.retry }}</button></div>
           <div v-if="t.unread" class="state" role="status"><span class="grow">{{ t.unread }}</span></div>
+          <p v-if="t.checked" class="checked" data-testid="checked"><span class="material-icons" aria-hidden="true">fact_check</span>{{ t.checked }}</p>
           <div class="acts" v-if="t.state !== 'running'">
             <button v-if="t.answer" type="button" class="act" data-testid="copy" :aria-label="labels.copyAnswer" :title="labels.copyAnswer" @click="copy(t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id ? 'check' : 'content_copy' }}</span></button>
             <button v-if="i === list.length - 1 && !t.canRetry" type="button" class="act" :aria-label="labels.regenerate" :title="labels.regenerate" @click="emit('regenerate', t)"><span class="material-icons" aria-hidden="true">refresh</span></button>
             <template v-if="t.answer"><button type="button" class="act" :aria-pressed="t.rating === 1 ? 'true' : 'false'" :aria-label="labels.good" :title="labels.good" @click="rate(t, 1)"><span class="material-icons" aria-hidden="true">thumb_up_off_alt</span></button>
             <button type="button" class="act" :aria-pressed="t.rating === -1 ? 'true' : 'false'" :aria-label="labels.bad" :title="labels.bad" @click="rate(t, -1)"><span class="material-icons" aria-hidden="true">thumb_down_off_alt</span></button></template>
             <button v-if="t.sources" type="button" class="act" data-testid="references" @click="$emit('cite', { message_id: t.id, index: 0 })"><span class="material-icons" aria-hidden="true">menu_book</span>{{ t.sourcesLabel }}</button>
+            <button type="button" class="act" data-testid="why" @click="emit('why', t)"><span class="material-icons" aria-hidden="true">help_outline</span>{{ labels.why }}</button>
           </div></div></div></div>
     </div></div>
     <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,

@@ -30,6 +30,7 @@ def labels() -> dict[str, str]:
         "retry": _("Try again"),
         "toEnd": _("Go to the end"),
         "source": _("Source {n}"),
+        "why": _("Why this answer?"),
         "table": _("Table"),
         "text": _("Text"),
         "item": _("List item"),
@@ -49,8 +50,9 @@ class Thread(
 ):
     """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
 
-    A turn is a dict with the keys of `pages.chat.turn`. Events: `cite` {message_id, index (0 = all)}, `regenerate`,
-    `continue` {message_id}, `rate` {message_id, value}, `older` first id, `gap` {message_id, have}.
+    A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
+    of the marker among those checked, or -1)}, `regenerate`, `continue`, `why` {message_id}, `rate` {message_id, value},
+    `older` first id, `gap` {message_id, have}.
     """
 
     def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, str], older: bool) -> None:

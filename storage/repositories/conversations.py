@@ -9,18 +9,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.conversations.entities import AnswerState, Conversation, Explanation, Message, MessageFile, MessageSource
 from domain.files.entities import File
 from domain.kernel.paging import Page
 from storage.repositories.paging import decode, encode
-from storage.tables.conversations import conversations, message_files, message_sources, messages
+from storage.tables.conversations import conversations, explanations, message_files, message_sources, messages
 from storage.tables.files import files
 
 MOST_SEARCHED = 5_000
 """So many of one's newest conversations are searched by name."""
 OUTCOME = (
     "answer", "state", "error", "error_params", "finished_at", "heartbeat_at", "tokens_question", "tokens_answer",
-    "tokens_estimated", "trace",
+    "tokens_estimated", "trace", "citations",
 )  # fmt: skip
 """What the end of a run changes in its message."""
 
@@ -99,6 +99,11 @@ class ConversationRepository:
             for link, file in await self._session.execute(statement):
                 found[link.message_id].append(file)
         return found
+
+    async def explanation(self, message_id: UUID) -> Explanation | None:
+        """How the answer came about."""
+        statement = select(Explanation).where(explanations.c.message_id == message_id)
+        return (await self._session.scalars(statement)).first()
 
     async def stop_all(self) -> None:
         """Ask every answer that is being written to stop."""

@@ -1,20 +1,40 @@
 """Collections, documents and chunks of one tenant."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from domain.assistants.entities import Assistant
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, Transcript
-from domain.knowledge.repository import CollectionSize, DocumentRow, FoundChunk, IndexEntry
+from domain.knowledge.entities import (
+    Chunk,
+    Collection,
+    Document,
+    DocumentState,
+    DocumentVersion,
+    Transcript,
+    UnansweredQuestion,
+)
+from domain.knowledge.repository import CollectionSize, CutCount, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit, TextHits
+from domain.spaces.entities import Space
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
-from storage.tables.knowledge import chunks, collections, document_versions, documents, transcripts
+from storage.tables.assistants import assistants
+from storage.tables.knowledge import (
+    chunks,
+    collections,
+    document_versions,
+    documents,
+    transcripts,
+    unanswered_questions,
+)
+from storage.tables.spaces import spaces
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
@@ -34,6 +54,11 @@ _BYTES_BY_USER = standing(
     .where(documents.c.user_id.in_(bindparam("ids", expanding=True)))
     .group_by(documents.c.user_id)
 )
+
+_BY_HAND = (
+    select(Chunk).where(chunks.c.version_id == document_versions.c.id, or_(chunks.c.edited, chunks.c.disabled)).exists()
+)
+"""Whether somebody has changed a chunk of the version."""
 
 
 class KnowledgeRepository:
@@ -171,6 +196,101 @@ class KnowledgeRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def index(self, entries: Sequence[IndexEntry]) -> None:
+        """Put chunks into vectors and full text."""
+        await self._index.put(self._session, entries)
+
+    async def unindex(self, keys: Sequence[int]) -> None:
+        """Take chunks out of vectors and full text; their rows stay."""
+        await self._index.remove(self._session, keys)
+
+    async def differently_cut(
+        self, collection_id: UUID, tokens: int, *, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[DocumentVersion]:
+        """Searchable versions whose chunks do not aim for `tokens` and were not changed by hand, by document id."""
+        wanted = [documents.c.collection_id == collection_id, document_versions.c.chunk_tokens != tokens, ~_BY_HAND]
+        if after is not None:
+            wanted.append(documents.c.id > after)
+        statement = (
+            select(DocumentVersion)
+            .join(Document, documents.c.version_id == document_versions.c.id)
+            .where(*wanted)
+            .order_by(documents.c.id)
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def cut(self, collection_id: UUID, tokens: int) -> CutCount:
+        """How many documents are cut differently than into `tokens`."""
+        statement = (
+            select(_BY_HAND, func.count())
+            .select_from(DocumentVersion)
+            .join(Document, documents.c.version_id == document_versions.c.id)
+            .where(documents.c.collection_id == collection_id, document_versions.c.chunk_tokens != tokens)
+            .group_by(_BY_HAND)
+        )
+        counts = {bool(by_hand): count for by_hand, count in await self._session.execute(statement)}
+        return CutCount(counts.get(False, 0), counts.get(True, 0))
+
+    async def changed_by_hand(self, version_id: UUID) -> bool:
+        """Whether somebody has changed or switched off a chunk of the version."""
+        statement = (
+            select(chunks.c.id)
+            .select_from(Chunk)
+            .where(chunks.c.version_id == version_id, or_(chunks.c.edited, chunks.c.disabled))
+            .limit(1)
+        )
+        return await self._session.scalar(statement) is not None
+
+    async def unanswered(self, space_id: UUID, *, limit: int, cursor: str | None) -> Page[UnansweredQuestion]:
+        """The questions of a space without an answer, the newest first."""
+        table = unanswered_questions
+        wanted: list[ColumnElement[bool]] = [table.c.space_id == space_id]
+        total = await self._session.scalar(select(func.count()).select_from(UnansweredQuestion).where(*wanted))
+        after = decode(cursor, 2)
+        if after is not None:
+            moment, last = datetime.fromisoformat(after[0]), UUID(after[1])
+            wanted.append(or_(table.c.last_asked_at < moment, and_(table.c.last_asked_at == moment, table.c.id < last)))
+        statement = (
+            select(UnansweredQuestion)
+            .where(*wanted)
+            .order_by(table.c.last_asked_at.desc(), table.c.id.desc())
+            .limit(limit + 1)
+        )
+        rows = list(await self._session.scalars(statement))
+        shown = rows[:limit]
+        further = encode(shown[-1].last_asked_at.isoformat(), shown[-1].id) if len(rows) > limit else None
+        return Page(shown, further, total)
+
+    async def unanswered_of(self, assistant_id: UUID, limit: int) -> Sequence[UnansweredQuestion]:
+        """The newest questions of an assistant without an answer."""
+        table = unanswered_questions
+        statement = select(UnansweredQuestion).where(table.c.assistant_id == assistant_id)
+        return (await self._session.scalars(statement.order_by(table.c.last_asked_at.desc()).limit(limit))).all()
+
+    async def unanswered_days(self) -> Sequence[tuple[UUID, int | None]]:
+        """The assistants that have such questions, and for how many days those are kept where that is said."""
+        days = func.coalesce(assistants.c.data_retention_days, spaces.c.data_retention_days)
+        statement = (
+            select(unanswered_questions.c.assistant_id, days)
+            .select_from(UnansweredQuestion)
+            .join(Assistant, assistants.c.id == unanswered_questions.c.assistant_id)
+            .join(Space, spaces.c.id == unanswered_questions.c.space_id)
+            .distinct()
+        )
+        return [(assistant_id, kept) for assistant_id, kept in await self._session.execute(statement)]
+
+    async def drop_unanswered(self, assistant_id: UUID, before: datetime) -> int:
+        """Delete an assistant's questions last asked before a moment."""
+        table = unanswered_questions
+        statement = (
+            delete(UnansweredQuestion)
+            .where(table.c.assistant_id == assistant_id, table.c.last_asked_at < before)
+            .returning(table.c.id)
+        )
+        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        return len(found.all())
+
     async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
         """Chunks by search key."""
         if not keys:
@@ -179,7 +299,7 @@ class KnowledgeRepository:
             select(Chunk, Document, DocumentVersion)
             .join(Document, documents.c.id == chunks.c.document_id)
             .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
-            .where(chunks.c.key.in_(list(keys)))
+            .where(chunks.c.key.in_(list(keys)), chunks.c.disabled.is_(False))
         )
         rows = await self._session.execute(statement)
         return {c.key: FoundChunk(c, document.title, document.url, v.language) for c, document, v in rows}

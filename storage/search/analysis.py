@@ -71,6 +71,11 @@ def _stems(word: str, language: str) -> Sequence[str]:
     return tuple(dict.fromkeys(stem(word, known) for known in LANGUAGES))
 
 
+def stems(word: str) -> Sequence[str]:
+    """The stems of a word as it is written, one for each language."""
+    return _stems(fold(word), "")
+
+
 def codes(text: str) -> list[str]:
     """Numbers with signs in them, as one term each: 2026-114, 2010:900, 1.2.3."""
     return [NUMBER + re.sub(r"[^\w]", "x", code) for code in _CODE.findall(text)]

@@ -14,7 +14,7 @@ BATCH = 500
 _CHUNKS = """
     select c.key, c.tenant_id, c.collection_id, c.text, c.heading_path, d.title, v.language
     from chunks c join documents d on d.id = c.document_id join document_versions v on v.id = c.version_id
-    where c.key > :after order by c.key limit :most
+    where c.key > :after and not c.disabled order by c.key limit :most
 """
 
 

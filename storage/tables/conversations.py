@@ -1,10 +1,10 @@
-"""Conversations, messages and the passages they cite."""
+"""Conversations, messages, the passages they cite, and how answers came about."""
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
-from domain.conversations.entities import Conversation, Message, MessageFile, MessageSource
-from storage.sealing import SealedJson, SealedText
-from storage.tables.base import Moment, belongs_to, mapper, tenant_table
+from domain.conversations.entities import Conversation, Explanation, Message, MessageFile, MessageSource
+from storage.sealing import SealedJson, SealedPack, SealedText
+from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
 
 conversations = tenant_table(
     "conversations",
@@ -46,6 +46,7 @@ messages = tenant_table(
     Column("feedback_value", Integer),
     Column("feedback_text", SealedText("messages.feedback_text")),
     Column("trace", SealedJson("messages.trace"), nullable=False),
+    Column("citations", Json),
     belongs_to("conversation_id", "conversations"),
     belongs_to("assistant_id", "assistants"),
 )
@@ -83,7 +84,16 @@ message_files = tenant_table(
     belongs_to("file_id", "files"),
     UniqueConstraint("tenant_id", "message_id", "file_id"),
 )
+explanations = tenant_table(
+    "explanations",
+    Column("message_id", Uuid, nullable=False),
+    Column("messages", SealedPack("explanations.messages"), nullable=False),
+    Column("found", SealedPack("explanations.found"), nullable=False),
+    belongs_to("message_id", "messages"),
+    UniqueConstraint("tenant_id", "message_id"),
+)
 mapper.map_imperatively(Conversation, conversations)
 mapper.map_imperatively(Message, messages)
 mapper.map_imperatively(MessageSource, message_sources)
 mapper.map_imperatively(MessageFile, message_files)
+mapper.map_imperatively(Explanation, explanations)

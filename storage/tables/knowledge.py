@@ -1,10 +1,31 @@
-"""Collections, documents, their versions and chunks."""
+"""Collections, documents, their versions and chunks, and the questions that nothing in them answers."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    text,
+)
 
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript
-from storage.sealing import SealedJson
-from storage.tables.base import Json, belongs_to, mapper, tenant_table
+from domain.knowledge.entities import (
+    CHUNK_TOKENS,
+    Chunk,
+    Collection,
+    Document,
+    DocumentVersion,
+    Transcript,
+    UnansweredQuestion,
+)
+from storage.sealing import SealedJson, SealedText
+from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
 
 collections = tenant_table(
     "collections",
@@ -13,6 +34,7 @@ collections = tenant_table(
     Column("name", String(255), nullable=False),
     Column("embedding_model_id", Uuid, nullable=False),
     Column("kind", String(20), nullable=False, server_default="documents"),
+    Column("chunk_tokens", Integer, nullable=False, server_default=str(CHUNK_TOKENS)),
     belongs_to("space_id", "spaces"),
     belongs_to("user_id", "users", ondelete="RESTRICT"),
     belongs_to("embedding_model_id", "embedding_models", ondelete="RESTRICT"),
@@ -52,6 +74,7 @@ document_versions = tenant_table(
     Column("refused", Json, nullable=False, server_default=text("'[]'")),
     Column("characters", BigInteger, nullable=False),
     Column("chunk_count", Integer, nullable=False),
+    Column("chunk_tokens", Integer, nullable=False, server_default=str(CHUNK_TOKENS)),
     belongs_to("document_id", "documents"),
     belongs_to("blob_id", "blobs", ondelete="RESTRICT"),
     belongs_to("text_blob_id", "blobs", ondelete="RESTRICT"),
@@ -82,6 +105,8 @@ chunks = tenant_table(
     Column("page_from", Integer),
     Column("page_to", Integer),
     Column("heading_path", Json, nullable=False),
+    Column("edited", Boolean, nullable=False, server_default=false()),
+    Column("disabled", Boolean, nullable=False, server_default=false()),
     belongs_to("collection_id", "collections"),
     belongs_to("document_id", "documents"),
     belongs_to("version_id", "document_versions"),
@@ -90,8 +115,31 @@ chunks = tenant_table(
 )
 Index("ix_chunks_tenant_id_document_id", chunks.c.tenant_id, chunks.c.document_id)
 Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collection_id)
+unanswered_questions = tenant_table(
+    "unanswered_questions",
+    Column("space_id", Uuid, nullable=False),
+    Column("assistant_id", Uuid, nullable=False),
+    Column("question", SealedText("unanswered_questions.question"), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("last_asked_at", Moment, nullable=False),
+    belongs_to("space_id", "spaces"),
+    belongs_to("assistant_id", "assistants"),
+)
+Index(
+    "ix_unanswered_questions_space",
+    unanswered_questions.c.tenant_id,
+    unanswered_questions.c.space_id,
+    unanswered_questions.c.last_asked_at,
+)
+Index(
+    "ix_unanswered_questions_assistant",
+    unanswered_questions.c.tenant_id,
+    unanswered_questions.c.assistant_id,
+    unanswered_questions.c.last_asked_at,
+)
 mapper.map_imperatively(Collection, collections)
 mapper.map_imperatively(Document, documents)
 mapper.map_imperatively(DocumentVersion, document_versions)
 mapper.map_imperatively(Transcript, transcripts)
 mapper.map_imperatively(Chunk, chunks)
+mapper.map_imperatively(UnansweredQuestion, unanswered_questions)

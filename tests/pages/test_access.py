@@ -51,7 +51,7 @@ def ids(installation: Installation) -> dict[str, str]:
         path = f"/api/v1/spaces/{space}/applications/assistants/"
         assistant = owner.post(path, json={"name": SECRET}).json()["id"]
         asked = {"assistant_id": assistant, "question": SECRET}
-        conversation = owner.post("/api/v1/conversations/", json=asked).json()["session_id"]
+        answer = owner.post("/api/v1/conversations/", json=asked).json()
         person = {"email": COLLEAGUE, "password": PASSWORD}
         assert owner.post("/api/v1/admin/users/", json=person).status_code == 201
     with httpx.Client(base_url=installation.url, headers={"X-API-Key": OPERATOR_KEY}) as operator:
@@ -61,7 +61,7 @@ def ids(installation: Installation) -> dict[str, str]:
         assert made.status_code in (200, 201), made.text
     return {
         "space_id": space, "collection_id": collection, "document_id": document, "assistant_id": assistant,
-        "conversation_id": conversation,
+        "conversation_id": answer["session_id"], "message_id": answer["id"], "number": "1", "citation": "0",
     }  # fmt: skip
 
 

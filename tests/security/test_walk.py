@@ -78,11 +78,22 @@ async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str,
     # Nothing answers there: the crawl ends with a reason.
     added = {"url": f"http://127.0.0.1:9/{secret.replace(' ', '-')}", "name": secret}
     website = (await client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added)).json()
+    chunk = (await client.get(f"/api/v1/info-blobs/{document}/chunks/")).json()["items"][0]["id"]
+    unanswered = await unanswered_of(client, space, secret)
     return {
         "space": space, "collection": collection, "job": job, "document": document, "assistant": assistant, "number": "1",
         "conversation": answer["session_id"], "message": answer["id"], "file": file, "prompt": prompt, "history": entry,
         "api_key": key, "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
+        "chunk": chunk, "unanswered": unanswered,
     }  # fmt: skip
+
+
+async def unanswered_of(client: httpx.AsyncClient, space: str, secret: str) -> str:
+    """A question that found nothing, kept where that is switched on."""
+    empty = await make_assistant(client, space, await make_collection(client, space, "Tom"))
+    await client.post(f"/api/v1/assistants/{empty}/", json={"insight_enabled": True})
+    await client.post("/api/v1/conversations/", json={"assistant_id": empty, "question": f"Var står {secret}?"})
+    return str((await client.get(f"/api/v1/spaces/{space}/unanswered-questions/")).json()["items"][0]["id"])
 
 
 async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, tag: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A scriptable OpenAI-compatible provider over real HTTP. The name of the model says how it behaves.
 
 ok:N        N words, then the end              rate:R:N  R words a second, N words
+script      says what the test has put into `script`
 echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
 err:STATUS  an error with this status          ctx       the request is longer than the model can read
 cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
@@ -14,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 import struct
 import threading
 from collections import Counter
@@ -32,6 +34,7 @@ class Recorded:
     """What the provider saw."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
     recordings: list[tuple[str, Any]] = field(default_factory=list)
@@ -44,6 +47,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.seen = Recorded()
+        self.script = ""
         self.port = 0
         self._disconnected = threading.Semaphore(0)
         self._embedding = threading.Semaphore(0)
@@ -129,6 +133,7 @@ class Provider:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.seen.bodies.append(raw)
         self.seen.headers.append(headers)
         if first[1].endswith("/audio/transcriptions"):
             await self._transcript(writer, headers, raw)
@@ -201,7 +206,7 @@ class Provider:
     async def _chat(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
         model = str(body["model"])
         kind, *rest = model.split(":")
-        self.seen.requests.append(body)
+        self.seen.requests.append(dict(body))
         self.seen.calls[model] += 1
         self._question.release()
         if kind == "retry":
@@ -211,6 +216,8 @@ class Provider:
             code = {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status, "server_error")
             await _answer(writer, status, _error(f"error {status}", code))
             return True
+        if kind == "script":
+            body["script"] = self.script
         if kind == "ctx":
             text = "This model's maximum context length is 100 tokens. However, your messages resulted in 900 tokens."
             await _answer(writer, 400, _error(text, "context_length_exceeded"))
@@ -273,6 +280,10 @@ def embedding(text: str) -> list[float]:
 
 
 async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncIterator[str]:
+    if kind == "script":
+        for word in re.findall(r"\s*\S+", body["script"]):
+            yield word
+        return
     if kind == "echo":
         question = str(body["messages"][-1]["content"])
         for word in f"Enligt underlaget [1]: {question[-200:]}".split(" "):

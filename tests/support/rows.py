@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from storage.database import Database
-from storage.sealing import SealedJson, SealedText
+from storage.sealing import SealedJson, SealedPack, SealedText, packed
 from storage.tables import metadata
 from storage.tables.base import Json, Moment
 
@@ -46,6 +46,8 @@ def _value(column: Column[Any]) -> Any:
         return next(_numbers)
     if isinstance(kind, LargeBinary):
         return b"x"
+    if isinstance(kind, SealedPack):
+        return packed({})
     if isinstance(kind, SealedJson):
         return "{}"
     if kind is Json or type(kind).__name__ == "JSON":

@@ -24,6 +24,7 @@ PLACES: dict[str, str] = {
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
+    "chunks": "chunk", "unanswered-questions": "unanswered",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -58,7 +59,7 @@ SAMPLES: dict[str, Any] = {
     "expires_in": 60, "content_disposition": "inline", "provider_type": "openai_compatible", "text": "Svara kort.",
     "credentials": {"api_key": "sk-1234567890"}, "config": {"endpoint": "http://127.0.0.1:9/v1"},
     "retention_days": 365, "enabled": True, "model_name": "m", "display_name": "m", "model_type": "completion",
-    "format": "csv", "action": "file_uploaded", "token_limit": 8000, "info_blobs": [{"text": "Text"}],
+    "format": "csv", "action": "file_uploaded", "token_limit": 8000, "chunk_tokens": 200, "info_blobs": [{"text": "Text"}],
 }  # fmt: skip
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ingestion.chunk import HARD, SMALL, TARGET, pack
+from app.ingestion.chunk import HARD, SMALL, pack
 from app.ingestion.readers import Builder
+from domain.knowledge.entities import CHUNK_TOKENS
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument
 
 TOKEN = re.compile(r"\w{1,5}|[^\w\s]")
@@ -84,7 +85,7 @@ def test_an_empty_document_has_no_chunks() -> None:
 def test_short_paragraphs_are_packed_up_to_the_target() -> None:
     chunks = cut(document_of(*[("paragraph", words(50)) for _ in range(20)]))
     assert len(chunks) == 4
-    assert all(TARGET - 50 < chunk.token_count <= TARGET for chunk in chunks)
+    assert all(CHUNK_TOKENS - 50 < chunk.token_count <= CHUNK_TOKENS for chunk in chunks)
 
 
 def test_a_long_paragraph_is_cut_at_sentences() -> None:
@@ -103,7 +104,7 @@ def test_a_sentence_without_end_is_cut_between_words() -> None:
 def test_a_word_without_end_is_cut_all_the_same() -> None:
     chunks = cut(document_of(("paragraph", "x" * 10_000)))
     assert "".join(chunk.text for chunk in chunks) == "x" * 10_000
-    assert all(chunk.token_count <= TARGET for chunk in chunks)
+    assert all(chunk.token_count <= CHUNK_TOKENS for chunk in chunks)
 
 
 def test_a_heading_begins_a_chunk_and_stays_with_its_text() -> None:
@@ -132,10 +133,10 @@ def test_endless_headings_do_not_crowd_out_the_text() -> None:
     assert rest == chunk.text
 
 
-@pytest.mark.parametrize("size", [TARGET, TARGET + 1, HARD, HARD + 1])
+@pytest.mark.parametrize("size", [CHUNK_TOKENS, CHUNK_TOKENS + 1, HARD, HARD + 1])
 def test_chunks_know_their_pages(size: int) -> None:
     chunks = cut(
-        document_of(("paragraph", words(size), 1), ("paragraph", words(10), 2), ("paragraph", words(TARGET), 3))
+        document_of(("paragraph", words(size), 1), ("paragraph", words(10), 2), ("paragraph", words(CHUNK_TOKENS), 3))
     )
     assert chunks[0].page_from == 1
     assert chunks[-1].page_to == 3

@@ -33,7 +33,7 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 const RULES = { FORBID_TAGS: ["style", "form", "button", "textarea", "select", "iframe", "img", "picture", "svg", "math", "video", "audio", "source"], FORBID_ATTR: ["style", "id", "name", "src", "srcset", "background"], ALLOW_DATA_ATTR: true };
 
 export class Markdown {
-  constructor(element, labels) { this.element = element; this.labels = labels; this.drawn = []; this.sources = 0; }
+  constructor(element, labels) { this.element = element; this.labels = labels; this.drawn = []; this.sources = 0; this.checks = []; }
 
   draw(text, open) {
     const all = marked.lexer(text), reference = all.links;
@@ -49,6 +49,25 @@ export class Markdown {
     });
     while (this.element.children.length > tokens.length) this.element.lastChild.remove();
     this.drawn.length = tokens.length;
+    this.prove();
+  }
+
+  /* Beside each marker what became of its statement, with a sign and a word: the markers of a number come in the order of its checks. */
+  prove() {
+    const waiting = new Map();
+    for (const check of this.checks) waiting.set(check.n, [...(waiting.get(check.n) || []), check]);
+    for (const marker of this.element.querySelectorAll(".cite")) {
+      const check = waiting.get(Number(marker.dataset.n))?.shift();
+      if (!check || marker.dataset.citation === String(check.citation)) continue;
+      marker.dataset.citation = check.citation;
+      marker.classList.add(check.verdict);
+      marker.title = check.hint;
+      marker.removeAttribute("aria-label");
+      const part = (name, text) => Object.assign(document.createElement("span"), { className: name, textContent: text });
+      const sign = part("material-icons", check.icon), [before, after] = this.labels.source.split("{n}");
+      sign.setAttribute("aria-hidden", "true");
+      marker.replaceChildren(part("sr-only", before), marker.dataset.n, part("sr-only", `${after}, `), sign, part("verdict", check.word), part("sr-only", `: ${check.hint}`));
+    }
   }
 
   finish(block, open) {

@@ -1,0 +1,45 @@
+"""Reaching collections and documents: the object, if it is the actor's to know and the policy allows what is wanted."""
+
+from uuid import UUID
+
+from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Actor
+from domain.kernel.errors import N_, Forbidden, NotFound
+from domain.knowledge.entities import Collection, CollectionKind, Document
+from domain.spaces.service import SpaceAccess, space_access
+from domain.transaction import Transaction
+
+
+async def collection_access(
+    tx: Transaction, actor: Actor, collection_id: UUID, action: Action, resource: Resource = Resource.COLLECTION
+) -> tuple[Collection, SpaceAccess]:
+    """A collection and the actor's place in its space; `NotFound` when it is not the actor's to know."""
+    collection = await tx.get(Collection, collection_id)
+    missing = NotFound(N_("The collection was not found."))
+    if collection is None:
+        raise missing
+    try:
+        access = await space_access(tx, actor, collection.space_id)
+    except NotFound:
+        raise missing from None
+    if Action.READ not in access.permissions(actor, Resource.COLLECTION):
+        raise missing
+    access.require(actor, resource, action)
+    if collection.kind == CollectionKind.WEBSITE and action != Action.READ:
+        raise Forbidden(N_("The pages of a website are kept by its crawls."))
+    return collection, access
+
+
+async def document_access(
+    tx: Transaction, actor: Actor, document_id: UUID, action: Action
+) -> tuple[Document, Collection, SpaceAccess]:
+    """A document with its collection; `NotFound` when it is not the actor's to know."""
+    document = await tx.get(Document, document_id)
+    missing = NotFound(N_("The document was not found."))
+    if document is None:
+        raise missing
+    try:
+        collection, access = await collection_access(tx, actor, document.collection_id, action, Resource.DOCUMENT)
+    except NotFound:
+        raise missing from None
+    return document, collection, access

@@ -1,0 +1,60 @@
+"""Trying the search: what a question finds, in which order, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Actor
+from domain.kernel.errors import N_, Invalid, NotFound
+from domain.knowledge.explaining import Followed, follow
+from domain.knowledge.retrieval import Passage
+from domain.knowledge.service import KnowledgeService, Mode
+from domain.spaces.service import space_access
+from domain.transaction import UnitOfWork
+
+PASSAGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A search that was tried, and the passages an assistant would be given."""
+
+    followed: Followed
+    passages: Sequence[Passage]
+
+
+class Playground:
+    """Tries searches in the knowledge of a space, for those who may see it."""
+
+    def __init__(self, uow: UnitOfWork, knowledge: KnowledgeService) -> None:
+        self._uow, self._knowledge = uow, knowledge
+
+    async def search(
+        self,
+        actor: Actor,
+        space_id: UUID,
+        query: str,
+        *,
+        collection_ids: Sequence[UUID] | None = None,
+        mode: Mode = "hybrid",
+        limit: int = PASSAGES,
+    ) -> Trial:
+        """What a question finds in the collections of a space, or in some of them."""
+        if not query.strip():
+            raise Invalid(N_("Write what to search for."), field="query")
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            if Action.READ not in access.permissions(actor, Resource.COLLECTION):
+                raise NotFound(N_("The space was not found."))
+            collections = list(await tx.knowledge.collections([space_id]))
+        if collection_ids is not None:
+            by_id = {collection.id: collection for collection in collections}
+            if any(wanted not in by_id for wanted in collection_ids):
+                raise NotFound(N_("The collection was not found."))
+            collections = [by_id[wanted] for wanted in dict.fromkeys(collection_ids)]
+        retrieval = await self._knowledge.search_collections(
+            actor.tenant_id, query, collections, limit=limit, mode=mode
+        )
+        async with self._uow.read(actor.tenant_id) as tx:
+            return Trial(await follow(tx, retrieval), retrieval.passages)
