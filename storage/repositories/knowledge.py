@@ -296,13 +296,13 @@ class KnowledgeRepository:
         if not keys:
             return {}
         statement = (
-            select(Chunk, Document, DocumentVersion)
+            select(Chunk, documents.c.title, documents.c.url, document_versions.c.language)
             .join(Document, documents.c.id == chunks.c.document_id)
             .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
             .where(chunks.c.key.in_(list(keys)), chunks.c.disabled.is_(False))
         )
         rows = await self._session.execute(statement)
-        return {c.key: FoundChunk(c, document.title, document.url, v.language) for c, document, v in rows}
+        return {chunk.key: FoundChunk(chunk, title, url, language) for chunk, title, url, language in rows}
 
     async def store_chunks(self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:
         """Write chunks and their index entries."""

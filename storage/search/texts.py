@@ -46,6 +46,6 @@ async def search(index: WordIndex, session: AsyncSession, scope: Sequence[UUID],
     terms = list(dict.fromkeys(term for concept in wanted for term in concept.terms if term in known.counts))
     if not groups:
         return TextHits((), terms, stop_share(query))
-    keys = await index.collect(session, scope, groups, words.CANDIDATES)
+    keys = await index.collect(session, scope, groups, max(words.CANDIDATES, limit))
     hits = words.rank(await index.terms(session, keys), wanted, known, limit)
     return TextHits(hits, terms, stop_share(query))

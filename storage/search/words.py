@@ -34,7 +34,7 @@ COLLECTED_TERMS = 12
 """Terms of a concept by which chunks are collected; all of them count when chunks are ranked."""
 FREQUENT = 1_500
 """Entries looked at for a concept whose terms are all more frequent than the budget allows."""
-CANDIDATES = 250
+CANDIDATES = 160
 PROMINENT = "0"
 """Before a term: the chunk holds it prominently. No term begins so, since those of numbers begin with `NUMBER`."""
 PROMINENT_SHARE = 1.4
