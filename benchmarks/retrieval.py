@@ -20,7 +20,7 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Document, DocumentState, DocumentVersion, chunk_key
 from domain.knowledge.repository import IndexEntry
-from domain.knowledge.service import LEG_DEPTH, find_passages
+from domain.knowledge.search import LEG_DEPTH, find_passages
 from domain.tenants.service import Setup
 from storage.database import Database
 from storage.search.analysis import analyse
@@ -119,9 +119,10 @@ async def measure(name: str, place: Place, texts: Texts, count: int, queries: in
             await tx.knowledge.search_texts([place.collection_id], question, LEG_DEPTH)
             searched = time.perf_counter()
         asked, vector = texts.text(6), texts.vector()
+        scope = [place.collection_id]
         async with place.uow.read(place.actor.tenant_id) as tx:
             started = time.perf_counter()
-            chosen = await find_passages(tx, asked, [([place.collection_id], vector)], [place.collection_id], 10)
+            chosen = await find_passages(tx, asked, [(scope, vector)], scope, 10)
             ended = time.perf_counter()
         assert chosen.passages, "nothing was found"
         # The first searches warm the caches.

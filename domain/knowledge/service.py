@@ -37,17 +37,16 @@ from domain.knowledge.parsing import RECORDINGS, ParsedDocument, extension_of
 from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.retrieval import Passage, Retrieval, doubtful, fuse, passages, vector_weight
+from domain.knowledge.retrieval import Passage, Retrieval, doubtful
+from domain.knowledge.search import find_passages
 from domain.models.entities import EmbeddingModel
 from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
 from domain.models.transcription import default_transcription
-from domain.ports import Contents, Deed, Embedder, Limiter, SearchHit, TextHits
+from domain.ports import Contents, Deed, Embedder, Limiter
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
 
 Mode = Literal["hybrid", "vector", "text"]
-LEG_DEPTH = 60
-"""How many chunks each leg of the search brings to the fusion."""
 MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
@@ -425,8 +424,9 @@ class KnowledgeService:
         vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
         embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
+        by_model = [(of_model, vector) for _, of_model, vector in vectors]
         async with self._uow.read(tenant_id) as tx:
-            found = await find_passages(tx, query, [(of_model, vector) for _, of_model, vector in vectors], ids, limit)
+            found = await find_passages(tx, query, by_model, ids, limit)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
         covered = max((hit.score for hit in found.texts), default=0.0)
         found.unsure = mode == "hybrid" and doubtful([name for name, _, _ in vectors], found.vectors, covered)
@@ -453,36 +453,3 @@ def _view(
     if collection.kind == CollectionKind.WEBSITE:
         allowed = [action for action in allowed if action == Action.READ]
     return DocumentView(document, version, allowed, collection.embedding_model_id, collection.kind)
-
-
-async def find_passages(
-    tx: Transaction,
-    query: str,
-    vectors: Sequence[tuple[Sequence[UUID], bytes]],
-    collection_ids: Sequence[UUID],
-    limit: int,
-) -> Retrieval:
-    """The best `limit` passages for a query.
-
-    `vectors` holds the query as each embedding model sees it, with the collections of that model; the words of the query
-    are sought in `collection_ids`. Without either, that leg is left out.
-    """
-    depth = max(LEG_DEPTH, limit * 2)
-    began = monotonic()
-    near: list[SearchHit] = []
-    for ids, vector in vectors:
-        near += await tx.knowledge.search_vectors(ids, vector, depth)
-    seen = monotonic()
-    texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
-    read = monotonic()
-    weight = vector_weight(query, texts.small_words, max((hit.score for hit in texts.hits), default=0.0))
-    ranked = fuse(near, texts.hits, weight)
-    # More than the limit, because neighbouring chunks become one passage.
-    found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
-    chosen = passages(ranked, found, limit)
-    milliseconds = {
-        "vectors": round((seen - began) * 1_000),
-        "texts": round((read - seen) * 1_000),
-        "passages": round((monotonic() - read) * 1_000),
-    }
-    return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)

@@ -29,10 +29,10 @@ EXPANDED_WORDS = 12
 COMPOUND_LENGTH = 8
 SHORTEST_PART = 4
 MOST_WORDS = 64
-BUDGET = 4_000
+BUDGET = 2_500
 COLLECTED_TERMS = 12
 """Terms of a concept by which chunks are collected; all of them count when chunks are ranked."""
-FREQUENT = 1_500
+FREQUENT = 800
 """Entries looked at for a concept whose terms are all more frequent than the budget allows."""
 CANDIDATES = 160
 PROMINENT = "0"

@@ -113,6 +113,8 @@ chunks = tenant_table(
     UniqueConstraint("key"),
     UniqueConstraint("tenant_id", "version_id", "position"),
 )
+# The key alone is unique; with the tenant before it SQLite takes this index, not one by which it would read every chunk.
+Index("ix_chunks_tenant_id_key", chunks.c.tenant_id, chunks.c.key)
 Index("ix_chunks_tenant_id_document_id", chunks.c.tenant_id, chunks.c.document_id)
 Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collection_id)
 unanswered_questions = tenant_table(
