@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from app.realtime.access import RECHECK_SECONDS
 from domain.tenants.operator import Operator
 from tests.api.test_conversations import use_model, with_documents
 from tests.conftest import PASSWORD
@@ -20,7 +21,8 @@ from tests.support.api import Api, make_collection, make_space, upload
 from tests.support.live import listening
 from tests.support.provider import Provider
 
-SOON = 1.0
+SOON = RECHECK_SECONDS / 2
+"""In seconds: long before it would be noticed without being told, even on a busy machine."""
 """Seconds in which access ends."""
 EMAIL = "anna@example.se"
 End = Callable[[Api], Awaitable[Any]]

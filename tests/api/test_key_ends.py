@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.realtime.access import RECHECK_SECONDS
 from domain.kernel.events import Signal
 from domain.tenants.entities import Tenant, TenantState
 from tests.api.test_api_keys import holder, make_key
@@ -30,12 +31,14 @@ async def end_by_suspending(api: Api, key: dict[str, Any], user_id: UUID) -> Non
         tx.signal(Signal(f"tenant:{tenant.id}", "suspended"))
 
 
+SOON = RECHECK_SECONDS / 2
+"""In seconds: long before it would be noticed without being told, even on a busy machine."""
 ENDS = [end_by_revoking, end_by_deactivating, end_by_suspending]
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("end", ENDS)
-async def test_an_answer_breaks_off_within_a_second_when_its_key_ends(
+async def test_an_answer_breaks_off_soon_when_its_key_ends(
     api: Api, provider: Provider, end: Any, stream: bool
 ) -> None:
     owner = await api.client()
@@ -52,7 +55,7 @@ async def test_an_answer_breaks_off_within_a_second_when_its_key_ends(
     await until(lambda: bool(provider.seen.requests))
     await listening(api, key)
     await end(api, key, anna_id)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SOON):
         answer = await asking
     if stream:
         assert "done" not in [event["event"] for event in events_of(answer.text)]
@@ -77,13 +80,13 @@ class Socket:
 
     async def event(self) -> str:
         """What the server does next, and how it closes."""
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(SOON):
             said = await self.said.get()
         return f"{said['type']} {said.get('code', '')}".strip()
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_a_socket_closes_within_a_second_when_its_key_ends(api: Api, end: Any) -> None:
+async def test_a_socket_closes_soon_when_its_key_ends(api: Api, end: Any) -> None:
     anna_id = await api.user("anna@example.se")
     anna = await api.client("anna@example.se")
     no_reader, key = await make_key(anna, "ask"), await make_key(anna, "read")
