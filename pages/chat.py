@@ -60,6 +60,7 @@ class Chat:
         self.name = assistant_name(assistant.assistant, assistant.access.space)
         self.running: UUID | None = None
         self.asking = False
+        self.chosen: tuple[UUID, int, int] | None = None
         self.shown = {view.message.id for view in messages}
         self.visit.space_id, self.visit.assistant_id = assistant.access.space.id, assistant.assistant.id
 
@@ -275,6 +276,11 @@ class Chat:
     def _show_sources(
         self, message: Message, sources: Sequence[MessageSource], selected: int, citation: int = -1
     ) -> None:
+        if selected >= 0:
+            self.chosen = (message.id, selected, citation)
+        elif self.chosen is not None and self.chosen[0] == message.id:
+            # What somebody has opened while the answer came stays open when it ends.
+            selected, citation = self.chosen[1:]
         linked = Action.READ in self.assistant.access.permissions(self.visit.actor, Resource.DOCUMENT)
         cards = source_cards(message, sources, linked=linked, citation=citation if citation >= 0 else None)
         self.visit.shell.show_sources(cards, selected, citation)

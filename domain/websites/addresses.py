@@ -14,6 +14,8 @@ _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid|mc_cid|mc_eid|_ga|_gl", re
 _PORTS = {"http": 80, "https": 443}
 _REPEATS = re.compile(r"(/[^/]+)\1\1")
 """A path that repeats itself three times comes from a link that is wrong, and has no end."""
+_HOST = re.compile(r"[0-9a-z_.-]+|[0-9a-f.:%]+", re.IGNORECASE)
+"""Letters of names in their encoded form, or of numbers."""
 _UNSAFE = "%/:@!$&'()*+,;=~-._"
 
 
@@ -29,6 +31,8 @@ def normalised(link: str, base: str = "") -> str | None:
     try:
         name = host if ":" in host else host.encode("idna").decode()
     except UnicodeError:
+        return None
+    if not _HOST.fullmatch(name):
         return None
     place = f"[{name}]" if ":" in name else name
     if port is not None and port != _PORTS[parts.scheme]:

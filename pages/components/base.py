@@ -117,5 +117,5 @@ def page_head(title: str, lead: str = "", *, back: tuple[str, str] | None = None
                 heading(title, 1)
                 if lead:
                     paragraph(lead, "lead")
-            actions = box("line").style("width:auto")
+            actions = box("line wrap").style("width:auto")
     return actions

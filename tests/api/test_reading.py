@@ -248,7 +248,7 @@ async def test_a_long_recording_is_sent_in_parts(
         document = (await listed(client, collection))["lang.wav"]
         assert document["state"] == "ready"
         assert [name for name, _ in provider.seen.recordings] == ["recording.mp3"] * 3
-        chunks = await api.runtime.services.knowledge.chunks(api.owner, UUID(document["id"]))
+        chunks = await api.runtime.services.chunks.page(api.owner, UUID(document["id"]))
         assert {chunk.heading_path[0] for chunk in chunks} <= {"0:00", "10:00", "20:00"}
 
 

@@ -50,6 +50,8 @@ def ids(installation: Installation) -> dict[str, str]:
         document = owner.post(f"/api/v1/groups/{collection}/info-blobs/", json=text).json()["items"][0]["id"]
         path = f"/api/v1/spaces/{space}/applications/assistants/"
         assistant = owner.post(path, json={"name": SECRET}).json()["id"]
+        site = {"url": "http://127.0.0.1:9/", "name": SECRET}
+        website = owner.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=site).json()
         asked = {"assistant_id": assistant, "question": SECRET}
         answer = owner.post("/api/v1/conversations/", json=asked).json()
         person = {"email": COLLEAGUE, "password": PASSWORD}
@@ -62,6 +64,7 @@ def ids(installation: Installation) -> dict[str, str]:
     return {
         "space_id": space, "collection_id": collection, "document_id": document, "assistant_id": assistant,
         "conversation_id": answer["session_id"], "message_id": answer["id"], "number": "1", "citation": "0",
+        "website_id": website["id"], "run_id": website["latest_crawl"]["id"],
     }  # fmt: skip
 
 

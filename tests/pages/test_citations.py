@@ -204,7 +204,7 @@ def test_a_look_before_indexing(page: Page, installation: Installation, ids: dic
     page.get_by_role("switch", name="Look at the passages before they are indexed").click()
     expect(page.locator("[data-url$='preview=true']")).to_be_visible()
     content = documents.pdf(["Badplatsen har toaletter och omklädningsrum.", "Hundar får inte bada vid badplatsen."])
-    page.locator("input[type=file]").set_input_files(
+    page.locator("input[type=file]").first.set_input_files(
         {"name": "Badplats.pdf", "mimeType": "application/pdf", "buffer": content}
     )
     row = page.get_by_role("listitem").filter(has_text="Badplats.pdf")

@@ -32,7 +32,16 @@ def test_one_spelling_for_each_address(link: str, url: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://a.se", "http://", "https://a:b@c.se", "javascript:alert(1)", "file:///etc/passwd"]
+    "url",
+    [
+        "https://\U00094bf2\\3{",
+        "",
+        "ftp://a.se",
+        "http://",
+        "https://a:b@c.se",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+    ],
 )
 def test_what_is_no_address_of_a_website(url: str) -> None:
     with pytest.raises(Invalid):
