@@ -10,14 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
-INDEX_TABLE = "chunk_index"
+INDEX_TABLE, WORDS_TABLE = "chunk_index", "chunk_words"
 DIRECTORY_TABLES = (
     "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", "websites", INDEX_TABLE,
+    WORDS_TABLE,
 )  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
-WORDS_TABLE = "chunk_words"
 SQLITE_INDEX_TABLES = ("chunk_places", WORDS_TABLE)
 WRITES = (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old"))
 CHAIN_TRIGGER = "audit_entries_chained"

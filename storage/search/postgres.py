@@ -17,9 +17,8 @@ from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.migrations.ddl import NEAR_DIMENSIONS
-from storage.search.analysis import PART_LENGTH
 from storage.search.texts import Longer, search
-from storage.search.words import LONGER_WORDS, Group, prominent, tally
+from storage.search.words import LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 EXACT_ROWS = 30_000
@@ -96,8 +95,6 @@ _COLLECT = text(
     bindparam("most", type_=ARRAY(Integer)), bindparam("worth", type_=ARRAY(Float)),
 )  # fmt: skip
 _TERMS = text("select chunk_key as key, terms from chunk_index where chunk_key = any(:keys)")
-LAST = "\U0010ffff"
-"""Sorts behind every letter."""
 
 
 def _literal(vector: bytes) -> str:
@@ -126,13 +123,13 @@ class PostgresSearchIndex:
         if not rows:
             return
         await session.execute(_PUT, rows, execution_options=BY_HAND)
-        for collection, terms in _by_collection((e.collection_id, e.terms) for e in entries):
+        for collection, terms in by_scope((e.collection_id, e.terms) for e in entries):
             words = sorted(tally(terms).items())
             await self._take_turn(session, collection)
             values = {
                 "collection": collection,
                 "words": [word for word, _ in words],
-                "backwards": [word[::-1] if len(word) > PART_LENGTH else None for word, _ in words],
+                "backwards": [backwards(word) for word, _ in words],
                 "chunks": [chunks for _, (chunks, _) in words],
                 "occurrences": [occurrences for _, (_, occurrences) in words],
             }
@@ -143,7 +140,7 @@ class PostgresSearchIndex:
         if not keys:
             return
         places = await session.execute(_PLACES, {"keys": list(keys)}, execution_options=BY_HAND)
-        for collection, terms in _by_collection((row.collection_id, row.terms) for row in places):
+        for collection, terms in by_scope((row.collection_id, row.terms) for row in places):
             words = tally(terms)
             await self._take_turn(session, collection)
             values = {
@@ -229,11 +226,3 @@ class PostgresSearchIndex:
         """See `WordIndex`."""
         rows = await session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
         return [(key, terms) for key, terms in rows]
-
-
-def _by_collection(pairs: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, list[str]]]:
-    """The terms of each collection's chunks, in an order that is the same everywhere."""
-    found: dict[UUID, list[str]] = {}
-    for collection_id, terms in pairs:
-        found.setdefault(collection_id, []).append(terms)
-    return sorted(found.items())

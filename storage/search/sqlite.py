@@ -14,10 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.knowledge.repository import IndexEntry
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
-from storage.search.analysis import PART_LENGTH
 from storage.search.sqlite_coarse import SqliteCoarse
 from storage.search.texts import Longer, search
-from storage.search.words import LONGER_WORDS, Group, prominent, tally
+from storage.search.words import LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
@@ -58,8 +57,6 @@ _COLLECT = (
 )
 _BEST = "select key from ({collected}) group by key order by sum(worth) desc, key limit :most"
 _TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value")
-LAST = "\U0010ffff"
-"""Sorts behind every letter."""
 
 
 def _scope(collection_id: UUID) -> str:
@@ -70,20 +67,13 @@ def _scopes(collection_ids: Sequence[UUID]) -> str:
     return json.dumps([_scope(collection_id) for collection_id in collection_ids])
 
 
-def _by_scope(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for scope, terms in pairs:
-        found.setdefault(scope, []).append(terms)
-    return found
-
-
 def _word_rows(tenant: str, scope: str, terms: Sequence[str]) -> list[dict[str, object]]:
     return [
         {
             "tenant": tenant,
             "scope": scope,
             "word": word,
-            "backwards": word[::-1] if len(word) > PART_LENGTH else None,
+            "backwards": backwards(word),
             "chunks": chunks,
             "occurrences": occurrences,
         }
@@ -126,7 +116,7 @@ class SqliteSearchIndex:
         )
         for statement in (_PUT_PLACE, _PUT_TERMS, put_vector):
             await session.execute(statement, rows, execution_options=BY_HAND)
-        for scope, terms in _by_scope((row["scope"], row["terms"]) for row in rows).items():
+        for scope, terms in by_scope((row["scope"], row["terms"]) for row in rows):
             await session.execute(_PUT_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
             await self._coarse.put(session, scope, dims, [(r["key"], r["vector"]) for r in rows if r["scope"] == scope])
 
@@ -140,7 +130,7 @@ class SqliteSearchIndex:
                 await session.execute(statement, gone, execution_options=BY_HAND)
         await self._coarse.remove(session, [(row.key, row.block) for row in places if row.block is not None])
         tenant = session.info["tenant_id"].hex
-        for scope, terms in _by_scope((row.scope, row.terms) for row in places).items():
+        for scope, terms in by_scope((row.scope, row.terms) for row in places):
             await session.execute(_TAKE_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
             await session.execute(_DROP_WORDS, {"scope": scope}, execution_options=BY_HAND)
 

@@ -13,6 +13,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
 
 from domain.ports import SearchHit
 from storage.search.analysis import NUMBER, PART_LENGTH, codes, fold, meant, stem
@@ -41,6 +43,9 @@ PROMINENT_SHARE = 1.4
 USUAL_LENGTH = 150
 ALL = ""
 """The word under which a collection's chunks are counted."""
+LAST = "\U0010ffff"
+"""Sorts behind every letter."""
+Scope = TypeVar("Scope", str, UUID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,19 @@ def rank(
             hits.append(SearchHit(key, sum(worth[n] * count / (count + norm) for n, count in often.items()) / ideal))
     hits.sort(key=lambda hit: (-hit.score, hit.key))
     return hits[:limit]
+
+
+def backwards(word: str) -> str | None:
+    """A word from its end, by which it is found for an asked word it ends with; None when it is too short to hold one."""
+    return word[::-1] if len(word) > PART_LENGTH else None
+
+
+def by_scope(pairs: Iterable[tuple[Scope, str]]) -> list[tuple[Scope, list[str]]]:
+    """Terms of chunks, given with the collection of each, collection by collection in an order that is always the same."""
+    found: dict[Scope, list[str]] = {}
+    for scope, terms in pairs:
+        found.setdefault(scope, []).append(terms)
+    return sorted(found.items())
 
 
 def tally(entries: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -14,11 +14,13 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
 from domain.knowledge.repository import IndexEntry
+from storage import migrate
 from storage.search import SearchIndex
 from storage.search.analysis import analyse
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
 from storage.search.sqlite_coarse import SqliteCoarse
+from tests.conftest import MASTER_KEY, Place
 
 BY_HAND = {"scoped_by_hand": True}
 CODED_FROM = 300
@@ -185,6 +187,32 @@ async def test_what_is_removed_from_a_large_collection_is_not_found_again(shelf:
             for table in ("chunk_blocks", "chunk_codes", "chunk_centres", "chunk_places", "chunk_words"):
                 left = await session.scalar(text(f"select count(*) from {table}"), execution_options=BY_HAND)
                 assert left == 0, table
+
+
+async def test_words_are_made_anew_where_chunks_have_none(
+    shelf: Shelf, place: Place, request: pytest.FixtureRequest
+) -> None:
+    keys = await shelf.put(SENTENCES, as_bytes(cone(len(SENTENCES))))
+    before = await shelf.words()
+    if place.url is None:
+        async with shelf.runtime.database.system_session(write=True) as session:
+            for statement in (
+                "insert into chunk_terms(chunk_terms) values ('delete-all')", "delete from chunk_words",
+                "update chunk_places set terms = ''",
+            ):  # fmt: skip
+                await session.execute(text(statement), execution_options=BY_HAND)
+            await session.commit()
+        await migrate.migrate_sqlite(place.data / "samrad.db")
+    else:
+        name = place.url.rpartition("/")[2]
+        postgres = request.getfixturevalue("postgres")
+        await postgres.execute("truncate chunk_words", name)
+        await postgres.execute("update chunk_index set terms = '', lexemes = ''", name)
+        await migrate.migrate_postgres(place.url, MASTER_KEY)
+    after = await shelf.words()
+    # The titles of the documents are among the words too, as in the product.
+    assert {word: after.get(word) for word in before} == before
+    assert await shelf.texts("bygglov") == [keys[0]]
 
 
 async def test_words_of_another_organisation_are_not_seen(shelf: Shelf, other: Actor) -> None:
