@@ -108,7 +108,7 @@ class Answering:
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, assemble, stream. Whether the user stopped it."""
         retrieval = await self._retrieve(plan)
-        context = await self._fitting_context(plan, run, retrieval.passages if retrieval else [])
+        context = await self._fitting_context(plan, run, retrieval)
         request = await self._request(plan, run, context)
         ended = asyncio.Event()
         beside = [
@@ -150,8 +150,8 @@ class Answering:
         except Exception:
             log.exception("could not keep how an answer came about")
 
-    async def _fitting_context(self, plan: Plan, run: Run, passages: list[Passage]) -> Context:
-        context = assemble(await self._material(plan, run, passages), plan.choice.model.token_limit)
+    async def _fitting_context(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Context:
+        context = assemble(await self._material(plan, run, retrieval), plan.choice.model.token_limit)
         plan.message.tokens_question = context.tokens
         plan.message.trace["left_out"] = context.left_out
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
@@ -166,7 +166,7 @@ class Answering:
         run.ready.set()
         return context
 
-    async def _material(self, plan: Plan, run: Run, passages: list[Passage]) -> Material:
+    async def _material(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Material:
         history, question = list(plan.history), plan.message.question
         if run.text:
             history.append(Exchange(question, run.text))
@@ -178,8 +178,9 @@ class Answering:
             files=[AttachedText(f.name, f.text) for f in plan.files if f.text is not None],
             images=[await self._image(f) for f in plan.files if f.kind == "image"],
             history=history,
-            passages=passages,
-            searched=bool(plan.collections),
+            passages=retrieval.passages if retrieval else (),
+            searched=retrieval is not None,
+            unsure=retrieval is not None and retrieval.unsure,
             today=now().date(),
         )
 

@@ -201,3 +201,15 @@ async def test_a_question_without_a_target_or_text(api: Api) -> None:
     assert (await client.post("/api/v1/conversations/", json={"question": "Hej"})).status_code == 422
     assistant_id = await make_assistant(client, await make_space(client))
     assert (await ask(client, assistant_id, question="  ")).status_code == 422
+
+
+async def test_a_model_is_told_when_the_sources_hardly_fit(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    assistant_id = await with_documents(api, client)
+    await use_model(client, provider, "ok:3", assistant_id)
+    said = []
+    for question in ("What is the boiling point of tungsten?", "Vad kostar bygglov?"):
+        await client.post("/api/v1/conversations/", json={"assistant_id": assistant_id, "question": question})
+        system = provider.seen.requests[-1]["messages"][0]["content"]
+        said.append("not sure that these passages are about the question" in system)
+    assert said == [True, False]

@@ -1,6 +1,7 @@
 """What the model is shown: never more than fits, fenced, and honest about what was left out."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from uuid import uuid4
 
@@ -161,6 +162,14 @@ def test_knowledge_has_a_ceiling_however_large_the_window_is() -> None:
 def test_a_search_without_result_is_said() -> None:
     assert "nothing fitting was found" in shown(assemble(Material("Fråga?", searched=True), 8_000).messages)
     assert "nothing fitting" not in shown(assemble(Material("Fråga?"), 8_000).messages)
+
+
+def test_doubt_about_the_passages_is_said_where_there_are_some() -> None:
+    doubted = Material("Fråga?", passages=[passage("Text.")], searched=True, unsure=True)
+    said = "not sure that these passages are about the question"
+    assert said in shown(assemble(doubted, 8_000).messages)
+    assert said not in shown(assemble(replace(doubted, unsure=False), 8_000).messages)
+    assert said not in shown(assemble(replace(doubted, passages=[]), 8_000).messages)
 
 
 def test_pictures_go_along_and_are_paid_for() -> None:
