@@ -87,8 +87,6 @@ from storage.search.sqlite import SqliteSearchIndex
 from storage.unit_of_work import SqlUnitOfWork
 
 log = logging.getLogger(__name__)
-FORGET_SECONDS = 6 * 3600.0
-CRAWL_SECONDS = 15.0
 
 
 def fernet_keys(settings: Settings) -> list[str]:
@@ -375,63 +373,3 @@ def federation_rules(settings: Settings) -> FederationRules:
         leeway_seconds=settings.oidc_clock_leeway_seconds,
         strict_redirect=settings.strict_oidc_redirect_validation,
     )
-
-
-async def forget_deleted(runtime: Runtime) -> None:
-    """Take, for ever, the personal data from accounts that can no longer be restored."""
-    while True:
-        try:
-            await runtime.services.users.forget_deleted()
-        except Exception as error:
-            log.warning("deleted accounts are not forgotten: %s", error)
-        await asyncio.sleep(FORGET_SECONDS)
-
-
-async def sweep_runs(runtime: Runtime) -> None:
-    """Close, for ever, the answers whose process has died."""
-    while True:
-        try:
-            await runtime.services.conversations.sweep()
-        except Exception as error:
-            log.warning("interrupted answers are not closed: %s", error)
-        await asyncio.sleep(5)
-
-
-async def crawl_websites(runtime: Runtime) -> None:
-    """Begin, for ever, the crawls of websites whose time has come."""
-    while True:
-        try:
-            await runtime.services.websites.start_due()
-        except Exception as error:
-            log.warning("websites are not read by themselves: %s", error)
-        await asyncio.sleep(CRAWL_SECONDS)
-
-
-async def delete_tenants(runtime: Runtime) -> None:
-    """Go on, for ever, with deleting the organisations that the operator has marked."""
-    while True:
-        try:
-            await runtime.services.deletion.carry_on()
-        except Exception as error:
-            log.warning("an organisation is not deleted: %s", error)
-        await asyncio.sleep(1)
-
-
-async def retain_audit(runtime: Runtime) -> None:
-    """Remove, for ever, the audit entries that are older than their organisation keeps them."""
-    while True:
-        try:
-            await runtime.services.audit.retain_everywhere()
-        except Exception as error:
-            log.warning("old audit entries are not removed: %s", error)
-        await asyncio.sleep(3600)
-
-
-async def retain_questions(runtime: Runtime) -> None:
-    """Remove, for ever, the questions without an answer that are older than they are kept."""
-    while True:
-        try:
-            await runtime.services.unanswered.retain_everywhere()
-        except Exception as error:
-            log.warning("old questions without an answer are not removed: %s", error)
-        await asyncio.sleep(3600)

@@ -44,22 +44,13 @@ from app.api.base import Caller
 from app.auth.caller import Callers
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
-from app.bootstrap import (
-    Runtime,
-    build,
-    check_database,
-    crawl_websites,
-    delete_tenants,
-    forget_deleted,
-    retain_audit,
-    retain_questions,
-    sweep_runs,
-)
+from app.bootstrap import Runtime, build, check_database
 from app.config import Settings
 from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
 from app.security.prefix import UnderPrefix
+from app.upkeep import crawl_websites, delete_tenants, forget_deleted, retain_audit, retain_questions, sweep_runs
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 from domain.tenants.operator import Operator

@@ -11,9 +11,6 @@ STEPS = {
     "embedding": N_("Meaning of the question"),
     "vectors": N_("Search by meaning"),
     "texts": N_("Search by words"),
-    "rewrite": N_("Rewriting the question"),
-    "fuse": N_("Fusing the lists"),
-    "rerank": N_("Ranking anew"),
     "passages": N_("Reading the passages"),
 }
 

@@ -3,10 +3,11 @@
 import asyncio
 import signal
 
-from app.bootstrap import build, check_database, crawl_websites, redis_url, sweep_runs
+from app.bootstrap import build, check_database, redis_url
 from app.config import Settings
 from app.jobs.lanes import Dispatcher
 from app.jobs.worker import Supervisor, lanes_of
+from app.upkeep import crawl_websites, sweep_runs
 
 
 async def supervise(settings: Settings, count: int, lanes: str | None) -> None:

@@ -179,7 +179,7 @@ class Rotation:
 
     @staticmethod
     def _record(tx: Transaction, tenant_id: UUID, **new: object) -> None:
-        system = Actor(tenant_id=tenant_id, user_id=tenant_id, kind="system", name="Samråd")
+        system = Actor.system(tenant_id)
         tx.record(system, Change("encryption_key_rotated", "tenant", tenant_id, new=new))
 
 

@@ -103,14 +103,12 @@ async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) 
     if actor.key is not None and actor.key.assistant_id not in (None, assistant_id):
         raise Unauthenticated(N_("This API key is for another assistant."))
     assistant = await tx.get(Assistant, assistant_id)
+    missing = NotFound(N_("The assistant was not found."))
     if assistant is None:
-        raise NotFound(N_("The assistant was not found."))
-    try:
-        access = await space_access(tx, actor, assistant.space_id)
-    except NotFound:
-        raise NotFound(N_("The assistant was not found.")) from None
+        raise missing
+    access = await space_access(tx, actor, assistant.space_id, missing=missing)
     if not visible(access, assistant):
-        raise NotFound(N_("The assistant was not found."))
+        raise missing
     return assistant, access
 
 

@@ -374,7 +374,7 @@ class AuditService:
     async def retain(self, tenant_id: UUID, *, moment: datetime | None = None) -> int:
         """Remove what is older than the organisation keeps it, leaving a signed checkpoint; how many entries."""
         moment = moment or now()
-        system = Actor(tenant_id=tenant_id, user_id=tenant_id, kind="system", name="Samråd")
+        system = Actor.system(tenant_id)
         async with self._uow.begin(tenant_id) as tx:
             trail = await tx.audit.trail(lock=True)
             before = moment - timedelta(days=trail.retention_days)

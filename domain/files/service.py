@@ -5,6 +5,7 @@ from uuid import UUID
 
 from domain.conversations.tokens import estimate
 from domain.files.entities import Blob, File
+from domain.files.keeping import kept
 from domain.files.naming import clean_filename
 from domain.files.screening import Screening
 from domain.kernel.actor import Actor
@@ -69,12 +70,7 @@ class FileService:
         else:
             await self._check_image(actor, stored, image)
         async with self._uow.begin(actor.tenant_id) as tx:
-            blob = await tx.files.blob_by_hash(stored.sha256)
-            if blob is None:
-                blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
-                await tx.add(blob)
-            elif blob.name != stored.name:
-                tx.forget_content(stored.name)
+            blob = await kept(tx, actor.tenant_id, stored)
             file = File(
                 tenant_id=actor.tenant_id,
                 user_id=actor.user_id,

@@ -71,6 +71,11 @@ class Actor:
     origin: Origin = field(default_factory=Origin)
     key: KeyUse | None = None
 
+    @staticmethod
+    def system(tenant_id: UUID, user_id: UUID | None = None) -> "Actor":
+        """The program itself, acting for an organisation, or for a person in it."""
+        return Actor(tenant_id=tenant_id, user_id=user_id or tenant_id, kind="system", name="Samråd")
+
     def may(self, permission: Permission) -> bool:
         """Whether the actor holds `permission`."""
         return permission in self.permissions

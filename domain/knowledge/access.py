@@ -18,10 +18,7 @@ async def collection_access(
     missing = NotFound(N_("The collection was not found."))
     if collection is None:
         raise missing
-    try:
-        access = await space_access(tx, actor, collection.space_id)
-    except NotFound:
-        raise missing from None
+    access = await space_access(tx, actor, collection.space_id, missing=missing)
     if Action.READ not in access.permissions(actor, Resource.COLLECTION):
         raise missing
     access.require(actor, resource, action)

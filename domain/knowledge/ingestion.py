@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.files.entities import Blob
+from domain.files.keeping import kept
 from domain.jobs.entities import Job, JobState
 from domain.kernel.errors import N_, Failure, NotFound
 from domain.kernel.ids import new_id
@@ -273,12 +274,7 @@ class Ingestion:
 
         stored = await self._contents.receive(tenant_id, encoded(), TEXT_LIMIT)
         async with self._uow.begin(tenant_id) as tx:
-            blob = await tx.files.blob_by_hash(stored.sha256)
-            if blob is None:
-                blob = Blob(tenant_id=tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
-                await tx.add(blob)
-            elif blob.name != stored.name:
-                tx.forget_content(stored.name)
+            blob = await kept(tx, tenant_id, stored)
             return blob.id
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.files.entities import Blob
+from domain.files.keeping import kept
 from domain.jobs.entities import Job, JobState, Lane
 from domain.jobs.service import Ended, request_cancel
 from domain.kernel.actor import Actor
@@ -59,12 +59,7 @@ async def take_in(
     # Uploads of an organisation wait for each other here, so that two cannot share the last room.
     await tx.users.take_turns()
     await require_room(tx, actor, stored.size)
-    blob = await tx.files.blob_by_hash(stored.sha256)
-    if blob is None:
-        blob = Blob(tenant_id=actor.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
-        await tx.add(blob)
-    elif blob.name != stored.name:
-        tx.forget_content(stored.name)
+    blob = await kept(tx, actor.tenant_id, stored)
     document, number = await _new_or_replaced(tx, actor, collection, incoming, ended)
     version = DocumentVersion(
         tenant_id=actor.tenant_id,

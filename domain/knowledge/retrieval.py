@@ -92,6 +92,11 @@ def vector_weight(query: str, small_words: float, covered: float) -> float:
     return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - COVERED * covered))
 
 
+def best(hits: Sequence[SearchHit]) -> float:
+    """The highest score; 0 when nothing was found."""
+    return max((hit.score for hit in hits), default=0.0)
+
+
 def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float) -> bool:
     """Whether nothing found seems to be about the question: neither by its words nor by what it means.
 
@@ -99,7 +104,7 @@ def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float
     """
     if covered >= SCARCELY_COVERED or not models or any(name not in NEAR for name in models):
         return False
-    return max((hit.score for hit in vectors), default=0.0) < min(NEAR[name] for name in models)
+    return best(vectors) < min(NEAR[name] for name in models)
 
 
 def fuse(vectors: Sequence[SearchHit], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:

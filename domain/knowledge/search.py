@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 from uuid import UUID
 
-from domain.knowledge.retrieval import Retrieval, fuse, passages, vector_weight
+from domain.knowledge.retrieval import Retrieval, best, fuse, passages, vector_weight
 from domain.ports import SearchHit, TextHits
 from domain.transaction import Transaction
 
@@ -34,7 +34,7 @@ async def find_passages(
             near += await tx.knowledge.search_vectors(ids, vector, depth)
     with _timed("texts", milliseconds):
         texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
-    weight = vector_weight(query, texts.small_words, max((hit.score for hit in texts.hits), default=0.0))
+    weight = vector_weight(query, texts.small_words, best(texts.hits))
     ranked = fuse(near, texts.hits, weight)
     with _timed("passages", milliseconds):
         # More than the limit, because neighbouring chunks become one passage.

@@ -37,10 +37,10 @@ from domain.knowledge.parsing import RECORDINGS, ParsedDocument, extension_of
 from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.retrieval import Passage, Retrieval, doubtful
+from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
 from domain.knowledge.search import find_passages
 from domain.models.entities import EmbeddingModel
-from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
+from domain.models.service import EmbeddingChoice, embedding_choices, embedding_for_new
 from domain.models.transcription import default_transcription
 from domain.ports import Contents, Deed, Embedder, Limiter
 from domain.spaces.service import SpaceAccess, space_access
@@ -143,17 +143,13 @@ class KnowledgeService:
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.COLLECTION, Action.CREATE)
-            choices = await embedding_choices(tx)
-            if embedding_model_id is not None:
-                choices = [c for c in choices if c.model.id == embedding_model_id]
-                if not choices:
-                    raise NotFound(N_("The model was not found."), field="embedding_model")
+            choice = await embedding_for_new(tx, embedding_model_id)
             collection = Collection(
                 tenant_id=actor.tenant_id,
                 space_id=space_id,
                 user_id=actor.user_id,
                 name=clean_name(name),
-                embedding_model_id=default_embedding(choices).model.id,
+                embedding_model_id=choice.model.id,
             )
             await tx.add(collection)
             tx.record(actor, Change("collection_created", "collection", collection.id, collection.name))
@@ -428,8 +424,8 @@ class KnowledgeService:
         async with self._uow.read(tenant_id) as tx:
             found = await find_passages(tx, query, by_model, ids, limit)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
-        covered = max((hit.score for hit in found.texts), default=0.0)
-        found.unsure = mode == "hybrid" and doubtful([name for name, _, _ in vectors], found.vectors, covered)
+        names = [name for name, _, _ in vectors]
+        found.unsure = mode == "hybrid" and doubtful(names, found.vectors, best(found.texts))
         return found
 
     async def _query_vectors(

@@ -103,6 +103,16 @@ def default_embedding(choices: Sequence[EmbeddingChoice]) -> EmbeddingChoice:
     raise NoModel
 
 
+async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> EmbeddingChoice:
+    """The model that a new collection gets: the one that was chosen, else the default; `NoModel` when it cannot be used."""
+    choices = await embedding_choices(tx)
+    if model_id is not None:
+        choices = [choice for choice in choices if choice.model.id == model_id]
+        if not choices:
+            raise NotFound(N_("The model was not found."), field="embedding_model")
+    return default_embedding(choices)
+
+
 async def add_builtin(tx: Transaction, tenant_id: UUID) -> None:
     """The provider that every organisation has from the start: works offline, without a key."""
     provider = ModelProvider(tenant_id=tenant_id, name=BUILTIN_NAME, type=ProviderType.BUILTIN)

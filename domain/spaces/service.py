@@ -77,12 +77,17 @@ class GroupView:
     count: int
 
 
-async def space_access(tx: Transaction, actor: Actor, space_id: UUID) -> SpaceAccess:
-    """The space as the actor sees it; `NotFound` when it does not exist or is not the actor's to know."""
+async def space_access(
+    tx: Transaction, actor: Actor, space_id: UUID, *, missing: NotFound | None = None
+) -> SpaceAccess:
+    """The space as the actor sees it; `NotFound` when it does not exist or is not the actor's to know.
+
+    Who looks for something in a space says with `missing` what was not found.
+    """
     space = await tx.get(Space, space_id)
     role = await _role(tx, actor, space) if space else None
     if space is None or role is None:
-        raise NotFound(N_("The space was not found."))
+        raise missing or NotFound(N_("The space was not found."))
     return SpaceAccess(space, role)
 
 

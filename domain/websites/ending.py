@@ -37,7 +37,7 @@ def announce(tx: Transaction, website: Website, run: CrawlRun) -> None:
 
 def record_end(tx: Transaction, website: Website, run: CrawlRun) -> None:
     """Note the end of a crawl in the audit log."""
-    system = Actor(tenant_id=run.tenant_id, user_id=run.user_id, kind="system", name="Samråd")
+    system = Actor.system(run.tenant_id, run.user_id)
     good = run.state == RunState.DONE
     change = Change(
         "website_crawled", "website", website.id, website.title, new={**run.counts, "state": run.state},

@@ -19,7 +19,7 @@ from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.knowledge.removal import remove_collection
 from domain.knowledge.repository import CollectionSize
-from domain.models.service import EmbeddingChoice, default_embedding, embedding_choices
+from domain.models.service import EmbeddingChoice, embedding_choices, embedding_for_new
 from domain.ports import Directory, Vault
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -125,10 +125,7 @@ class WebsiteService:
         missing = NotFound(N_("The website was not found."))
         if website is None:
             raise missing
-        try:
-            access = await space_access(tx, actor, website.space_id)
-        except NotFound:
-            raise missing from None
+        access = await space_access(tx, actor, website.space_id, missing=missing)
         if Action.READ not in access.permissions(actor, Resource.WEBSITE):
             raise missing
         access.require(actor, Resource.WEBSITE, action)
@@ -155,11 +152,7 @@ class WebsiteService:
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.WEBSITE, Action.CREATE)
-            choices = await embedding_choices(tx)
-            if embedding_model_id is not None:
-                choices = [c for c in choices if c.model.id == embedding_model_id]
-                if not choices:
-                    raise NotFound(N_("The model was not found."), field="embedding_model")
+            choice = await embedding_for_new(tx, embedding_model_id)
             website = Website(
                 tenant_id=actor.tenant_id, id=new_id(), space_id=space_id, user_id=actor.user_id, name=None, url=""
             )
@@ -170,7 +163,7 @@ class WebsiteService:
                 space_id=space_id,
                 user_id=actor.user_id,
                 name=website.title[:255],
-                embedding_model_id=default_embedding(choices).model.id,
+                embedding_model_id=choice.model.id,
                 kind=CollectionKind.WEBSITE,
             )
             await tx.add(collection, website)

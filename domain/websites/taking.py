@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.files.entities import Blob
+from domain.files.keeping import kept
 from domain.files.screening import Screening
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
@@ -150,12 +150,7 @@ class Intake:
                 raise NotFound(N_("The website was deleted."))
             await tx.users.take_turns()
             await require_room(tx, _on_behalf(website), stored.size)
-            blob = await tx.files.blob_by_hash(stored.sha256)
-            if blob is None:
-                blob = Blob(tenant_id=website.tenant_id, name=stored.name, sha256=stored.sha256, size=stored.size)
-                await tx.add(blob)
-            elif blob.name != stored.name:
-                tx.forget_content(stored.name)
+            blob = await kept(tx, website.tenant_id, stored)
             document = await self._document(tx, website, content)
             latest = await tx.knowledge.latest_version(document.id)
             if latest is not None and DocumentState(latest.state).busy:
@@ -212,7 +207,7 @@ class Intake:
 
 def _on_behalf(website: Website) -> Actor:
     """Whose storage a website fills: that of the person who added it."""
-    return Actor(tenant_id=website.tenant_id, user_id=website.user_id, kind="system", name="Samråd")
+    return Actor.system(website.tenant_id, website.user_id)
 
 
 def _remember(page: WebsitePage, text_hash: str, fetched: Fetched, links: Sequence[str]) -> None:

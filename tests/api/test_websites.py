@@ -349,6 +349,10 @@ async def test_stopped_in_the_middle_keeps_what_it_has(house: House, site: Site)
     website = await house.add(site.url)
     working = asyncio.create_task(house.api.work())
     assert await asyncio.to_thread(site.wait_until_held)
+    # The second reader is through with all the other pages.
+    async with asyncio.timeout(30):
+        while [e["state"] for e in (await house.log(await house.latest(website["id"]))).values()].count("added") < 4:
+            await asyncio.sleep(0.02)
     stopped = await house.client.post(f"/api/v1/websites/{website['id']}/stop/")
     assert stopped.status_code == 200
     await working
