@@ -12,7 +12,7 @@ from domain.assistants.service import AssistantDraft, AssistantView
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
-from domain.models.service import CompletionChoice
+from domain.models.choice import CompletionChoice
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
 from pages.components.base import (

@@ -16,8 +16,7 @@ from domain.kernel.actor import Actor
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
-from domain.models.service import CompletionChoice, EmbeddingChoice
-from domain.models.transcription import TranscriptionChoice
+from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
 from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind

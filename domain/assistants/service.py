@@ -19,7 +19,8 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
-from domain.models.service import CompletionChoice, completion_choices, default_completion
+from domain.models.choice import CompletionChoice, first_usable
+from domain.models.service import completion_choices
 from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, retention_days, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -141,7 +142,7 @@ def created(assistant: Assistant, state: dict[str, Any]) -> Change:
 
 async def _default_model(tx: Transaction) -> UUID | None:
     try:
-        return default_completion(await completion_choices(tx)).model.id
+        return first_usable(await completion_choices(tx)).model.id
     except NoModel:
         return None
 

@@ -33,7 +33,7 @@ from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Passage, Retrieval
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import note_unanswered
-from domain.models.service import CompletionChoice
+from domain.models.choice import CompletionChoice
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
 

@@ -23,7 +23,8 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.service import KnowledgeService
-from domain.models.service import CompletionChoice, completion_choice
+from domain.models.choice import CompletionChoice
+from domain.models.service import completion_choice
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.transaction import Transaction, UnitOfWork
 

@@ -39,8 +39,9 @@ from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
 from domain.knowledge.search import find_passages
+from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
-from domain.models.service import EmbeddingChoice, embedding_choices, embedding_for_new
+from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import default_transcription
 from domain.ports import Contents, Deed, Embedder, Limiter
 from domain.spaces.service import SpaceAccess, space_access

@@ -14,12 +14,12 @@ from domain.kernel.errors import (
     Invalid,
     KeyMissing,
     NameTaken,
-    NoModel,
     NotFound,
     ProviderKeyMissing,
 )
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
+from domain.models.choice import CompletionChoice, EmbeddingChoice, first_usable
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
 from domain.transaction import Transaction, UnitOfWork
@@ -43,32 +43,6 @@ class ProviderDraft:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionChoice:
-    """A completion model with the provider that runs it."""
-
-    model: CompletionModel
-    provider: ModelProvider
-
-    @property
-    def usable(self) -> bool:
-        """Whether it may be called now."""
-        return self.model.enabled and not self.model.deprecated and self.provider.active
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingChoice:
-    """An embedding model with the provider that runs it."""
-
-    model: EmbeddingModel
-    provider: ModelProvider
-
-    @property
-    def usable(self) -> bool:
-        """Whether it may be called now."""
-        return self.model.enabled and not self.model.deprecated and self.provider.active
-
-
 async def completion_choices(tx: Transaction) -> list[CompletionChoice]:
     """All completion models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}
@@ -87,22 +61,6 @@ async def embedding_choices(tx: Transaction) -> list[EmbeddingChoice]:
     return [EmbeddingChoice(m, providers[m.provider_id]) for m in await tx.models.embedding_models()]
 
 
-def default_completion(choices: Sequence[CompletionChoice]) -> CompletionChoice:
-    """The model that a new assistant gets; `NoModel` when there is none."""
-    for choice in choices:
-        if choice.usable:
-            return choice
-    raise NoModel
-
-
-def default_embedding(choices: Sequence[EmbeddingChoice]) -> EmbeddingChoice:
-    """The model that a new collection gets; `NoModel` when there is none."""
-    for choice in choices:
-        if choice.usable:
-            return choice
-    raise NoModel
-
-
 async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> EmbeddingChoice:
     """The model that a new collection gets: the one that was chosen, else the default; `NoModel` when it cannot be used."""
     choices = await embedding_choices(tx)
@@ -110,7 +68,7 @@ async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> Embedding
         choices = [choice for choice in choices if choice.model.id == model_id]
         if not choices:
             raise NotFound(N_("The model was not found."), field="embedding_model")
-    return default_embedding(choices)
+    return first_usable(choices)
 
 
 async def add_builtin(tx: Transaction, tenant_id: UUID) -> None:

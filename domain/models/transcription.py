@@ -1,13 +1,13 @@
 """Models that write down what is said in recordings: use cases."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
+from domain.models.choice import TranscriptionChoice, first_usable
 from domain.models.entities import ModelProvider, ProviderType, TranscriptionModel
 from domain.transaction import Transaction, UnitOfWork
 
@@ -20,19 +20,6 @@ NONE_THERE = N_(
 DESCRIPTION_LIMIT = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptionChoice:
-    """A transcription model with the provider that runs it."""
-
-    model: TranscriptionModel
-    provider: ModelProvider
-
-    @property
-    def usable(self) -> bool:
-        """Whether it may be called now."""
-        return self.model.enabled and not self.model.deprecated and self.provider.active
-
-
 async def transcription_choices(tx: Transaction) -> list[TranscriptionChoice]:
     """All transcription models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}
@@ -41,10 +28,7 @@ async def transcription_choices(tx: Transaction) -> list[TranscriptionChoice]:
 
 async def default_transcription(tx: Transaction) -> TranscriptionChoice:
     """The model that recordings are given to; `NoModel` when there is none."""
-    for choice in await transcription_choices(tx):
-        if choice.usable:
-            return choice
-    raise NoModel(NONE_THERE)
+    return first_usable(await transcription_choices(tx), NONE_THERE)
 
 
 class TranscriptionModelService:

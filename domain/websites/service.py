@@ -19,7 +19,8 @@ from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.knowledge.removal import remove_collection
 from domain.knowledge.repository import CollectionSize
-from domain.models.service import EmbeddingChoice, embedding_choices, embedding_for_new
+from domain.models.choice import EmbeddingChoice
+from domain.models.service import embedding_choices, embedding_for_new
 from domain.ports import Directory, Vault
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork

@@ -10,9 +10,10 @@ from nicegui.events import ValueChangeEventArguments
 from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
+from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
-from domain.models.service import NEEDS_ADDRESS, CompletionChoice, EmbeddingChoice, ProviderDraft
-from domain.models.transcription import SPEAKING, TranscriptionChoice
+from domain.models.service import NEEDS_ADDRESS, ProviderDraft
+from domain.models.transcription import SPEAKING
 from domain.ports import ConnectionReport
 from pages.admin.credentials import credentials_card
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button

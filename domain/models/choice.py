@@ -1,0 +1,36 @@
+"""A model together with the provider that runs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from domain.kernel.errors import NoModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+
+Model = TypeVar("Model", CompletionModel, EmbeddingModel, TranscriptionModel)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice(Generic[Model]):
+    """A model with the provider that runs it."""
+
+    model: Model
+    provider: ModelProvider
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be called now."""
+        return self.model.enabled and not self.model.deprecated and self.provider.active
+
+
+CompletionChoice = ModelChoice[CompletionModel]
+EmbeddingChoice = ModelChoice[EmbeddingModel]
+TranscriptionChoice = ModelChoice[TranscriptionModel]
+
+
+def first_usable(choices: Sequence[ModelChoice[Model]], otherwise: str | None = None) -> ModelChoice[Model]:
+    """The first one that may be called; `NoModel`, with the sentence `otherwise`, when there is none."""
+    for choice in choices:
+        if choice.usable:
+            return choice
+    raise NoModel(otherwise)
