@@ -23,6 +23,7 @@ class ModelChoice(Generic[Model]):
         return self.model.enabled and not self.model.deprecated and self.provider.active
 
 
+# Names for annotations. Python 3.11 cannot make frozen instances with slots through them: they are made as `ModelChoice`.
 CompletionChoice = ModelChoice[CompletionModel]
 EmbeddingChoice = ModelChoice[EmbeddingModel]
 TranscriptionChoice = ModelChoice[TranscriptionModel]

@@ -19,7 +19,7 @@ from domain.kernel.errors import (
 )
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
-from domain.models.choice import CompletionChoice, EmbeddingChoice, first_usable
+from domain.models.choice import CompletionChoice, EmbeddingChoice, ModelChoice, first_usable
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
 from domain.transaction import Transaction, UnitOfWork
@@ -46,19 +46,19 @@ class ProviderDraft:
 async def completion_choices(tx: Transaction) -> list[CompletionChoice]:
     """All completion models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}
-    return [CompletionChoice(m, providers[m.provider_id]) for m in await tx.models.completion_models()]
+    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.completion_models()]
 
 
 async def completion_choice(tx: Transaction, model_id: UUID | None) -> CompletionChoice | None:
     """One completion model of the tenant with its provider."""
     found = await tx.models.completion_model(model_id) if model_id else None
-    return CompletionChoice(*found) if found else None
+    return ModelChoice(*found) if found else None
 
 
 async def embedding_choices(tx: Transaction) -> list[EmbeddingChoice]:
     """All embedding models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}
-    return [EmbeddingChoice(m, providers[m.provider_id]) for m in await tx.models.embedding_models()]
+    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.embedding_models()]
 
 
 async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> EmbeddingChoice:
@@ -247,7 +247,7 @@ class ModelService:
                 model.is_default = True
             await tx.add(model)
             self._model_changed(tx, actor, "model_created", model)
-        return CompletionChoice(model, provider)
+        return ModelChoice(model, provider)
 
     async def add_embedding_model(
         self, actor: Actor, provider_id: UUID, name: str, *, dimensions: int, max_input: int = 8000
@@ -278,14 +278,14 @@ class ModelService:
     ) -> CompletionChoice:
         """Switch a completion model on or off, or make it the default."""
         model, provider = await self._set_flags(actor, CompletionModel, model_id, enabled, is_default)
-        return CompletionChoice(model, provider)
+        return ModelChoice(model, provider)
 
     async def set_embedding_flags(
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
     ) -> EmbeddingChoice:
         """Switch an embedding model on or off, or make it the default."""
         model, provider = await self._set_flags(actor, EmbeddingModel, model_id, enabled, is_default)
-        return EmbeddingChoice(model, provider)
+        return ModelChoice(model, provider)
 
     async def _set_flags(
         self, actor: Actor, kind: type[M], model_id: UUID, enabled: bool | None, is_default: bool | None

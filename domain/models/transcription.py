@@ -7,7 +7,7 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
-from domain.models.choice import TranscriptionChoice, first_usable
+from domain.models.choice import ModelChoice, TranscriptionChoice, first_usable
 from domain.models.entities import ModelProvider, ProviderType, TranscriptionModel
 from domain.transaction import Transaction, UnitOfWork
 
@@ -23,7 +23,7 @@ DESCRIPTION_LIMIT = 2_000
 async def transcription_choices(tx: Transaction) -> list[TranscriptionChoice]:
     """All transcription models of the tenant with their providers, the default first."""
     providers = {p.id: p for p in await tx.models.providers()}
-    return [TranscriptionChoice(m, providers[m.provider_id]) for m in await tx.models.transcription_models()]
+    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.transcription_models()]
 
 
 async def default_transcription(tx: Transaction) -> TranscriptionChoice:
@@ -79,7 +79,7 @@ class TranscriptionModelService:
                 model.is_default = True
             await tx.add(model)
             self._changed(tx, actor, "model_created", model)
-            return TranscriptionChoice(model, provider)
+            return ModelChoice(model, provider)
 
     async def set_flags(
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
@@ -140,7 +140,7 @@ class TranscriptionModelService:
         provider = await tx.get(ModelProvider, model.provider_id) if model else None
         if model is None or provider is None:
             raise NotFound(N_("The model was not found."))
-        return TranscriptionChoice(model, provider)
+        return ModelChoice(model, provider)
 
     @staticmethod
     def _changed(tx: Transaction, actor: Actor, action: str, model: TranscriptionModel) -> None:
