@@ -276,6 +276,10 @@ class Editor:
             self.websites = self._sources(_("Websites"), CollectionKind.WEBSITE)
             if not self.websites.options:
                 note(_("There are no websites here yet. Add one under Knowledge."))
+        text = _("For questions about a document as a whole, such as summaries. Answers cost more.")
+        with setting(_("Whole documents"), text):
+            whole = self.view.assistant.whole_documents
+            self.whole = ui.switch(_("Give the model the whole document where it fits"), value=whole)
         if Action.INSIGHT_TOGGLE in self.view.permissions:
             text = _("What people ask that no document fits, without who asked: shown under Knowledge of the space.")
             with setting(_("Questions without an answer"), text):
@@ -323,6 +327,7 @@ class Editor:
             "description": self.description.value,
             "prompt": self.prompt.value,
             "model_settings": settings,
+            "whole_documents": bool(self.whole.value),
             "collection_ids": [*(self.collections.value or []), *(self.websites.value or [])],
         }
         if not assistant.is_default:

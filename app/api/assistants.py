@@ -22,7 +22,9 @@ from domain.services import Services
 
 router = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
 prompts = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
-PLAIN = ("name", "description", "logging_enabled", "insight_enabled", "data_retention_days", "metadata_json")
+PLAIN = (
+    "name", "description", "logging_enabled", "insight_enabled", "whole_documents", "data_retention_days", "metadata_json",
+)  # fmt: skip
 TEXT_LIMIT = 2_000_000
 
 

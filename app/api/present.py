@@ -314,6 +314,7 @@ def assistant(
         if model
         else None,
         "insight_enabled": view.assistant.insight_enabled,
+        "whole_documents": view.assistant.whole_documents,
         "data_retention_days": view.assistant.data_retention_days,
     }
 

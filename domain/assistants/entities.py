@@ -9,7 +9,10 @@ from domain.kernel.entity import Owned
 
 @dataclass(eq=False, kw_only=True)
 class Assistant(Owned):
-    """A configured chat partner. `is_default` marks the one that each space has by itself."""
+    """A configured chat partner. `is_default` marks the one that each space has by itself.
+
+    With `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
+    """
 
     space_id: UUID
     user_id: UUID
@@ -21,6 +24,7 @@ class Assistant(Owned):
     published: bool = False
     logging_enabled: bool = False
     insight_enabled: bool = False
+    whole_documents: bool = False
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 

@@ -28,12 +28,12 @@ from domain.users.entities import User
 
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
-    "logging_enabled", "insight_enabled", "data_retention_days", "metadata_json",
+    "logging_enabled", "insight_enabled", "whole_documents", "data_retention_days", "metadata_json",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
-    "data_retention_days", "metadata_json", "prompt_id", "collection_ids", "file_ids",
+    "whole_documents", "data_retention_days", "metadata_json", "prompt_id", "collection_ids", "file_ids",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -257,6 +257,8 @@ class AssistantService:
             assistant.data_retention_days = retention_days(values["data_retention_days"])
         if "metadata_json" in draft.given:
             assistant.metadata_json = values["metadata_json"]
+        if "whole_documents" in draft.given:
+            assistant.whole_documents = bool(values["whole_documents"])
         if "logging_enabled" in draft.given and values["logging_enabled"] != assistant.logging_enabled:
             actor.require(Permission.ADMIN)
             assistant.logging_enabled = bool(values["logging_enabled"])

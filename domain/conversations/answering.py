@@ -15,7 +15,16 @@ from typing import Any
 
 from domain.assistants.entities import Assistant
 from domain.conversations.citations import Stems, check
-from domain.conversations.context import AttachedImage, AttachedText, Context, Exchange, Material, assemble
+from domain.conversations.context import (
+    KNOWLEDGE_TOKENS,
+    AttachedImage,
+    AttachedText,
+    Context,
+    Exchange,
+    Material,
+    assemble,
+    room_for_documents,
+)
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.explaining import explanation
 from domain.conversations.rewriting import sought
@@ -128,7 +137,7 @@ class Answering:
         asked = plan.message.question or " ".join(f.name for f in plan.files)
         question = sought(asked, [exchange.question for exchange in plan.history])
         retrieval = await self._knowledge.search_collections(
-            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES
+            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=_whole(plan)
         )
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
         return retrieval
@@ -181,6 +190,7 @@ class Answering:
             passages=retrieval.passages if retrieval else (),
             searched=retrieval is not None,
             unsure=retrieval is not None and retrieval.unsure,
+            knowledge_tokens=KNOWLEDGE_TOKENS + _whole(plan),
             today=now().date(),
         )
 
@@ -303,6 +313,11 @@ class Answering:
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
                 count += 1
         return count
+
+
+def _whole(plan: Plan) -> int:
+    """How many tokens of whole documents the answer may rest on; 0 where passages are wanted."""
+    return room_for_documents(plan.choice.model.token_limit) if plan.assistant.whole_documents else 0
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

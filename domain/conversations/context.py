@@ -22,6 +22,8 @@ MESSAGE_TOKENS = 6
 HISTORY_SHARE = 0.3
 KNOWLEDGE_TOKENS = 6_000
 """Passages get no more than this, however large the model's window is: more costs, and distracts."""
+WHOLE_SHARE, WHOLE_TOKENS = 0.5, 32_000
+"""Where whole documents are wanted they get this part of the model's window, and no more than so many tokens."""
 SNIPPET_TOKENS = 40
 
 _TAG = re.compile(r"<(?=\s*/?\s*(?:passage|file)\b)", re.IGNORECASE)
@@ -73,6 +75,7 @@ class Material:
     passages: Sequence[Passage] = ()
     searched: bool = False
     unsure: bool = False
+    knowledge_tokens: int = KNOWLEDGE_TOKENS
     today: date | None = None
 
 
@@ -101,7 +104,7 @@ def assemble(material: Material, token_limit: int) -> Context:
     left_out: dict[str, int] = {}
     history = _history(material.history, int((usable - fixed) * HISTORY_SHARE), left_out)
     spent = fixed + sum(_cost(e) for e in history)
-    passages = _fitting(material.passages, min(KNOWLEDGE_TOKENS, usable - spent), left_out)
+    passages = _fitting(material.passages, min(material.knowledge_tokens, usable - spent), left_out)
     user, system = _user(material, passages), _system(material, cite=bool(passages))
     tokens = estimate(system) + estimate(user) + sum(_cost(e) for e in history) + 3 * MESSAGE_TOKENS
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
@@ -114,6 +117,11 @@ def assemble(material: Material, token_limit: int) -> Context:
     tokens += 1_000 * len(material.images)
     room = token_limit - int(token_limit * SAFETY_SHARE) - tokens
     return Context(messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, room)), left_out)
+
+
+def room_for_documents(token_limit: int) -> int:
+    """How many tokens whole documents may take in a model's window."""
+    return min(WHOLE_TOKENS, int(token_limit * WHOLE_SHARE))
 
 
 def _system(material: Material, *, cite: bool) -> str:

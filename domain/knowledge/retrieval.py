@@ -1,7 +1,7 @@
 """From two ranked lists to passages: fusion, duplicates, neighbours. Pure functions."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -152,6 +152,19 @@ def passages(ranked: Sequence[Ranked], found: Mapping[int, FoundChunk], limit: i
         if len(chosen) >= limit and row.score < chosen[-1].score * 0.5:
             break
     return chosen
+
+
+def whole(found: Iterable[FoundChunk], ranked: Mapping[int, Ranked]) -> list[Passage]:
+    """All chunks of a document as passages, in the order of the text; `ranked` tells the scores of those found."""
+    given: list[Passage] = []
+    for match in found:
+        passage = _passage(match, ranked.get(match.chunk.key) or Ranked(match.chunk.key, 0.0, None, None))
+        neighbour = _neighbour(given[-1:], passage)
+        if neighbour is not None:
+            _join(neighbour, passage)
+        else:
+            given.append(passage)
+    return given
 
 
 def _passage(match: FoundChunk, row: Ranked) -> Passage:

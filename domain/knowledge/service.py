@@ -39,6 +39,7 @@ from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
 from domain.knowledge.search import find_passages
+from domain.knowledge.whole import widened
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
 from domain.models.service import embedding_choices, embedding_for_new
@@ -411,9 +412,19 @@ class KnowledgeService:
         return [(await self._collection(tx, actor, i, Action.READ))[0] for i in ids]
 
     async def search_collections(
-        self, tenant_id: UUID, query: str, collections: Sequence[Collection], *, limit: int, mode: Mode = "hybrid"
+        self,
+        tenant_id: UUID,
+        query: str,
+        collections: Sequence[Collection],
+        *,
+        limit: int,
+        mode: Mode = "hybrid",
+        whole_tokens: int = 0,
     ) -> Retrieval:
-        """The search itself, in collections whose reading was allowed before."""
+        """The search itself, in collections whose reading was allowed before.
+
+        With `whole_tokens` the documents found are given as a whole, as far as so many tokens reach.
+        """
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
             return Retrieval(query, [])
@@ -424,6 +435,8 @@ class KnowledgeService:
         by_model = [(of_model, vector) for _, of_model, vector in vectors]
         async with self._uow.read(tenant_id) as tx:
             found = await find_passages(tx, query, by_model, ids, limit)
+            if whole_tokens:
+                found.passages = await widened(tx, found, whole_tokens)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
         names = [name for name, _, _ in vectors]
         found.unsure = mode == "hybrid" and doubtful(names, found.vectors, best(found.texts))

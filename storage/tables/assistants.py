@@ -1,6 +1,18 @@
 """Assistants, their prompts and what they know."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    text,
+)
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
 from storage.sealing import SealedText
@@ -18,6 +30,7 @@ assistants = tenant_table(
     Column("published", Boolean, nullable=False),
     Column("logging_enabled", Boolean, nullable=False),
     Column("insight_enabled", Boolean, nullable=False),
+    Column("whole_documents", Boolean, nullable=False, server_default=false()),
     Column("data_retention_days", Integer),
     Column("metadata_json", Json),
     belongs_to("space_id", "spaces"),

@@ -213,3 +213,31 @@ async def test_a_model_is_told_when_the_sources_hardly_fit(api: Api, provider: P
         system = provider.seen.requests[-1]["messages"][0]["content"]
         said.append("not sure that these passages are about the question" in system)
     assert said == [True, False]
+
+
+async def test_an_assistant_may_be_given_whole_documents(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    space_id = await make_space(client)
+    collection_id = await make_collection(client, space_id)
+    words = "Lekplatsen vid torget sköts av parkenheten och städas varje vecka. " * 20
+    parts = [f"# Avsnitt {number}\n\nKapitel {number} handlar om del {number}. {words}" for number in range(30)]
+    parts.append("# Sist\n\nAvgiften för bygglov är 4 300 kronor.")
+    await upload(client, collection_id, "handbok.md", "\n\n".join(parts).encode())
+    await upload(client, collection_id, "annat.md", "Bygglov söks hos kommunen.".encode())
+    await api.work()
+    assistant_id = await make_assistant(client, space_id, collection_id)
+    await use_model(client, provider, "ok:3", assistant_id)
+    sent = []
+    for whole in (False, True):
+        changed = await client.post(f"/api/v1/assistants/{assistant_id}/", json={"whole_documents": whole})
+        assert changed.json()["whole_documents"] is whole
+        body = {"assistant_id": assistant_id, "question": "Vad är avgiften för bygglov?"}
+        answer = (await client.post("/api/v1/conversations/", json=body)).json()
+        sent.append(provider.seen.requests[-1]["messages"][-1]["content"])
+        assert answer["references"]
+    missing = [number for number in range(30) if f"Kapitel {number} handlar" not in sent[0]]
+    assert missing, "passages alone do not hold everything"
+    assert [number for number in range(30) if f"Kapitel {number} handlar" not in sent[1]] == []
+    at = [sent[1].index(f"Kapitel {number} handlar") for number in range(30)]
+    assert at == sorted(at), "a whole document is in the order of its text"
+    assert "Bygglov söks hos kommunen" in sent[1]

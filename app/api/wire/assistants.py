@@ -88,6 +88,7 @@ class DefaultAssistant(Wire):
     description: str | None = None
     icon_id: UUID | None = None
     insight_enabled: bool = False
+    whole_documents: bool = False
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -136,6 +137,7 @@ class AssistantPublic(Wire):
     description: str | None = None
     icon_id: UUID | None = None
     insight_enabled: bool
+    whole_documents: bool = False
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -186,6 +188,7 @@ class PartialAssistantUpdatePublic(Wire):
     mcp_tools: list[MCPToolSetting] | None = None
     description: str | None = None
     insight_enabled: bool | None = None
+    whole_documents: bool | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
     icon_id: UUID | None = None
