@@ -32,6 +32,7 @@ FIELDS = {
     "published": N_("Published"),
     "logging_enabled": N_("Logging"),
     "insight_enabled": N_("Insights"),
+    "whole_documents": N_("Whole documents"),
     "data_retention_days": N_("Days that conversations are kept"),
     "metadata_json": N_("Details"),
     "kind": N_("Kind"),
