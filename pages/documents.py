@@ -26,7 +26,7 @@ from pages.components.base import (
 from pages.components.region import Region
 from pages.dialogs import dialog, inline
 from pages.i18n import _, ngettext
-from pages.knowledge import details, document_actions, original, pages_without_text, state_chip
+from pages.knowledge import details, document_actions, original, pages_without_text, state_chip, tags_of
 from pages.visit import News, act, guarded, identifier, toast, visit
 
 PASSAGES = 50
@@ -79,7 +79,7 @@ def _state(view: DocumentView) -> None:
     version = view.version
     with box("line wrap"):
         state_chip(version.state)
-        ui.label(" · ".join(details(version))).classes("muted small")
+        ui.label(" · ".join([*details(version), *tags_of(view.document)])).classes("muted small")
         if version.chunk_count:
             ui.label(ngettext("{n} passage", "{n} passages", version.chunk_count)).classes("muted small")
     if DocumentState(version.state).busy:

@@ -43,6 +43,7 @@ from pages.components.pager import PagedList
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext, size
+from pages.narrowing import tags_field
 from pages.spaces import back_to, enter
 from pages.visit import News, act, identifier, toast, visit
 
@@ -347,7 +348,9 @@ class DocumentRow:
                 link.style("text-decoration:none;color:inherit")
                 folder, name = folder_of(document, version)
                 ui.label(name).classes("name")
-                ui.label(" · ".join([*([folder] if folder else []), *details(version)])).classes("sub")
+                ui.label(" · ".join([*([folder] if folder else []), *details(version), *tags_of(document)])).classes(
+                    "sub"
+                )
                 if version.error:
                     text_element("div", _(version.error, **version.error_params), "sub").style("color:var(--err)")
             self.bar = ui.linear_progress(version.progress, show_value=False, size="6px").props("rounded")
@@ -378,6 +381,11 @@ def folder_of(document: Document, version: DocumentVersion) -> tuple[str, str]:
     """The folder that a document came from, and its name there; no folder when the title is no path of its file."""
     folder, slash, name = document.title.rpartition("/")
     return (folder, name) if slash and name == version.filename else ("", document.title)
+
+
+def tags_of(document: Document) -> list[str]:
+    """The tags as they are shown beside a title."""
+    return [f"#{tag}" for tag in document.tags]
 
 
 def details(version: DocumentVersion) -> list[str]:
@@ -431,6 +439,7 @@ def document_actions(view: DocumentView, refresh: Callable[[], Any]) -> None:
         if Action.EDIT in allowed:
             ui.menu_item(_("Replace with a new version"), on_click=functools.partial(replace, view, refresh))
             ui.menu_item(_("Rename"), on_click=functools.partial(rename, view, refresh))
+            ui.menu_item(_("Tags"), on_click=functools.partial(tag, view, refresh))
         if Action.DELETE in allowed:
             ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, refresh))).classes("danger")
 
@@ -449,6 +458,28 @@ async def rename(view: DocumentView, refresh: Callable[[], Any]) -> None:
         await refresh()
 
     await ask_name(_("Rename the document"), _("Title"), view.document.title, _("Save"), save)
+
+
+def tag(view: DocumentView, refresh: Callable[[], Any]) -> None:
+    """Change the tags of a document, by which searches can be narrowed."""
+    here = visit()
+    made, card = dialog(_("Tags of {name}", name=view.document.title))
+
+    async def submit() -> None:
+        async def work() -> None:
+            await here.services.knowledge.update_document(here.actor, view.document.id, tags=list(entry.value or ()))
+            made.close()
+            await refresh()
+
+        await inline(work, problem)
+
+    with card:
+        entry = tags_field(_("Tags"), view.document.tags)
+        problem = box("full-width")
+        with box("actions-row"):
+            quiet_button(_("Cancel"), made.close)
+            button(_("Save"), submit)
+    made.open()
 
 
 async def delete(view: DocumentView, refresh: Callable[[], Any]) -> None:

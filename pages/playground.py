@@ -12,6 +12,7 @@ from domain.knowledge.retrieval import Passage
 from pages.components.base import box, button, empty_state, heading, note, page_head, paragraph
 from pages.dialogs import inline
 from pages.i18n import _, number
+from pages.narrowing import Narrowing
 from pages.ranked import ranked, times
 from pages.spaces import enter
 from pages.visit import visit
@@ -65,6 +66,7 @@ class Trying:
                 "min-width:240px"
             )
             button(_("Search"), self._search, icon="search")
+        self.narrowing = Narrowing()
         self.problem = box("full-width")
 
     async def _search(self) -> None:
@@ -78,6 +80,7 @@ class Trying:
             query,
             collection_ids=list(self.chosen.value) or None,
             mode=self.mode.value,
+            narrowed=self.narrowing.read(),
         )
         self.outcome.clear()
         with self.outcome:

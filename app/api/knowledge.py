@@ -1,5 +1,6 @@
 """Collections (on the wire: groups), documents (info-blobs) and search."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -12,7 +13,9 @@ from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.files.naming import clean_path
 from domain.kernel.errors import N_, BadRequest, Invalid
+from domain.knowledge.filters import MOST_TAGS, Filter
 from domain.knowledge.intake import Uploaded
+from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import SearchScope
 
@@ -197,8 +200,9 @@ async def document(id: UUID, actor: Caller, use: Use) -> Any:
 
 @blobs.post("/{id}/", response_model=wire.InfoBlobPublic)
 async def update_document(id: UUID, body: wire.InfoBlobUpdatePublic, actor: Caller, use: Use) -> Any:
-    """Change title or address of a document."""
-    view = await use.knowledge.update_document(actor, id, title=body.metadata.title, url=body.metadata.url)
+    """Change title, address or tags of a document."""
+    given = body.metadata
+    view = await use.knowledge.update_document(actor, id, title=given.title, url=given.url, tags=given.tags)
     return present.document(view, text=await use.knowledge.text(actor, id))
 
 
@@ -240,6 +244,25 @@ def attachment(stream: Any, name: str, media_type: str, disposition: str = "atta
     return StreamingResponse(stream, media_type=media_type, headers=headers)
 
 
+class Narrowed(BaseModel):
+    """What a search is narrowed to.
+
+    Documents added on these days (UTC), of one of the types (file extensions), from documents or websites, with all of the
+    tags, in one of the languages.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    types: list[Literal[tuple(SUPPORTED)]] = Field([], examples=[["pdf", "docx"]])  # type: ignore[valid-type]
+    source: Literal["documents", "website"] | None = None
+    tags: list[str] = Field([], max_length=MOST_TAGS)
+    languages: list[Literal["sv", "en"]] = []
+
+    def read(self) -> Filter | None:
+        """As the search knows it."""
+        return Filter.of(**self.model_dump())
+
+
 class SearchRequest(BaseModel):
     """What to search for, and where: exactly one of the three places."""
 
@@ -249,6 +272,7 @@ class SearchRequest(BaseModel):
     assistant_id: UUID | None = None
     limit: int = Field(10, ge=1, le=100)
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
+    filter: Narrowed = Narrowed()
 
 
 class FoundPassage(BaseModel):
@@ -291,6 +315,8 @@ def found_passage(rank: int, p: Passage) -> FoundPassage:
 async def find(body: SearchRequest, actor: Caller, use: Use) -> Any:
     """Hybrid search: meaning and words, fused; or one of the two alone."""
     scope = SearchScope(body.space_id, body.collection_ids, body.assistant_id)
-    found = await use.knowledge.search(actor, body.query, scope, limit=body.limit, mode=body.mode)
+    found = await use.knowledge.search(
+        actor, body.query, scope, limit=body.limit, mode=body.mode, narrowed=body.filter.read()
+    )
     items = [found_passage(rank, passage) for rank, passage in enumerate(found, 1)]
     return SearchResult(items=items, count=len(items))

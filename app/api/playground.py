@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.base import Caller, Use
-from app.api.knowledge import FoundPassage, found_passage
+from app.api.knowledge import FoundPassage, Narrowed, found_passage
 from domain.knowledge.explaining import Followed
 
 router = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
@@ -21,6 +21,7 @@ class TrialRequest(BaseModel):
     collection_ids: list[UUID] | None = None
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
     limit: int = Field(10, ge=1, le=50)
+    filter: Narrowed = Narrowed()
 
 
 class TrialPublic(BaseModel):
@@ -56,7 +57,13 @@ class UnansweredPage(BaseModel):
 async def try_search(id: UUID, body: TrialRequest, actor: Caller, use: Use) -> Any:
     """Try the search in a space: what each leg finds, how they are fused, scores and time."""
     trial = await use.playground.search(
-        actor, id, body.query, collection_ids=body.collection_ids, mode=body.mode, limit=body.limit
+        actor,
+        id,
+        body.query,
+        collection_ids=body.collection_ids,
+        mode=body.mode,
+        limit=body.limit,
+        narrowed=body.filter.read(),
     )
     passages = [found_passage(rank, passage) for rank, passage in enumerate(trial.passages, 1)]
     return {"search": trial.followed.to_dict(), "passages": passages}

@@ -203,6 +203,7 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
         "metadata": {
             "title": view.document.title,
             "url": view.document.url,
+            "tags": view.document.tags,
             "embedding_model_id": view.embedding_model_id,
             "size": version.size,
         },

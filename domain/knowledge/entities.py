@@ -64,6 +64,7 @@ class Document(Owned):
     user_id: UUID
     title: str
     url: str | None = None
+    tags: list[str] = field(default_factory=list)
     version_id: UUID | None = None
 
 

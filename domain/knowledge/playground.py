@@ -8,6 +8,7 @@ from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.knowledge.explaining import Followed, follow
+from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import KnowledgeService, Mode
 from domain.spaces.service import space_access
@@ -39,6 +40,7 @@ class Playground:
         collection_ids: Sequence[UUID] | None = None,
         mode: Mode = "hybrid",
         limit: int = PASSAGES,
+        narrowed: Filter | None = None,
     ) -> Trial:
         """What a question finds in the collections of a space, or in some of them."""
         if not query.strip():
@@ -54,7 +56,7 @@ class Playground:
                 raise NotFound(N_("The collection was not found."))
             collections = [by_id[wanted] for wanted in dict.fromkeys(collection_ids)]
         retrieval = await self._knowledge.search_collections(
-            actor.tenant_id, query, collections, limit=limit, mode=mode
+            actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
         )
         async with self._uow.read(actor.tenant_id) as tx:
             return Trial(await follow(tx, retrieval), retrieval.passages)

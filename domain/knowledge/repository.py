@@ -57,6 +57,17 @@ class FoundChunk:
     language: str
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a search can be narrowed by: when the version was added, its file's name, source, tags and language."""
+
+    added_at: datetime
+    filename: str
+    kind: str
+    tags: Sequence[str]
+    language: str
+
+
 class KnowledgeRepository(Protocol):
     """Collections, documents and chunks of the transaction's tenant."""
 
@@ -123,6 +134,9 @@ class KnowledgeRepository(Protocol):
 
     async def found(self, keys: Sequence[int]) -> Mapping[int, FoundChunk]:
         """Chunks by search key."""
+
+    async def described(self, keys: Sequence[int]) -> Mapping[int, Described]:
+        """What the documents are like whose chunks have these search keys."""
 
     async def store_chunks(
         self, version: DocumentVersion, chunks: Sequence[Chunk], entries: Sequence[IndexEntry]

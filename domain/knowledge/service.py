@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from domain.assistants.service import readable_assistant, readable_collections
@@ -21,6 +21,7 @@ from domain.kernel.text import clean_name
 from domain.knowledge import ingestion
 from domain.knowledge.access import collection_access, document_access
 from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
+from domain.knowledge.filters import Filter, clean_tags
 from domain.knowledge.intake import (
     Incoming,
     Room,
@@ -295,12 +296,18 @@ class KnowledgeService:
         )
 
     async def update_document(
-        self, actor: Actor, document_id: UUID, *, title: str | None = None, url: str | None = None
+        self,
+        actor: Actor,
+        document_id: UUID,
+        *,
+        title: str | None = None,
+        url: str | None = None,
+        tags: Sequence[str] | None = None,
     ) -> DocumentView:
-        """Change title or address of a document."""
+        """Change title, address or tags of a document."""
         async with self._uow.begin(actor.tenant_id) as tx:
             view = await self._document(tx, actor, document_id, Action.EDIT)
-            old = {"title": view.document.title, "url": view.document.url}
+            old = _told(view.document)
             if title is not None:
                 title = clean_name(title, "title")
                 other = await tx.knowledge.document_titled(view.document.collection_id, title)
@@ -309,8 +316,11 @@ class KnowledgeService:
                 view.document.title = title
             if url is not None:
                 view.document.url = url[:2000] or None
-            new = {"title": view.document.title, "url": view.document.url}
-            tx.record(actor, Change("document_updated", "document", document_id, new["title"] or "", old=old, new=new))
+            if tags is not None:
+                view.document.tags = clean_tags(tags)
+            new = _told(view.document)
+            change = Change("document_updated", "document", document_id, view.document.title, old=old, new=new)
+            tx.record(actor, change)
             await announce(tx, view.document, view.version)
             return view
 
@@ -387,14 +397,23 @@ class KnowledgeService:
     # Search
 
     async def search(
-        self, actor: Actor, query: str, scope: SearchScope, *, limit: int = 10, mode: Mode = "hybrid"
+        self,
+        actor: Actor,
+        query: str,
+        scope: SearchScope,
+        *,
+        limit: int = 10,
+        mode: Mode = "hybrid",
+        narrowed: Filter | None = None,
     ) -> list[Passage]:
         """The best passages for a question among what the actor may read in `scope`."""
         if not query.strip():
             raise Invalid(N_("Write what to search for."), field="query")
         async with self._uow.read(actor.tenant_id) as tx:
             collections = await self._in_scope(tx, actor, scope)
-        found = await self.search_collections(actor.tenant_id, query, collections, limit=limit, mode=mode)
+        found = await self.search_collections(
+            actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
+        )
         return found.passages
 
     async def _in_scope(self, tx: Transaction, actor: Actor, scope: SearchScope) -> list[Collection]:
@@ -419,6 +438,7 @@ class KnowledgeService:
         *,
         limit: int,
         mode: Mode = "hybrid",
+        narrowed: Filter | None = None,
         whole_tokens: int = 0,
     ) -> Retrieval:
         """The search itself, in collections whose reading was allowed before.
@@ -434,7 +454,7 @@ class KnowledgeService:
         ids = [] if mode == "vector" else [c.id for c in collections]
         by_model = [(of_model, vector) for _, of_model, vector in vectors]
         async with self._uow.read(tenant_id) as tx:
-            found = await find_passages(tx, query, by_model, ids, limit)
+            found = await find_passages(tx, query, by_model, ids, limit, narrowed)
             if whole_tokens:
                 found.passages = await widened(tx, found, whole_tokens)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
@@ -454,6 +474,11 @@ class KnowledgeService:
             of_model = [c.id for c in collections if c.embedding_model_id == model_id]
             vectors.append((models[model_id].name, of_model, vector))
         return vectors
+
+
+def _told(document: Document) -> dict[str, Any]:
+    """What the audit log says of a document."""
+    return {"title": document.title, "url": document.url, "tags": list(document.tags)}
 
 
 def _view(

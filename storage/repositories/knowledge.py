@@ -19,7 +19,7 @@ from domain.knowledge.entities import (
     Transcript,
     UnansweredQuestion,
 )
-from domain.knowledge.repository import CollectionSize, CutCount, DocumentRow, FoundChunk, IndexEntry
+from domain.knowledge.repository import CollectionSize, CutCount, Described, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit, TextHits
 from domain.spaces.entities import Space
 from storage.guard import standing
@@ -303,6 +303,28 @@ class KnowledgeRepository:
         )
         rows = await self._session.execute(statement)
         return {chunk.key: FoundChunk(chunk, title, url, language) for chunk, title, url, language in rows}
+
+    async def described(self, keys: Sequence[int]) -> Mapping[int, Described]:
+        """What the documents of chunks are like."""
+        statement = (
+            select(
+                chunks.c.key,
+                document_versions.c.created_at,
+                document_versions.c.filename,
+                collections.c.kind,
+                documents.c.tags,
+                document_versions.c.language,
+            )
+            .select_from(Chunk)
+            .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
+            .join(Document, documents.c.id == chunks.c.document_id)
+            .join(Collection, collections.c.id == chunks.c.collection_id)
+        )
+        found: dict[int, Described] = {}
+        for first in range(0, len(keys), CHUNK_ROWS):
+            part = statement.where(chunks.c.key.in_(list(keys[first : first + CHUNK_ROWS])))
+            found |= {row[0]: Described(*row[1:]) for row in await self._session.execute(part)}
+        return found
 
     async def store_chunks(self, version: DocumentVersion, new: Sequence[Chunk], entries: Sequence[IndexEntry]) -> None:
         """Write chunks and their index entries."""

@@ -46,6 +46,7 @@ documents = tenant_table(
     Column("user_id", Uuid, nullable=False),
     Column("title", String(255), nullable=False),
     Column("url", String(2000)),
+    Column("tags", Json, nullable=False, server_default=text("'[]'")),
     # No foreign key: it would close a circle with document_versions. The service keeps it true.
     Column("version_id", Uuid),
     belongs_to("collection_id", "collections"),

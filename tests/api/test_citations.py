@@ -178,6 +178,50 @@ async def test_the_search_can_be_tried(api: Api) -> None:
     assert (await client.post(address, json={"query": " "})).status_code == 422
 
 
+async def test_a_search_is_narrowed(api: Api) -> None:
+    client = await api.client()
+    space_id = await make_space(client)
+    collection_id = await make_collection(client, space_id)
+    fee = "Bygglov söks hos kommunen, som prövar det och tar betalt för det. " * 16
+    many = "\n\n".join(f"# Bygglov {number}\n\nBygglov nummer {number}. {fee}" for number in range(90))
+    await upload(client, collection_id, "Handbok.md", many.encode())
+    await upload(client, collection_id, "Parkering.txt", b"Parkering avgiftsbelagd dygnet runt vid torget.")
+    await upload(
+        client, collection_id, "Permits.html", b"<p>The building permit is what you ask the municipality for.</p>"
+    )
+    await api.work()
+    listed = (await client.get(f"/api/v1/groups/{collection_id}/info-blobs/")).json()["items"]
+    far = next(item for item in listed if item["metadata"]["title"] == "Parkering.txt")
+    tagged = await client.post(
+        f"/api/v1/info-blobs/{far['id']}/", json={"metadata": {"tags": [" Nämnden ", "nämnden", "Beslut 2026"]}}
+    )
+    assert tagged.json()["metadata"]["tags"] == ["Nämnden", "Beslut 2026"]
+
+    async def found(**narrowed: Any) -> list[str]:
+        body = {"query": "bygglov nummer 3", "limit": 10, "filter": narrowed}
+        tried = await client.post(f"/api/v1/spaces/{space_id}/searches/", json=body)
+        assert tried.status_code == 200, tried.text
+        again = await client.post("/api/v1/search/", json={**body, "space_id": space_id})
+        titles = [passage["title"] for passage in tried.json()["passages"]]
+        assert titles == [item["title"] for item in again.json()["items"]]
+        return titles
+
+    assert len(await found()) == 10
+    assert await found(tags=["nämnden"]) == ["Parkering.txt"], "found below the depth of the first look"
+    assert await found(tags=["nämnden", "annat"]) == []
+    assert await found(types=["html"]) == ["Permits.html"]
+    assert await found(languages=["en"]) == ["Permits.html"]
+    assert await found(source="website") == []
+    today = now().date()
+    assert await found(since=str(today + timedelta(days=1))) == []
+    assert await found(until=str(today - timedelta(days=1))) == []
+    assert len(await found(since=str(today - timedelta(days=1)), until=str(today + timedelta(days=1)))) == 10
+    wrong = {"query": "x", "filter": {"since": "2026-02-01", "until": "2026-01-01"}}
+    assert (await client.post(f"/api/v1/spaces/{space_id}/searches/", json=wrong)).status_code == 422
+    long = {"metadata": {"tags": ["x" * 51]}}
+    assert (await client.post(f"/api/v1/info-blobs/{far['id']}/", json=long)).status_code == 422
+
+
 async def test_questions_without_an_answer_are_kept_only_where_that_is_switched_on(api: Api) -> None:
     client = await api.client()
     space_id = await make_space(client)

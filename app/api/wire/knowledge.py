@@ -82,6 +82,7 @@ class CreateSpaceGroupsRequest(Wire):
 class InfoBlobMetadata(Wire):
     url: str | None = None
     title: str | None = None
+    tags: list[str] = []
     embedding_model_id: UUID | None
     size: int
 
@@ -133,6 +134,7 @@ class PageOfInfoBlobPublicNoText(Wire):
 class InfoBlobMetadataUpsertPublic(Wire):
     url: str | None = None
     title: str | None = None
+    tags: list[str] | None = None
 
 
 class InfoBlobAddPublic(Wire):
