@@ -57,8 +57,9 @@ def _sqlite(connection: Connection) -> None:
     run("create table if not exists chunk_centres(scope text not null, dims integer not null, centre blob not null, "
         "primary key(scope, dims)) without rowid")  # fmt: skip
     run("create table if not exists chunk_blocks(number integer primary key, scope text not null, dims integer not null, "
-        "chunks integer not null, keys blob not null, bits blob not null)")  # fmt: skip
+        "chunks integer not null, keys blob not null, bits blob not null, stamp integer not null default 0)")  # fmt: skip
     run("create index if not exists ix_chunk_blocks_scope on chunk_blocks(scope, dims, chunks)")
+    run("create index if not exists ix_chunk_blocks_stamp on chunk_blocks(scope, dims, number, stamp)")
     run("create table if not exists chunk_codes(key integer primary key, code blob not null)")
     run("create table if not exists chunk_words(tenant_id text not null, scope text not null, word text not null, "
         "backwards text, chunks integer not null, occurrences integer not null, primary key(scope, word)) "

@@ -56,15 +56,20 @@ def nearest(blocks: Sequence[tuple[bytes, bytes]], vector: bytes, centre: bytes)
     import numpy as np
 
     keys = np.frombuffer(b"".join(keys for keys, _ in blocks), np.int64)
-    asked = _bits((np.frombuffer(vector, np.float32) - np.frombuffer(centre, np.float32))[None, :])
     rows = np.frombuffer(b"".join(bits for _, bits in blocks), np.uint64).reshape(len(keys), -1)
+    return [int(key) for key in keys[near(rows, vector, centre)]]
+
+
+def near(rows: Any, vector: bytes, centre: bytes) -> Any:
+    """Which of the rows of bits are looked at more closely, as places among them."""
+    import numpy as np
+
+    asked = _bits((np.frombuffer(vector, np.float32) - np.frombuffer(centre, np.float32))[None, :])
     counts = np.bitwise_count(rows ^ asked.view(np.uint64))
     # Column by column: summing along rows as short as these takes many times as long.
     distances = sum((counts[:, column] for column in range(1, counts.shape[1])), counts[:, 0].astype(np.uint16))
-    most = max(LEAST, int(len(keys) * SHARE))
-    if most >= len(keys):
-        return [int(key) for key in keys]
-    return [int(key) for key in keys[np.argpartition(distances, most)[:most]]]
+    most = max(LEAST, int(len(rows) * SHARE))
+    return np.arange(len(rows)) if most >= len(rows) else np.argpartition(distances, most)[:most]
 
 
 def best(rows: Sequence[tuple[int, bytes]], vector: bytes, limit: int) -> list[int]:
@@ -90,6 +95,11 @@ def without(keys: bytes, bits: bytes, gone: set[int]) -> tuple[bytes, bytes]:
 def key_bytes(keys: Sequence[int]) -> bytes:
     """Keys as a block holds them."""
     return b"".join(key.to_bytes(8, "little", signed=True) for key in keys)
+
+
+def keys_of(keys: bytes) -> list[int]:
+    """The keys that a block holds."""
+    return [int.from_bytes(keys[at : at + WORD_BYTES], "little", signed=True) for at in range(0, len(keys), WORD_BYTES)]
 
 
 def _matrix(vectors: Sequence[bytes]) -> Any:

@@ -56,6 +56,16 @@ _COLLECT = (
     "limit :most_{n})"
 )
 _BEST = "select key from ({collected}) group by key order by sum(worth) desc, key limit :most"
+_SHARE = (
+    "select 1.0 * sum(case when scope in (select value from json_each(:scopes)) then chunks end) / sum(chunks) "
+    "from chunk_blocks"
+)
+_INSIDE = (
+    "select p.key from json_each(:keys) k cross join chunk_places p on p.key = k.value "
+    "where p.scope in (select value from json_each(:scopes)) order by k.key"
+)
+NEARLY_ALL = 0.8
+"""From this share of the chunks of large collections on."""
 _TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value")
 
 
@@ -210,13 +220,31 @@ class SqliteSearchIndex:
     async def collect(
         self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group], limit: int
     ) -> Sequence[int]:
-        """See `WordIndex`."""
-        scopes = " OR ".join(f'"{_scope(c)}"' for c in scope)
+        """See `WordIndex`.
+
+        Where nearly every chunk of the database is in scope, that is checked of the best ones only: for each term the index
+        would go through all of the scope.
+        """
+        scopes = _scopes(scope)
+        share = (await self._execute(session, _SHARE, {"scopes": scopes})).scalar() or 0.0
+        if share >= NEARLY_ALL:
+            wanted = int(limit / share) + 1
+            best = await self._collect(session, "", groups, wanted, 1 / share)
+            inside = await self._execute(session, _INSIDE, {"scopes": scopes, "keys": json.dumps(best)})
+            found = [key for (key,) in inside]
+            if len(found) >= limit or len(best) < wanted:
+                return found[:limit]
+        inside_only = " OR ".join(f'"{_scope(c)}"' for c in scope)
+        return await self._collect(session, f"scope : ({inside_only}) AND ", groups, limit, 1.0)
+
+    async def _collect(
+        self, session: AsyncSession, where: str, groups: Sequence[Group], limit: int, more: float
+    ) -> Sequence[int]:
         values: dict[str, object] = {"most": limit}
         for n, group in enumerate(groups):
             terms = " OR ".join(f'"{term}"' for term in group.terms)
-            values[f"match_{n}"] = f"scope : ({scopes}) AND terms : ({terms})"
-            values |= {f"most_{n}": group.most, f"worth_{n}": group.worth}
+            values[f"match_{n}"] = f"{where}terms : ({terms})"
+            values |= {f"most_{n}": int(group.most * more), f"worth_{n}": group.worth}
         collected = " union all ".join(_COLLECT.format(n=n) for n in range(len(groups)))
         return [key for (key,) in await self._execute(session, _BEST.format(collected=collected), values)]
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ports import SearchHit
 from storage.search import coarse
 from storage.search.coarse import BLOCK, CODED_FROM, FLOAT_BYTES
+from storage.search.held import HELD_BYTES, Block, HeldCodes
 
 BY_HAND = {"scoped_by_hand": True}
 EXACT_CHUNKS = 10_000
@@ -25,6 +26,8 @@ _SIZES = text(
     "left join chunk_centres c on c.scope = s.value and c.dims = :dims"
 )
 _BLOCKS = text("select keys, bits from chunk_blocks where scope = :scope and dims = :dims order by number")
+_STAMPS = text("select number, stamp from chunk_blocks where scope = :scope and dims = :dims order by number")
+_BLOCK = text("select stamp, keys, bits from chunk_blocks where number = :number")
 _ROOM = text(
     "select number, chunks, keys, bits from chunk_blocks where scope = :scope and dims = :dims and chunks < :most limit 1"
 )
@@ -37,8 +40,11 @@ class SqliteCoarse:
     It begins when more than `exact_chunks` chunks are in scope, in collections that have reached `coded_from` chunks.
     """
 
-    def __init__(self, exact_chunks: int = EXACT_CHUNKS, coded_from: int = CODED_FROM) -> None:
+    def __init__(
+        self, exact_chunks: int = EXACT_CHUNKS, coded_from: int = CODED_FROM, held_bytes: int = HELD_BYTES
+    ) -> None:
         self._exact_chunks, self._coded_from = exact_chunks, coded_from
+        self._held = HeldCodes(held_bytes)
 
     async def centres(self, session: AsyncSession, scopes: Sequence[str], dims: int) -> Mapping[str, bytes]:
         """The centres of the collections to be searched coarsely: none when there is little in scope."""
@@ -52,12 +58,11 @@ class SqliteCoarse:
     ) -> list[SearchHit]:
         """The nearest chunks of a collection, with their exact scores."""
         dims = len(vector) // FLOAT_BYTES
-        blocks = [(row.keys, row.bits) for row in await _execute(session, _BLOCKS, {"scope": scope, "dims": dims})]
-        if not blocks:
+        chosen = await self._by_held_codes(session, scope, vector, centre, limit * SURPLUS)
+        if chosen is None:
+            chosen = await self._by_stored_codes(session, scope, vector, centre, limit * SURPLUS)
+        if not chosen:
             return []
-        near = await asyncio.to_thread(coarse.nearest, blocks, vector, centre)
-        codes = await _execute(session, _CODES, {"keys": json.dumps(near)})
-        chosen = await asyncio.to_thread(coarse.best, [(row.key, row.code) for row in codes], vector, limit * SURPLUS)
         exact = (
             "select v.key, vec_distance_cosine(v.embedding, :vector) as distance from json_each(:keys) k "
             f"cross join chunk_vectors_{dims} v on v.key = k.value"
@@ -65,6 +70,37 @@ class SqliteCoarse:
         rows = await _execute(session, text(exact), {"keys": json.dumps(chosen), "vector": vector})
         hits = sorted((SearchHit(row.key, 1.0 - row.distance) for row in rows), key=lambda hit: (-hit.score, hit.key))
         return hits[:limit]
+
+    async def _by_held_codes(
+        self, session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
+    ) -> list[int] | None:
+        """The keys of the nearest chunks, by codes in memory; None where they are not held."""
+        dims = len(vector) // FLOAT_BYTES
+        rows = (await _execute(session, _STAMPS, {"scope": scope, "dims": dims})).all()
+        if not self._held.holds(BLOCK * len(rows), dims):
+            return None
+        place, stamps = (scope, dims), {row.number: row.stamp for row in rows}
+        read: dict[int, Block] = {}
+        for number in self._held.missing(place, stamps):
+            row = (await _execute(session, _BLOCK, {"number": number})).one()
+            keys = json.dumps(coarse.keys_of(row.keys))
+            codes = {code.key: code.code for code in await _execute(session, _CODES, {"keys": keys})}
+            read[number] = await asyncio.to_thread(Block.read, row.stamp, row.keys, row.bits, codes)
+        held = self._held.take(place, stamps, read)
+        return None if held is None else await asyncio.to_thread(held.nearest, vector, centre, limit)
+
+    @staticmethod
+    async def _by_stored_codes(
+        session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
+    ) -> list[int]:
+        """The same, by codes that are read for this search only."""
+        dims = len(vector) // FLOAT_BYTES
+        blocks = [(row.keys, row.bits) for row in await _execute(session, _BLOCKS, {"scope": scope, "dims": dims})]
+        if not blocks:
+            return []
+        near = await asyncio.to_thread(coarse.nearest, blocks, vector, centre)
+        codes = await _execute(session, _CODES, {"keys": json.dumps(near)})
+        return await asyncio.to_thread(coarse.best, [(row.key, row.code) for row in codes], vector, limit)
 
     async def put(self, session: AsyncSession, scope: str, dims: int, new: Sequence[tuple[int, bytes]]) -> None:
         """Code the chunks that a collection has got, and all that it had when it has become large."""
@@ -109,13 +145,14 @@ class SqliteCoarse:
             if found:
                 number = found.number
                 grow = text(
-                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits where number = :number"
+                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits, stamp = random() "
+                    "where number = :number"
                 )
                 await _execute(session, grow, {**values, "number": number})
             else:
                 add = text(
-                    "insert into chunk_blocks(scope, dims, chunks, keys, bits) "
-                    "values (:scope, :dims, :chunks, :keys, :bits) returning number"
+                    "insert into chunk_blocks(scope, dims, chunks, keys, bits, stamp) "
+                    "values (:scope, :dims, :chunks, :keys, :bits, random()) returning number"
                 )
                 number = (await _execute(session, add, {**values, "scope": scope, "dims": dims})).scalar_one()
             place = text("update chunk_places set block = :block where key = :key")
@@ -137,7 +174,8 @@ class SqliteCoarse:
             kept, bits = coarse.without(found.keys, found.bits, keys)
             if kept:
                 shrink = text(
-                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits where number = :number"
+                    "update chunk_blocks set chunks = :chunks, keys = :keys, bits = :bits, stamp = random() "
+                    "where number = :number"
                 )
                 values = {"chunks": len(kept) // 8, "keys": kept, "bits": bits, "number": number}
                 await _execute(session, shrink, values)

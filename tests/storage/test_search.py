@@ -189,6 +189,32 @@ async def test_what_is_removed_from_a_large_collection_is_not_found_again(shelf:
                 assert left == 0, table
 
 
+async def test_codes_are_found_whether_they_are_held_in_memory_or_not(shelf: Shelf) -> None:
+    if shelf.runtime.database.dialect != "sqlite":
+        pytest.skip("Postgres has an index of its own")
+    held = cone(1_500)
+    for first in range(0, 1_500, 250):
+        await shelf.put([f"Text {n}" for n in range(250)], as_bytes(held[first : first + 250]))
+    asked = [held[place].tobytes() for place in (3, 700, 1_499)]
+    in_memory = [await shelf.vectors(vector) for vector in asked]
+    shelf.index = SqliteSearchIndex(SqliteCoarse(exact_chunks=500, coded_from=CODED_FROM, held_bytes=0))
+    assert [await shelf.vectors(vector) for vector in asked] == in_memory
+
+
+async def test_a_large_collection_hides_no_words_of_another_and_shows_none(shelf: Shelf) -> None:
+    knowledge = shelf.runtime.services.knowledge
+    other = (await knowledge.create_collection(shelf.owner, shelf.collection.space_id, "Liten")).collection
+    vectors = as_bytes(cone(400))
+    large = await shelf.put([f"Bygglov nummer {n}" for n in range(400)], vectors)
+    first, shelf.collection = shelf.collection, other
+    [secret] = await shelf.put(["Bygglov bygglov bygglov"], vectors[:1])
+    assert await shelf.texts("bygglov") == [secret]
+    shelf.collection = first
+    found = await shelf.texts("bygglov", 400)
+    assert found
+    assert set(found) <= set(large)
+
+
 async def test_words_are_made_anew_where_chunks_have_none(
     shelf: Shelf, place: Place, request: pytest.FixtureRequest
 ) -> None:
