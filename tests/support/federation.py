@@ -26,7 +26,7 @@ from tests.support.identity_provider import CLIENT, SECRET, IdentityProvider
 from tests.support.valkey import Valkey
 
 OPERATOR_KEY = "the-key-of-the-operator"
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 6.0
 SLUG = "sundsvalls-kommun"
 
 
