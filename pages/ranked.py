@@ -11,6 +11,7 @@ STEPS = {
     "embedding": N_("Meaning of the question"),
     "vectors": N_("Search by meaning"),
     "texts": N_("Search by words"),
+    "filter": N_("Narrowing"),
     "passages": N_("Reading the passages"),
 }
 
@@ -19,6 +20,9 @@ def ranked(search: Mapping[str, Any], asked: str) -> None:
     """What `domain.knowledge.explaining.Followed` tells, drawn."""
     if search["unsure"] or not search["fused"]:
         note(_("Nothing in the sources fits this question well."), "warn")
+    if search.get("silent"):
+        models = ", ".join(search["silent"])
+        note(_("The search by meaning was not possible: {models} did not answer.", models=models), "warn")
     with box("facts", "dl"):
         fact(_("Sought"), search["query"])
         if search["query"].strip() != asked.strip():

@@ -31,6 +31,7 @@ COUNTED = {
     Verdict.PARTLY: N_("{n} partly"),
     Verdict.NOT_FOUND: N_("{n} not found"),
 }
+WORDS_ONLY = N_("The documents were searched by words only, because the embedding model did not answer.")
 UNFINISHED = (AnswerState.STOPPED, AnswerState.INTERRUPTED, AnswerState.FAILED)
 
 
@@ -67,13 +68,16 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
 
 
 def unread(message: Message, sources: Sequence[MessageSource]) -> str:
-    """Which of the cited documents were not read whole; empty when all were."""
+    """What was not searched: pages without text of the cited documents, and by meaning at all; empty when all was."""
     cited = {str(s.version_id) for s in sources if s.cited}
-    return " ".join(
+    said = [
         _("{pages} of {of} pages of “{title}” have no text and were not searched.", **found)
         for found in message.trace.get("unread", ())
         if found["version_id"] in cited
-    )
+    ]
+    if message.trace.get("words_only"):
+        said.append(_(WORDS_ONLY))
+    return " ".join(said)
 
 
 def checks_part(message: Message) -> dict[str, Any]:

@@ -191,6 +191,7 @@ class AnswerStream:
             "tokens": {"question": message.tokens_question, "answer": message.tokens_answer},
             "references": present.references(sources, cited_only=True),
             "unread": message.trace.get("unread", []),
+            "words_only": message.trace.get("words_only", False),
             "citations": message.citations,
         }
         await queue.put(event("done", done, offset))
@@ -230,6 +231,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "generated_files": [],
         "references": present.references(view.sources, cited_only=version >= 2),
         "unread": message.trace.get("unread", []),
+        "words_only": message.trace.get("words_only", False),
         "tools": {"assistants": [{"id": message.assistant_id, "handle": ""}]},
         "web_search_references": [],
         "model": models.get(message.completion_model_id),

@@ -452,6 +452,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "citations": found.citations,
         "complete": found.state == AnswerState.DONE,
         "unread": found.trace.get("unread", []),
+        "words_only": found.trace.get("words_only", False),
     }
 
 

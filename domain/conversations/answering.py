@@ -139,6 +139,7 @@ class Answering:
         retrieval = await self._knowledge.search_collections(
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=_whole(plan)
         )
+        plan.message.trace["words_only"] = bool(retrieval.silent)
         plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
         return retrieval
 

@@ -1,7 +1,7 @@
 """A search as a person can follow it: what each leg found, and what became of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from domain.knowledge.repository import FoundChunk
@@ -32,7 +32,8 @@ class Listed:
 class Followed:
     """A search: what was sought, the list of each leg, and the list after fusion, best first.
 
-    `weight` is that of the vector leg (0–1); `milliseconds` says how long each step took; `unsure` that nothing fits.
+    `weight` is that of the vector leg (0–1); `milliseconds` says how long each step took; `unsure` that nothing fits;
+    `silent` names the embedding models that did not answer.
     """
 
     query: str
@@ -43,6 +44,7 @@ class Followed:
     vectors: list[Listed]
     words: list[Listed]
     fused: list[Listed]
+    silent: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored and sent."""
@@ -64,6 +66,7 @@ async def follow(tx: Transaction, retrieval: Retrieval) -> Followed:
         vectors=_listed([(hit.key, hit.score, None, None) for hit in vectors], found),
         words=_listed([(hit.key, hit.score, None, None) for hit in words], found),
         fused=_listed([(row.key, row.score, row.vector, row.text) for row in fused], found),
+        silent=list(retrieval.silent),
     )
 
 

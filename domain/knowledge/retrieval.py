@@ -66,7 +66,7 @@ class Retrieval:
 
     `query` is the question as it was sought, `terms` the index terms sought, `vectors` and `texts` the lists of the two
     legs, `weight` that of the vector leg, `ranked` both lists fused. Times are in milliseconds. `unsure` says that nothing
-    found seems to fit.
+    found seems to fit; `silent` names the embedding models that did not answer: there only words were sought.
     """
 
     query: str
@@ -78,6 +78,7 @@ class Retrieval:
     ranked: Sequence[Ranked] = ()
     milliseconds: dict[str, int] = field(default_factory=dict)
     unsure: bool = False
+    silent: Sequence[str] = ()
 
 
 def vector_weight(query: str, small_words: float, covered: float) -> float:

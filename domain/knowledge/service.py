@@ -1,5 +1,7 @@
 """Knowledge: use cases of collections, documents and search."""
 
+import logging
+from asyncio import timeout
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -14,7 +16,7 @@ from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, requeue
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound, ProviderFailed
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
@@ -53,6 +55,10 @@ Mode = Literal["hybrid", "vector", "text"]
 MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
+QUERY_SECONDS = 15.0
+"""How long a question waits for an embedding model before only its words are sought."""
+EMBEDDING_SILENT = N_("The embedding model does not answer. Try again later.")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,16 @@ class SearchScope:
     space_id: UUID | None = None
     collection_ids: Sequence[UUID] | None = None
     assistant_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedVector:
+    """A query as an embedding model sees it, with the collections of that model; or why there is none."""
+
+    model: str
+    collection_ids: Sequence[UUID]
+    vector: bytes | None
+    failure: ProviderFailed | None = None
 
 
 class KnowledgeService:
@@ -450,30 +466,39 @@ class KnowledgeService:
             return Retrieval(query, [])
         began = monotonic()
         vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+        if mode == "vector":
+            for each in vectors:
+                if each.failure is not None:
+                    raise each.failure
         embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
-        by_model = [(of_model, vector) for _, of_model, vector in vectors]
+        by_model = [(each.collection_ids, each.vector) for each in vectors if each.vector is not None]
         async with self._uow.read(tenant_id) as tx:
             found = await find_passages(tx, query, by_model, ids, limit, narrowed)
             if whole_tokens:
                 found.passages = await widened(tx, found, whole_tokens)
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
-        names = [name for name, _, _ in vectors]
-        found.unsure = mode == "hybrid" and doubtful(names, found.vectors, best(found.texts))
+        found.silent = [each.model for each in vectors if each.failure is not None]
+        names = [each.model for each in vectors]
+        found.unsure = mode == "hybrid" and not found.silent and doubtful(names, found.vectors, best(found.texts))
         return found
 
-    async def _query_vectors(
-        self, tenant_id: UUID, query: str, collections: Sequence[Collection]
-    ) -> list[tuple[str, list[UUID], bytes]]:
-        """For each model its name, its collections and the query as it sees it."""
+    async def _query_vectors(self, tenant_id: UUID, query: str, collections: Sequence[Collection]) -> list[AskedVector]:
+        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words."""
         async with self._uow.read(tenant_id) as tx:
             models = {c.model.id: c.model for c in await embedding_choices(tx)}
-        vectors: list[tuple[str, list[UUID], bytes]] = []
+        asked: list[AskedVector] = []
         for model_id in {c.embedding_model_id for c in collections}:
-            vector = (await self._embedder.embed(tenant_id, models[model_id], [query], "query"))[0]
-            of_model = [c.id for c in collections if c.embedding_model_id == model_id]
-            vectors.append((models[model_id].name, of_model, vector))
-        return vectors
+            model, ids = models[model_id], [c.id for c in collections if c.embedding_model_id == model_id]
+            try:
+                async with timeout(QUERY_SECONDS):
+                    vector = (await self._embedder.embed(tenant_id, model, [query], "query"))[0]
+                asked.append(AskedVector(model.name, ids, vector))
+            except (TimeoutError, ProviderFailed) as error:
+                failure = error if isinstance(error, ProviderFailed) else ProviderFailed(EMBEDDING_SILENT)
+                log.warning("searching by words only, because an embedding model failed: %s", failure.text())
+                asked.append(AskedVector(model.name, ids, None, failure))
+        return asked
 
 
 def _told(document: Document) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from domain.conversations.entities import Explanation
 from domain.conversations.explaining import as_sent
 from domain.kernel.clock import now
 from domain.knowledge.entities import Chunk, DocumentVersion, UnansweredQuestion
+from domain.models.service import ProviderDraft
 from domain.users.entities import PredefinedRole
 from tests.api.test_conversations import use_model
 from tests.support import documents
 from tests.support.api import Api, events_of, make_assistant, make_collection, make_space, upload
-from tests.support.provider import Provider
+from tests.support.provider import DIMS, Provider
 
 QUESTION = "Vad kostar bygglov för en altan, och hur överklagar man?"
 PAGES = [
@@ -220,6 +221,34 @@ async def test_a_search_is_narrowed(api: Api) -> None:
     assert (await client.post(f"/api/v1/spaces/{space_id}/searches/", json=wrong)).status_code == 422
     long = {"metadata": {"tags": ["x" * 51]}}
     assert (await client.post(f"/api/v1/info-blobs/{far['id']}/", json=long)).status_code == 422
+
+
+async def test_without_the_embedding_model_words_are_sought_and_that_is_said(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    models = api.runtime.services.models
+    added = await models.add_provider(api.owner, ProviderDraft("Test", "openai_compatible", provider.url))
+    model = await models.add_embedding_model(api.owner, added.id, "ok", dimensions=DIMS)
+    space_id = await make_space(client)
+    body = {"name": "Handbok", "embedding_model": {"id": str(model.id)}}
+    made = await client.post(f"/api/v1/spaces/{space_id}/knowledge/groups/", json=body)
+    assert made.status_code == 201, made.text
+    collection_id = made.json()["id"]
+    await upload(client, collection_id, "Handbok.pdf", documents.pdf(PAGES))
+    await api.work()
+    assistant_id = await make_assistant(client, space_id, collection_id)
+    said = []
+    for address in (provider.url, "http://127.0.0.1:9/v1"):
+        moved = {"config": {"endpoint": address}}
+        assert (await client.put(f"/api/v1/admin/model-providers/{added.id}/", json=moved)).status_code == 200
+        question = {"assistant_id": assistant_id, "question": "Vad kostar bygglov?"}
+        answer = (await client.post("/api/v1/conversations/", json=question)).json()
+        place = f"/api/v1/conversations/{answer['session_id']}/messages/{answer['id']}/explanation/"
+        search = (await client.get(place)).json()["search"]
+        said.append((answer["words_only"], bool(answer["references"]), search["silent"], bool(search["vectors"])))
+    assert said == [(False, True, [], True), (True, True, ["ok"], False)]
+    alone = {"query": "bygglov", "mode": "vector"}
+    refused = await client.post(f"/api/v1/spaces/{space_id}/searches/", json=alone)
+    assert refused.status_code == 503
 
 
 async def test_questions_without_an_answer_are_kept_only_where_that_is_switched_on(api: Api) -> None:
