@@ -123,14 +123,14 @@ def database_path(settings: Settings) -> Path:
     return settings.data_dir / "samrad.db"
 
 
-async def migrate_database(settings: Settings) -> None:
-    """Bring the database to the present schema."""
+async def migrate_database(settings: Settings, watch: migrate.Watcher | None = None) -> None:
+    """Bring the database to the present schema, or leave it as it is; `watch` looks at it before and after."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.database_url is None:
-        await migrate.migrate_sqlite(database_path(settings))
+        await migrate.migrate_sqlite(database_path(settings), watch)
     else:
         manage = settings.database_app_url is None
-        await migrate.migrate_postgres(settings.database_url, keys_of(settings).oldest, manage_role=manage)
+        await migrate.migrate_postgres(settings.database_url, keys_of(settings).oldest, watch, manage_role=manage)
 
 
 async def check_database(settings: Settings) -> None:

@@ -1,10 +1,11 @@
-"""The commands: serve, worker, setup, tenants, evaluate, audit, keys, migrate, prepare, doctor, settings."""
+"""The command line: every command of `python main.py`, and what it starts."""
 
 import argparse
 import asyncio
 import logging
 import sys
 from getpass import getpass
+from pathlib import Path
 from typing import Any
 
 from app import __version__
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("what", choices=["list", "rotate"])
     keys.add_argument("--data", action="store_true", help="also make new data keys and encrypt everything anew")
     _describe_evaluate(commands)
+    _describe_life_cycle(commands)
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
     commands.add_parser("doctor", help="say what is wrong and how to mend it")
@@ -76,6 +78,29 @@ def _describe_tenants(commands: Any) -> None:
     delete.add_argument("--yes", action="store_true", help="really delete it")
     certificate = what.add_parser("certificate", help="print certificates of deletion as JSON, checked")
     certificate.add_argument("slug", nargs="?", help="those of one organisation instead of all")
+
+
+def _describe_life_cycle(commands: Any) -> None:
+    told = {
+        "backup": "back everything up into one encrypted file, while the product runs",
+        "restore": "bring a backup back, into an empty data folder and database",
+        "verify": "read a backup from end to end and say whether it is whole",
+        "import-tenant": "bring in an organisation that another installation exported",
+    }
+    for name, text in told.items():
+        commands.add_parser(name, help=text).add_argument("file", type=Path)
+    export = commands.add_parser("export-tenant", help="write one organisation into a file for another installation")
+    export.add_argument("slug")
+    export.add_argument("file", type=Path, nargs="?", help="default: SLUG.samrad")
+    upgrade = commands.add_parser("upgrade", help="backup, new schema, self-check; taken back when anything fails")
+    upgrade.add_argument("--backup", type=Path, metavar="FILE", help="where the backup goes")
+    for name in (*told, "export-tenant", "upgrade"):
+        text = "file whose content encrypts the backup (openssl rand -hex 32)"
+        commands.choices[name].add_argument("--key-file", type=Path, metavar="FILE", help=text)
+    move = commands.add_parser("move", help="copy the installation from one database to the other")
+    where = move.add_mutually_exclusive_group(required=True)
+    where.add_argument("--to", metavar="URL", help="from the configured database to this empty one, or to `sqlite`")
+    where.add_argument("--from", metavar="URL", dest="from_", help="from this database into the configured, empty one")
 
 
 def _describe_evaluate(commands: Any) -> None:
@@ -155,6 +180,22 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 from app.key_commands import keys
 
                 return await keys(settings, chosen.what, data=chosen.data)
+            case "backup" | "restore" | "verify":
+                from app.backup import run
+
+                return await run(chosen, settings)
+            case "export-tenant" | "import-tenant":
+                from app.tenant_files import run as run_tenant_files
+
+                return await run_tenant_files(chosen, settings)
+            case "move":
+                from app.moving import move
+
+                return await move(chosen, settings)
+            case "upgrade":
+                from app.upgrade import upgrade
+
+                return await upgrade(chosen, settings)
             case "doctor":
                 from app.doctor import examine
 

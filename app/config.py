@@ -4,6 +4,7 @@ import base64
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -186,6 +187,16 @@ class Settings(BaseSettings):
     audit_stream_file: str | None = Field(
         None, description="File to which the audit log is also written, one JSON object a line; `-` is standard output."
     )
+    backup_schedule: str = Field(
+        "", description="Time of day (02:30) at which a single node backs itself up into BACKUP_FOLDER; empty = never."
+    )
+    backup_folder: Path | None = Field(
+        None, description="Folder of scheduled backups; better on another disk than the data folder."
+    )
+    backup_keep: int = Field(14, ge=1, description="So many scheduled backups are kept, the newest.")
+    backup_key_file: Path | None = Field(
+        None, description="File whose content encrypts backups: 32 random characters or more (openssl rand -hex 32)."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("database_url", "database_app_url")
@@ -220,6 +231,13 @@ class Settings(BaseSettings):
     def _zone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError("must be a time zone like Europe/Stockholm")
+        return value
+
+    @field_validator("backup_schedule")
+    @classmethod
+    def _time_of_day(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("must be a time of day like 02:30")
         return value
 
     @field_validator("clamav_address")
@@ -270,6 +288,12 @@ class Settings(BaseSettings):
     def _mail(self) -> Self:
         if self.smtp_host and not (self.smtp_from and self.public_origin):
             raise ValueError("SMTP_HOST needs SMTP_FROM (the sender) and PUBLIC_ORIGIN (where links lead)")
+        return self
+
+    @model_validator(mode="after")
+    def _scheduled_backups(self) -> Self:
+        if self.backup_schedule and not (self.backup_folder and self.backup_key_file):
+            raise ValueError("BACKUP_SCHEDULE needs BACKUP_FOLDER and BACKUP_KEY_FILE (openssl rand -hex 32 > FILE)")
         return self
 
     @property

@@ -5,7 +5,7 @@ import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -31,6 +31,16 @@ class SchemaError(RuntimeError):
     """The database is not as the code expects; the message says what to do."""
 
 
+class Watcher(Protocol):
+    """Looks at a database inside the transaction that upgrades it; what it raises takes everything back."""
+
+    async def before(self, connection: AsyncConnection) -> None:
+        """As it was."""
+
+    async def after(self, connection: AsyncConnection) -> None:
+        """As it will be."""
+
+
 def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_HERE))
@@ -53,12 +63,13 @@ async def _file_lock(path: Path) -> AsyncIterator[None]:
         yield
 
 
-def upgrade_tables(connection: Connection) -> None:
-    """Bring the tables to the newest revision, without what `ddl` adds to them."""
-    command.upgrade(_config(connection), "head")
+def upgrade_tables(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a revision, without what `ddl` adds to them."""
+    command.upgrade(_config(connection), revision)
 
 
-def _upgrade(connection: Connection, program_password: str | None) -> None:
+def upgrade_all(connection: Connection, program_password: str | None) -> None:
+    """Bring everything to the newest revision."""
     upgrade_tables(connection)
     ddl.apply(connection, program_password)
     rebuild.words(connection)
@@ -95,7 +106,8 @@ def _missing_guards(connection: Connection) -> list[str]:
 
 
 @asynccontextmanager
-async def _sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
+async def sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
+    """A connection that may change the schema of a database file, in the scope of all organisations."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = sqlite.make_engine(f"sqlite+aiosqlite:///{path}", write=True, pool_size=1, foreign_keys=False)
     try:
@@ -106,43 +118,58 @@ async def _sqlite_connection(path: Path) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
-async def migrate_sqlite(path: Path) -> None:
+async def migrate_sqlite(path: Path, watch: Watcher | None = None) -> None:
     """Upgrade a database file. Several processes may call this at once: one works, the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    async with _file_lock(path.with_suffix(".lock")), _sqlite_connection(path) as connection:
-        await connection.run_sync(_upgrade, None)
+    async with _file_lock(path.with_suffix(".lock")), sqlite_connection(path) as connection:
+        # A transaction that is open already is the only one: everything is brought up to date, or nothing.
+        await connection.exec_driver_sql("select 1")
+        if watch is not None:
+            await watch.before(connection)
+        await connection.run_sync(upgrade_all, None)
         broken = (await connection.exec_driver_sql("pragma foreign_key_check")).all()
         if broken:
             raise SchemaError(f"the upgrade would break references: {broken[:5]}")
+        await check(connection)
+        if watch is not None:
+            await watch.after(connection)
         await connection.commit()
-        await _check(connection)
 
 
-def _owner_engine(url: str) -> AsyncEngine:
+def owner_engine(url: str) -> AsyncEngine:
+    """An engine for the owner of a Postgres database."""
     return create_async_engine(postgres.async_url(url), poolclass=NullPool)
 
 
-async def migrate_postgres(owner_url: str, key: bytes, *, manage_role: bool = True) -> None:
+async def migrate_postgres(
+    owner_url: str, key: bytes, watch: Watcher | None = None, *, manage_role: bool = True
+) -> None:
     """Upgrade a Postgres database as its owner. An advisory lock lets one process work while others wait.
 
     With `manage_role` the program's role is created, with the password derived from `key`.
     """
-    engine = _owner_engine(owner_url)
+    engine = owner_engine(owner_url)
     password = postgres.program_password(postgres.async_url(owner_url).database or "", key) if manage_role else None
     try:
         async with engine.connect() as connection:
             await connection.execute(text("select pg_advisory_lock(:key)"), {"key": LOCK_KEY})
             await connection.commit()
-            await connection.run_sync(_upgrade, password)
+            await connection.execute(text("select 1"))
+            if watch is not None:
+                await watch.before(connection)
+            await connection.run_sync(upgrade_all, password)
+            await check(connection)
+            if watch is not None:
+                await watch.after(connection)
             await connection.commit()
-            await _check(connection)
     except ddl.NotAllowed as error:
         raise SchemaError(str(error)) from error
     finally:
         await engine.dispose()
 
 
-async def _check(connection: AsyncConnection) -> None:
+async def check(connection: AsyncConnection) -> None:
+    """Raise `SchemaError` unless the database on `connection` has exactly the expected schema."""
     problems = await connection.run_sync(_problems)
     if problems:
         raise SchemaError(f"the database is not as expected: {'; '.join(problems[:5])}. Run: python main.py migrate")
@@ -152,16 +179,16 @@ async def check_sqlite(path: Path) -> None:
     """Raise `SchemaError` unless the file has exactly the expected schema."""
     if not path.exists():
         raise SchemaError("the database does not exist yet. Run: python main.py migrate")
-    async with _sqlite_connection(path) as connection:
-        await _check(connection)
+    async with sqlite_connection(path) as connection:
+        await check(connection)
 
 
 async def check_postgres(owner_url: str) -> None:
     """Raise `SchemaError` unless the database has exactly the expected schema."""
-    engine = _owner_engine(owner_url)
+    engine = owner_engine(owner_url)
     try:
         async with engine.connect() as connection:
-            await _check(connection)
+            await check(connection)
     finally:
         await engine.dispose()
 

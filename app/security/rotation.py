@@ -47,7 +47,8 @@ class Rotation:
         self, uow: UnitOfWork, directory: Directory, ring: KeyRing, contents: BlobStore, signer: Signer,
         *, settle_seconds: float = SETTLE_SECONDS,
     ) -> None:  # fmt: skip
-        self._uow, self._directory, self._ring = uow, directory, ring
+        self.unit_of_work = self._uow = uow
+        self._directory, self._ring = directory, ring
         self._contents, self._signer, self._settle = contents, signer, settle_seconds
 
     async def overview(self) -> list[KeysOf]:

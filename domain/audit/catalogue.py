@@ -202,6 +202,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "allowed_origin_added": N_("Web site allowed to call the API"),
             "allowed_origin_removed": N_("Web site no longer allowed to call the API"),
             "tenant_created": N_("Organisation created"),
+            "tenant_imported": N_("Organisation brought in from another installation"),
             "tenant_suspended": N_("Organisation suspended"),
             "tenant_deletion_begun": N_("Deletion of the organisation begun"),
             "tenant_reactivated": N_("Organisation reactivated"),
@@ -217,7 +218,7 @@ CATALOGUE: Mapping[str, Kind] = {
         "user_deactivated user_reactivated user_restored users_imported user_group_created user_group_updated "
         "user_group_deleted invitation_renewed invitation_accepted password_reset_requested password_reset identity_linked "
         "federation_tested sign_in_alert sign_in_alert_seen allowed_origin_added allowed_origin_removed "
-        "tenant_created tenant_suspended tenant_reactivated tenant_deletion_begun "
+        "tenant_created tenant_imported tenant_suspended tenant_reactivated tenant_deletion_begun "
         "api_key_revoked api_key_rotated api_key_updated api_key_refused service_account_created "
         "service_account_updated service_account_deleted",
     ),

@@ -48,6 +48,14 @@ def words(connection: Connection) -> None:
             connection.execute(_PUT_WORDS[connection.dialect.name], list(_counts(analysed)))
 
 
+def anew(connection: Connection) -> None:
+    """Make the words anew whatever is there: the texts were analysed by another version."""
+    connection.execute(text("delete from chunk_words"))
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("insert into chunk_terms(chunk_terms) values ('delete-all')"))
+    words(connection)
+
+
 def _any(connection: Connection, table: str) -> bool:
     return connection.scalar(text(f"select 1 from {table} limit 1")) is not None
 
