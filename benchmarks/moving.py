@@ -42,7 +42,7 @@ async def _fill(database: Database, messages: int, chunks: int) -> None:
         table = metadata.tables[name]
         for first in range(0, number, BATCH):
             made = [row_of(table, tenant_id, rows) for _ in range(min(BATCH, number - first))]
-            for position, values in enumerate(made, first + 10):
+            for position, values in enumerate(made, first + 1_000_000):
                 words = " ".join(random.choice(WORDS, 40))
                 values |= {"text": f"{position} {words}", "position": position} if name == "chunks" else {}
             async with database.session(tenant_id) as session:
