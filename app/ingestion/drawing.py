@@ -7,7 +7,7 @@ from typing import Any
 
 MARK = (255, 214, 0, 105)
 MAX_WIDTH, MAX_HEIGHT = 2_400, 4_800
-_SKIPPED = re.compile("[\\s\u00ad\u200b\ufffe\x02…-]+")
+_SKIPPED = re.compile("[|\\s\u00ad\u200b\ufffe\x02…-]+")
 
 
 def draw(path: Path, page_number: int, quotes: list[str], width: int) -> bytes:

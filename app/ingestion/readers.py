@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.ingestion.tables import Rows, parts_of
 from domain.kernel.errors import N_, CorruptFile, EncryptedFile, UnreadableFile
 from domain.knowledge.parsing import Block, ParsedDocument, language_of
 
@@ -124,11 +125,16 @@ def read_pdf(path: Path, media_type: str) -> ParsedDocument:
     for number in range(1, pages + 1):
         builder.path = outline.get(number, builder.path)
         starts.append(builder.length)
-        text = page_text(pdf, number - 1)
-        if len(text.strip()) < THIN and (not text.strip() or _has_picture(pdf, number - 1)):
+        parts = page_parts(pdf, number - 1)
+        length = sum(len(part.strip()) if isinstance(part, str) else THIN for part in parts)
+        if length < THIN and (not length or _has_picture(pdf, number - 1)):
             empty.append(number)
-        for paragraph in _paragraphs(text):
-            builder.add("paragraph", paragraph, number)
+        for part in parts:
+            if isinstance(part, str):
+                for paragraph in _paragraphs(part):
+                    builder.add("paragraph", paragraph, number)
+            else:
+                builder.table(part, number)
     document = builder.document(media_type, (pdf.get_metadata_dict().get("Title") or "").strip() or None)
     document.page_count, document.page_starts, document.pages_without_text = pages, starts, empty
     return document
@@ -144,20 +150,27 @@ def _has_picture(pdf: Any, index: int) -> bool:
         page.close()
 
 
-def page_text(pdf: Any, index: int) -> str:
-    """The text of a page as the reader takes it in."""
+def page_parts(pdf: Any, index: int) -> list[str | Rows]:
+    """The text of a page as the reader takes it in, and its tables as rows."""
     page = pdf[index]
     try:
         textpage = page.get_textpage()
         try:
-            raw = str(textpage.get_text_range())
+            return [_plain(part) if isinstance(part, str) else _plain_rows(part) for part in parts_of(page, textpage)]
         finally:
             textpage.close()
     finally:
         page.close()
+
+
+def _plain(raw: str) -> str:
     # pdfium marks a hyphen at a line's end with U+FFFE (or U+0002): the word goes on in the next line.
     # The dots that lead to a page number in a table of contents say nothing.
     return _LEADERS.sub(" …", clean(re.sub("[￾\x02]\\s*", "", raw)))
+
+
+def _plain_rows(rows: Rows) -> Rows:
+    return [[_plain(cell) for cell in row] for row in rows]
 
 
 def _outline(pdf: Any) -> dict[int, list[tuple[int, str]]]:

@@ -77,6 +77,46 @@ def pdf(
     return _pdf_file(objects, trailer)
 
 
+def pdf_with_table(above: str, rows: Rows, below: str, *, merged: Sequence[tuple[int, int]] = ()) -> bytes:
+    """A PDF of one page with a ruled table; no line stands before the cells (row, column) of `merged`."""
+    width, height, left, top = 150, 30, 60, 740
+    right, bottom = left + width * len(rows[0]), top - height * len(rows)
+    drawn = [b"BT /F1 12 Tf %d %d Td (%s) Tj ET" % (left, top + 20, _escaped(above))]
+    drawn += [b"%d %d m %d %d l S" % (left, y, right, y) for y in range(bottom, top + 1, height)]
+    for number, row in enumerate(rows):
+        low, high = top - height * (number + 1), top - height * number
+        for column in range(len(row) + 1):
+            if (number, column) not in merged:
+                drawn.append(b"%d %d 0.5 %d re f" % (left + width * column, low, high - low))
+        for column, text in enumerate(row):
+            lines = b" T* ".join(b"(%s) Tj" % _escaped(line) for line in text.split("\n"))
+            drawn.append(b"BT /F1 10 Tf 11 TL %d %d Td %s ET" % (left + width * column + 5, high - 12, lines))
+    drawn.append(b"BT /F1 12 Tf %d %d Td (%s) Tj ET" % (left, bottom - 30, _escaped(below)))
+    return _pdf_of([b"\n".join(drawn)])
+
+
+def pdf_with_frame(text: str) -> bytes:
+    """A PDF of one page whose text stands in a frame with a line under its heading."""
+    frame = b"50 60 500 740 re S 50 740 m 550 740 l S 300 60 m 300 740 l S\n"
+    return _pdf_of([frame + _page_content(text)])
+
+
+def _pdf_of(contents: Sequence[bytes]) -> bytes:
+    """A PDF of pages with these contents."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
+    objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
+    kids = []
+    for content in contents:
+        kids.append(b"%d 0 R" % (len(objects) + 1))
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> "
+            b"/Contents %d 0 R >>" % (len(objects) + 2)
+        )
+        objects.append(_stream(content))
+    objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
+    return _pdf_file(objects)
+
+
 def pdf_of_pages(count: int) -> bytes:
     """A PDF of `count` empty pages, small even when they are thousands."""
     objects = [b"", b""]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.ingestion.drawing import draw
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
 from domain.kernel.errors import CorruptFile, EncryptedFile, UnreadableFile, UnsupportedFile
@@ -67,6 +68,32 @@ async def test_pdf_with_pages_headings_and_swedish_letters(parser: DocumentParse
     assert document.page_of(0) == 1
     assert document.text[slice(*document.page_span(1))].startswith("Översiktsplan")
     assert document.text[slice(*document.page_span(2))] == ""
+
+
+FEES = [["Åtgärd", "Avgift", "Tid"], ["Altan", "4 300 kr", "tio veckor\nfrån ansökan"], ["Rivning", "", "fyra veckor"]]
+
+
+async def test_a_ruled_table_of_a_pdf_is_read_row_by_row(parser: DocumentParser, tmp_path: Path) -> None:
+    content = documents.pdf_with_table("Taxa för bygglov", FEES, "Gäller från januari.", merged=[(2, 1)])
+    document = await read(parser, tmp_path, "taxa.pdf", content)
+    found = [(block.kind, document.text[block.start : block.end].strip()) for block in document.blocks]
+    table = "Åtgärd | Avgift | Tid\nAltan | 4 300 kr | tio veckor från ansökan\nRivning |  | fyra veckor"
+    assert found == [("paragraph", "Taxa för bygglov"), ("table", table), ("paragraph", "Gäller från januari.")]
+    assert [(block.page, block.header) for block in document.blocks][1] == (1, "Åtgärd | Avgift | Tid")
+
+
+async def test_a_row_of_a_table_is_found_on_its_page(tmp_path: Path) -> None:
+    path = tmp_path / "taxa.pdf"
+    path.write_bytes(documents.pdf_with_table("Taxa", FEES, "Slut."))
+    plain, marked = draw(path, 1, [], 600), draw(path, 1, ["Altan | 4 300 kr | tio veckor från ansökan"], 600)
+    assert plain != marked
+
+
+async def test_a_frame_is_no_table(parser: DocumentParser, tmp_path: Path) -> None:
+    text = "Rubrik\n\n" + "En lång rad med text som går tvärs över hela sidan i en ram.\n" * 8
+    document = await read(parser, tmp_path, "ram.pdf", documents.pdf_with_frame(text))
+    assert {block.kind for block in document.blocks} == {"paragraph"}
+    assert document.text.count("En lång rad med text") == 8
 
 
 async def test_pdf_leaders_say_nothing(parser: DocumentParser, tmp_path: Path) -> None:
