@@ -13,6 +13,7 @@ from app.ai.embedding.client import BuiltinEmbedder
 from app.ai.transcribe import TranscriptionModels
 from app.auth.oidc import OidcClient
 from app.config import Settings
+from app.ingestion.crawl.browser import find_browser
 from app.ingestion.crawl.fetch import HttpWeb
 from app.ingestion.parse import DocumentParser
 from app.ingestion.sandbox import Limits
@@ -228,6 +229,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         OutboundGuard(settings.crawl_allow.split(",")),
         limit=settings.crawl_max_download,
         origin=settings.public_origin,
+        browser=find_browser(settings.crawl_browser),
     )
     ingest = ingestion.Ingestion(
         uow,
@@ -294,7 +296,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
         playground=Playground(uow, knowledge),
         unanswered=UnansweredService(uow, directory),
-        websites=WebsiteService(uow, directory, ring, zone, ended),
+        websites=WebsiteService(uow, directory, ring, web, zone, ended),
         website_preview=PreviewService(uow, web, limits),
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),

@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     crawl_max_download: int = Field(
         20 * 1024**2, ge=1024, description="Largest page or file that is read from a website, in bytes."
     )
+    crawl_browser: str = Field(
+        "", description="Chromium that runs the scripts of websites; empty = the system's, off = none."
+    )
     time_zone: str = Field("Europe/Stockholm", description="Time zone in which times of day are meant.")
     allowed_hosts: str = Field(
         "", description="Host names the product answers to beside that of PUBLIC_ORIGIN and this machine, with commas."

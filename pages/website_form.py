@@ -53,6 +53,11 @@ class WebsiteForm:
                 self.time = field(_("Time of day"), site.update_time if site else "03:00").props("type=time")
                 self.time.bind_visibility_from(self.interval, "value", lambda v: v != Interval.NEVER)
             self.files = ui.switch(_("Read linked files too (PDF, Word …)"), value=bool(site and site.download_files))
+            self.scripts = ui.switch(
+                _("Run the scripts of the pages (slower; for pages that are empty without)"),
+                value=bool(site and site.run_scripts),
+            )
+            self.scripts.set_visibility(self.visit.services.websites.runs_scripts or bool(site and site.run_scripts))
             with ui.expansion(_("More settings")).classes("full-width"):
                 self._more()
             self.problem = box("full-width")
@@ -103,6 +108,7 @@ class WebsiteForm:
             "update_interval": self.interval.value,
             "update_time": self.time.value or "03:00",
             "download_files": self.files.value,
+            "run_scripts": self.scripts.value,
             "include": (self.include.value or "").splitlines(),
             "exclude": (self.exclude.value or "").splitlines(),
             "max_depth": int(self.depth.value or 0),

@@ -25,7 +25,8 @@ STATES = {
     RunState.CANCELLED: "failed",
 }
 SETTINGS = (
-    "name", "url", "crawl_type", "download_files", "update_interval", "update_time", "include", "exclude", "max_depth",
+    "name", "url", "crawl_type", "download_files", "run_scripts", "update_interval", "update_time", "include", "exclude",
+    "max_depth",
     "max_pages", "delay", "concurrency", "last_crawled_at", "next_crawl_at", "consecutive_failures",
 )  # fmt: skip
 

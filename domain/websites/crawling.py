@@ -106,7 +106,7 @@ class Crawling:
     ) -> str | None:
         """Crawl for a while: the website's address in the API when all is done, None while pages are left."""
         website, run = await self._begin(tenant_id, run_id)
-        manners = Manners(website.delay, website.concurrency)
+        manners = Manners(website.delay, website.concurrency, website.run_scripts)
         async with self._web.open(manners, await self._login(website)) as session:
             scope = await self._seed(session, website, run)
             part = Slice(website, run, scope, session, time.monotonic() + slice_seconds)
@@ -225,10 +225,12 @@ class Crawling:
         try:
             if not (await part.session.robots(line.url)).allows(line.url):
                 return await self._log(part, line, PageState.SKIPPED, Reason.ROBOTS)
+            # What scripts fetch may change while the page itself does not.
+            known = None if website.run_scripts else stands
             fetched = await part.session.fetch(
                 line.url,
-                etag=stands.etag if stands else None,
-                last_modified=stands.last_modified if stands else None,
+                etag=known.etag if known else None,
+                last_modified=known.last_modified if known else None,
             )
             await self._answered(part, line, fetched, stands)
         except PageFailed as failure:

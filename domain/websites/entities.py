@@ -133,6 +133,7 @@ class Website(Owned):
     url: str
     crawl_type: str = CrawlType.CRAWL
     download_files: bool = False
+    run_scripts: bool = False
     update_interval: str = Interval.NEVER
     update_time: str = "03:00"
     include: list[str] = field(default_factory=list)

@@ -15,13 +15,13 @@ from domain.transaction import UnitOfWork
 from domain.websites.addresses import Scope, checked, clean_patterns, host_of, normalised
 from domain.websites.crawling import scope_of, seeds_of
 from domain.websites.entities import CrawlType, Reason, Website
-from domain.websites.web import Fetched, Login, Manners, PageFailed, Web, WebSession
+from domain.websites.web import Fetched, Login, Manners, PageFailed, Web, WebSession, check_scripts
 
 PAGES = 3
 TEXT_SHOWN = 600
 LINKS_SHOWN = 100
 SECONDS = 45.0
-GENTLE = Manners(delay=0.2, concurrency=1)
+DELAY = 0.2
 
 
 class PreviewTimeout(Failure):
@@ -74,13 +74,16 @@ class PreviewService:
             url=url,
             crawl_type=values.get("crawl_type") or CrawlType.CRAWL,
             download_files=bool(values.get("download_files")),
+            run_scripts=bool(values.get("run_scripts")),
             include=clean_patterns(values.get("include") or (), "include"),
             exclude=clean_patterns(values.get("exclude") or (), "exclude"),
         )
         username, password = values.get("http_auth_username"), values.get("http_auth_password")
         login = Login(username, password, host_of(url)) if username and password else None
+        check_scripts(self._web, run_scripts=website.run_scripts, login=login is not None)
+        manners = Manners(DELAY, 1, website.run_scripts)
         try:
-            async with asyncio.timeout(SECONDS), self._web.open(GENTLE, login) as session:
+            async with asyncio.timeout(SECONDS), self._web.open(manners, login) as session:
                 return await _look(session, website)
         except TimeoutError:
             raise PreviewTimeout from None

@@ -28,6 +28,7 @@ from domain.websites import crawling, schedule
 from domain.websites.addresses import checked, clean_patterns, host_of
 from domain.websites.ending import announce
 from domain.websites.entities import CrawlPage, CrawlRun, CrawlType, Interval, RunState, Website
+from domain.websites.web import Web, check_scripts
 
 MOST_AT_ONCE = 50
 PAGES_LIMIT, DEPTH_LIMIT, DELAY_LIMIT, CONCURRENCY_LIMIT = 20_000, 50, 60.0, 8
@@ -35,7 +36,8 @@ ATTEMPTS = 8
 """A crawl loses no work when a worker dies, so that more lives do no harm."""
 SECRET_LIMIT = 1_000
 PLAIN = (
-    "name", "url", "crawl_type", "download_files", "update_interval", "update_time", "include", "exclude", "max_depth",
+    "name", "url", "crawl_type", "download_files", "run_scripts", "update_interval", "update_time", "include", "exclude",
+    "max_depth",
     "max_pages", "delay", "concurrency",
 )  # fmt: skip
 """What of a website is entered as it is kept, and told in the audit log."""
@@ -80,10 +82,15 @@ class WebsiteService:
     """Use cases of websites."""
 
     def __init__(
-        self, uow: UnitOfWork, directory: Directory, vault: Vault, zone: tzinfo, ended: Mapping[str, Ended]
+        self, uow: UnitOfWork, directory: Directory, vault: Vault, web: Web, zone: tzinfo, ended: Mapping[str, Ended]
     ) -> None:
-        self._uow, self._directory, self._vault, self._ended = uow, directory, vault, ended
+        self._uow, self._directory, self._vault, self._web, self._ended = uow, directory, vault, web, ended
         self.zone = zone
+
+    @property
+    def runs_scripts(self) -> bool:
+        """Whether the server has a browser for pages that are made by scripts."""
+        return self._web.runs_scripts
 
     async def in_space(self, actor: Actor, space_id: UUID) -> list[WebsiteView]:
         """The websites of a space, for those who may read them."""
@@ -203,6 +210,8 @@ class WebsiteService:
         elif website.http_auth_host is not None and website.http_auth_host != host_of(website.url):
             # The password was given for the site that it was, and for no other.
             website.http_auth_username = website.http_auth_secret = website.http_auth_host = None
+        if {"run_scripts", "http_auth_username"} & set(values):
+            check_scripts(self._web, run_scripts=website.run_scripts, login=website.http_auth_username is not None)
 
     async def _set_login(self, website: Website, username: str | None, password: str | None) -> None:
         username = clean_text(username, "http_auth_username", 255).strip()

@@ -5,9 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.kernel.errors import N_, Failure
+from domain.kernel.errors import N_, Failure, Invalid
 from domain.knowledge.parsing import ParsedDocument
 from domain.websites.entities import REASONS, Reason
+
+NO_BROWSER = N_(
+    "There is no browser on the server that could run the scripts of the site. Ask an operator for Chromium."
+)
 
 
 class PageFailed(Failure):
@@ -37,10 +41,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How gently a site is asked: seconds between two requests, and how many at the same time."""
+    """How gently a site is asked: seconds between two requests, how many at the same time; whether its scripts are run."""
 
     delay: float
     concurrency: int
+    scripts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,18 @@ class WebSession(Protocol):
         """The addresses in a list of pages; further lists that it names are read as well."""
 
 
+def check_scripts(web: "Web", *, run_scripts: bool, login: bool) -> None:
+    """Refuse what cannot be done; raises `Invalid`."""
+    if run_scripts and not web.runs_scripts:
+        raise Invalid(NO_BROWSER, field="run_scripts")
+    if run_scripts and login:
+        raise Invalid(N_("The scripts of a site that asks for a password cannot be run."), field="run_scripts")
+
+
 class Web(Protocol):
-    """The way to the web, through the outbound guard."""
+    """The way to the web, through the outbound guard; `runs_scripts` tells whether there is a browser for that."""
+
+    runs_scripts: bool
 
     def open(self, manners: Manners, login: Login | None = None) -> AbstractAsyncContextManager[WebSession]:
         """A session with no memory of any other."""

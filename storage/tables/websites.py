@@ -1,6 +1,6 @@
 """Websites, their crawls with logs, and what is remembered of their pages."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, false, text
 
 from domain.websites.entities import CrawlPage, CrawlRun, Website, WebsitePage
 from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
@@ -13,6 +13,7 @@ websites = tenant_table(
     Column("url", String(2000), nullable=False),
     Column("crawl_type", String(20), nullable=False),
     Column("download_files", Boolean, nullable=False),
+    Column("run_scripts", Boolean, nullable=False, server_default=false()),
     Column("update_interval", String(20), nullable=False),
     Column("update_time", String(5), nullable=False),
     Column("include", Json, nullable=False),

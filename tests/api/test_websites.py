@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text, update
 
+from app.ingestion.crawl.browser import find_browser
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
 from domain.models.service import ProviderDraft
@@ -517,3 +518,28 @@ async def test_the_organisations_website_is_found_by_its_address(house: House, s
     website, _ = await house.read(site.url)
     found = (await house.client.get("/api/v1/websites/check-url/", params={"url": site.url})).json()
     assert (found["website_id"], found["pages_crawled"], found["crawl_status"]) == (website, 5, "complete")
+
+
+async def test_pages_that_scripts_write_are_read_where_that_is_wanted(house: House, site: Site) -> None:
+    if find_browser("") is None:
+        pytest.skip("there is no Chromium here")
+    into = "document.querySelector('main').textContent = t"
+    script = f"<script>fetch('/avgift').then(a => a.text()).then(t => {into})</script>"
+    site.pages = {
+        "/": Reply(f"<html><head><title>Taxa</title></head><body><main></main>{script}</body></html>".encode()),
+        "/avgift": Reply("Avgiften för en altan är 4 300 kronor.".encode(), "text/plain; charset=utf-8"),
+    }
+    _, plain = await house.read(site.url)
+    assert (await house.log(plain))["/"]["reason"] == "empty"
+    refused = {"url": site.url, "run_scripts": True, "http_auth_username": "a", "http_auth_password": "b"}
+    answer = await house.client.post(f"/api/v1/spaces/{house.space}/knowledge/websites/", json=refused)
+    assert (answer.status_code, "asks for a password" in answer.json()["message"]) == (422, True)
+    website, _ = await house.read(site.url, run_scripts=True)
+    question = {"query": "altan", "space_id": house.space}
+    [found] = (await house.client.post("/api/v1/search/", json=question)).json()["items"]
+    assert found["text"] == "Avgiften för en altan är 4 300 kronor."
+    site.pages["/avgift"] = Reply("Avgiften för en altan är 9 900 kronor.".encode(), "text/plain; charset=utf-8")
+    run = await house.again(website)
+    assert (await house.log(run))["/"]["state"] == "changed", (
+        "the page itself is the same, what its script fetches is not"
+    )

@@ -7,9 +7,12 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
+from app.ingestion.crawl.browser import find_browser
 from app.ingestion.crawl.fetch import HttpWeb
+from app.security.forward import forward_proxy
 from app.security.outbound import OutboundGuard
 from domain.websites.entities import Reason
 from domain.websites.web import Manners, PageFailed, WebSession
@@ -169,3 +172,46 @@ async def test_cookies_stay_within_one_crawl(site: Site) -> None:
         await first.fetch(site.url)
         assert len(first._client.cookies) == 1
         assert len(second._client.cookies) == 0
+
+
+async def test_scripts_of_a_page_reach_nothing_inside(site: Site) -> None:
+    browser = find_browser("")
+    if browser is None:
+        pytest.skip("there is no Chromium here")
+    inside = Site()
+    inside.pages = {"/": html("Inne", "Hemligt."), "/a.js": Reply(b"document.title = 'hemligt'", "text/javascript")}
+    ports = [inside.host, inside.host.replace("127.0.0.1", "localhost"), inside.host.replace("127.0.0.1", "0x7f000001")]
+    tried = "".join(
+        f"<script src='http://{host}/a.js'></script><img src='http://{host}/'><iframe src='http://{host}/'></iframe>"
+        f"<script>fetch('http://{host}/', {{mode: 'no-cors'}}); new WebSocket('ws://{host}/')</script>"
+        for host in ports
+    )
+    written = "<script>document.querySelector('p').textContent = 'Av skript: ' + (40 + 2)</script>"
+    site.pages["/"] = Reply(f"<html><body><main><p>Laddar</p></main>{tried}{written}</body></html>".encode())
+    web = HttpWeb(OutboundGuard([site.host]), limit=100_000, origin=None, browser=browser)
+    async with web.open(Manners(0, 1, scripts=True)) as session:
+        page = await session.read(await session.fetch(site.url + "/"))
+    inside.stop()
+    assert "Av skript: 42" in page.parsed.text
+    assert sum(inside.requests.values()) == 0
+    assert site.requests["/"] == 2, "once by us, once by the browser"
+
+
+async def test_a_proxy_for_programs_goes_only_where_the_guard_lets_it(site: Site) -> None:
+    inside = Site()
+    inside.pages = {"/": html("Inne", "Hemligt.")}
+    async with forward_proxy(OutboundGuard([site.host])) as proxy:
+        async with httpx.AsyncClient(proxy=proxy) as client:
+            assert (await client.get(site.url + "/")).status_code == 200
+            assert (await client.get(inside.url + "/")).status_code == 403
+        host, port = proxy.removeprefix("http://").split(":")
+        for head, status in (
+            (f"CONNECT {inside.host} HTTP/1.1", b"403"), (f"CONNECT {site.host} HTTP/1.1", b"200"),
+            ("GET ftp://example.org/ HTTP/1.1", b"403"), ("GET / HTTP/1.1", b"403"),
+        ):  # fmt: skip
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"{head}\r\n\r\n".encode())
+            assert status in await reader.readline(), head
+            writer.close()
+    inside.stop()
+    assert sum(inside.requests.values()) == 0

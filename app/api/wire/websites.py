@@ -51,6 +51,7 @@ class WebsitePublic(Wire):
     url: str
     space_id: UUID
     download_files: bool
+    run_scripts: bool = False
     crawl_type: CrawlType
     update_interval: UpdateInterval
     latest_crawl: CrawlRunPublic2 | None
@@ -89,6 +90,7 @@ class WebsiteCreate(WebsiteSettings):
     name: str | None = None
     url: str
     download_files: bool = False
+    run_scripts: bool = False
     crawl_type: CrawlType = "crawl"
     update_interval: UpdateInterval = "never"
     embedding_model: ModelId | None = None
@@ -101,6 +103,7 @@ class WebsiteCreateRequestDeprecated(WebsiteSettings):
     url: str
     space_id: UUID | None = None
     download_files: bool = False
+    run_scripts: bool = False
     crawl_type: CrawlType = "crawl"
     update_interval: UpdateInterval = "never"
     embedding_model: ModelId
@@ -110,6 +113,7 @@ class WebsiteUpdate(WebsiteSettings):
     url: str | None = None
     name: str | None = None
     download_files: bool | None = None
+    run_scripts: bool | None = None
     crawl_type: CrawlType | None = None
     update_interval: UpdateInterval | None = None
     http_auth_username: str | None = None
@@ -119,6 +123,7 @@ class WebsiteUpdate(WebsiteSettings):
 class WebsitePreviewRequest(Wire):
     url: str
     download_files: bool = False
+    run_scripts: bool = False
     crawl_type: CrawlType = "crawl"
     include: Words | None = None
     exclude: Words | None = None

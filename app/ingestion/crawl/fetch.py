@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from email.message import Message
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from app.ingestion.crawl.browser import Browser
 from app.ingestion.crawl.reader import PageReader
 from app.security.outbound import UNRESOLVED, OutboundGuard
 from domain.files.naming import clean_filename
@@ -18,7 +20,17 @@ from domain.knowledge.intake import human_size
 from domain.knowledge.parsing import ATTACHABLE, ParsedDocument
 from domain.websites.addresses import host_of
 from domain.websites.entities import Reason
-from domain.websites.web import Fetched, Login, Manners, PageFailed, ReadPage, Robots, WebSession
+from domain.websites.web import (
+    NO_BROWSER,
+    CrawlFailed,
+    Fetched,
+    Login,
+    Manners,
+    PageFailed,
+    ReadPage,
+    Robots,
+    WebSession,
+)
 
 if TYPE_CHECKING:
     from protego import Protego
@@ -38,10 +50,14 @@ _EXTENSIONS = {media: extension for extension, (media, _) in reversed(ATTACHABLE
 
 
 class HttpWeb:
-    """See `domain.websites.web.Web`. `origin` tells the sites who we are; `limit` is the size of an answer in bytes."""
+    """See `domain.websites.web.Web`.
 
-    def __init__(self, guard: OutboundGuard, *, limit: int, origin: str | None) -> None:
-        self._guard, self._limit = guard, limit
+    `origin` tells the sites who we are; `limit` is the size of an answer in bytes; `browser` the program that runs scripts.
+    """
+
+    def __init__(self, guard: OutboundGuard, *, limit: int, origin: str | None, browser: str | None = None) -> None:
+        self._guard, self._limit, self._browser = guard, limit, browser
+        self.runs_scripts = browser is not None
         self._agent = f"{AGENT}/1.0 (+{origin})" if origin else f"{AGENT}/1.0"
 
     @asynccontextmanager
@@ -50,10 +66,17 @@ class HttpWeb:
         client, reader = self._guard.fresh(), PageReader()
         client.headers.update({"User-Agent": self._agent, "Accept-Encoding": "gzip, deflate"})
         try:
-            yield HttpSession(client, reader, manners, login, self._limit)
+            yield HttpSession(client, reader, manners, login, self._limit, self._scripts(manners))
         finally:
             await client.aclose()
             await reader.close()
+
+    def _scripts(self, manners: Manners) -> Browser | None:
+        if not manners.scripts:
+            return None
+        if self._browser is None:
+            raise CrawlFailed(NO_BROWSER)
+        return Browser(self._guard, self._browser, self._agent, self._limit)
 
 
 class SiteRules:
@@ -73,9 +96,16 @@ class HttpSession:
     """See `domain.websites.web.WebSession`."""
 
     def __init__(
-        self, client: httpx.AsyncClient, reader: PageReader, manners: Manners, login: Login | None, limit: int
+        self,
+        client: httpx.AsyncClient,
+        reader: PageReader,
+        manners: Manners,
+        login: Login | None,
+        limit: int,
+        browser: Browser | None = None,
     ) -> None:
         self._client, self._reader, self._login, self._limit = client, reader, login, limit
+        self._browser = browser
         self._delay = manners.delay
         self._places = asyncio.Semaphore(manners.concurrency)
         self._pace, self._next = asyncio.Lock(), 0.0
@@ -113,7 +143,10 @@ class HttpSession:
     async def fetch(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """One request; 304 when nothing has changed."""
         headers = {"If-None-Match": etag} if etag else {"If-Modified-Since": last_modified} if last_modified else {}
-        return await self._answer(url, headers, self._limit)
+        fetched = await self._answer(url, headers, self._limit)
+        if self._browser is None or not fetched.html:
+            return fetched
+        return replace(fetched, body=await self._browser.shown(url), charset="utf-8", etag=None, last_modified=None)
 
     async def _answer(self, url: str, headers: dict[str, str], limit: int, *, any_type: bool = False) -> Fetched:
         failure: PageFailed | None = None
