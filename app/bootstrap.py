@@ -49,9 +49,10 @@ from domain.identity.links import LinkService
 from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
-from domain.knowledge import ingestion, intake
+from domain.knowledge import ingestion, intake, reembedding
 from domain.knowledge.archives import Archives
 from domain.knowledge.chunks import ChunkService
+from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.transcripts import Transcripts
@@ -223,6 +224,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     ended: dict[str, Ended] = {
         intake.TASK: ingestion.version_ended,
         crawling.TASK: run_ended(zone),
+        reembedding.TASK: reembedding.change_ended,
     }
     # What may be read by anybody's crawl is another matter than what the operator's own models may be reached at.
     web = HttpWeb(
@@ -294,6 +296,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         knowledge=knowledge,
         ingestion=ingest,
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
+        embedding_changes=EmbeddingChangeService(uow, embedder),
+        reembedding=reembedding.Reembedding(uow, embedder),
         playground=Playground(uow, knowledge),
         unanswered=UnansweredService(uow, directory),
         websites=WebsiteService(uow, directory, ring, web, zone, ended),

@@ -20,7 +20,7 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Document, DocumentState, DocumentVersion, chunk_key
 from domain.knowledge.repository import IndexEntry
-from domain.knowledge.search import LEG_DEPTH, find_passages
+from domain.knowledge.search import LEG_DEPTH, QueryVector, find_passages
 from domain.tenants.service import Setup
 from storage.database import Database
 from storage.search.analysis import analyse
@@ -122,7 +122,7 @@ async def measure(name: str, place: Place, texts: Texts, count: int, queries: in
         scope = [place.collection_id]
         async with place.uow.read(place.actor.tenant_id) as tx:
             started = time.perf_counter()
-            chosen = await find_passages(tx, asked, [(scope, vector)], scope, 10)
+            chosen = await find_passages(tx, asked, [QueryVector(scope, vector)], scope, 10)
             ended = time.perf_counter()
         assert chosen.passages, "nothing was found"
         # The first searches warm the caches.

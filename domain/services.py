@@ -17,8 +17,10 @@ from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
 from domain.jobs.service import JobService
 from domain.knowledge.chunks import ChunkService
+from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.playground import Playground
+from domain.knowledge.reembedding import Reembedding
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
@@ -70,6 +72,8 @@ class Services:
     knowledge: KnowledgeService
     ingestion: Ingestion
     chunks: ChunkService
+    embedding_changes: EmbeddingChangeService
+    reembedding: Reembedding
     playground: Playground
     unanswered: UnansweredService
     websites: WebsiteService

@@ -18,7 +18,7 @@ from domain.jobs.repository import JobRepository
 from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
 from domain.kernel.events import Change, Signal
-from domain.knowledge.repository import KnowledgeRepository
+from domain.knowledge.repository import KnowledgeRepository, VectorRepository
 from domain.models.repository import ModelRepository
 from domain.roles.repository import RoleRepository
 from domain.secrets.repository import SecretRepository
@@ -81,6 +81,10 @@ class Transaction(Protocol):
     @property
     def knowledge(self) -> KnowledgeRepository:
         """The repository of knowledge."""
+
+    @property
+    def vectors(self) -> VectorRepository:
+        """The repository of vectors and of changes of embedding model."""
 
     @property
     def websites(self) -> WebsiteRepository:

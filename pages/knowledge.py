@@ -10,6 +10,7 @@ from nicegui import ui
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_, NotFound
 from domain.kernel.paging import Page
+from domain.knowledge.embedding_changes import ChangeScope
 from domain.knowledge.entities import (
     CHUNK_TOKENS,
     LEAST_CHUNK_TOKENS,
@@ -23,7 +24,7 @@ from domain.knowledge.entities import (
 from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.repository import CutCount
 from domain.knowledge.service import CollectionView, DocumentView
-from pages import websites
+from pages import embedding_changes, websites
 from pages.components.base import (
     Tone,
     box,
@@ -99,8 +100,13 @@ async def collections(space_id: str) -> None:
             if Action.EDIT in allowed:
                 label = _("Questions without an answer")
                 quiet_button(label, lambda: ui.navigate.to(f"{base}/unanswered"), icon="contact_support")
+                button_text = _("Embedding model")
+                scope = ChangeScope(space_id=space.id)
+                ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model of the space"))
+                quiet_button(button_text, act(ask), icon="published_with_changes")
             if Action.CREATE in allowed:
                 button(_("Create collection"), create, icon="create_new_folder")
+        await embedding_changes.changes(ChangeScope(space_id=space.id), f"space:{space.id}")
         region = Region(draw)
         await region.refresh()
         await websites.section(space, view.role)
@@ -134,6 +140,9 @@ def _collection_menu(view: CollectionView, *, leave: bool) -> None:
         if Action.EDIT in view.permissions:
             ui.menu_item(_("Rename"), on_click=functools.partial(_rename, collection))
             ui.menu_item(_("Size of passages"), on_click=functools.partial(_resize, collection))
+            scope = ChangeScope(collection_id=collection.id)
+            ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model"))
+            ui.menu_item(_("Embedding model"), on_click=act(ask))
         if Action.DELETE in view.permissions:
             ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, collection, leave))).classes("danger")
 
@@ -257,11 +266,27 @@ class Documents:
                 if self.may_add:
                     quiet_button(_("Write a text"), self._write, icon="edit_note")
                 _collection_menu(self.view, leave=True)
+            self.model = Region(self._draw_model)
+            await self.model.refresh()
+            scope = ChangeScope(collection_id=collection.id)
+            await embedding_changes.changes(scope, f"collection:{collection.id}", self._model_changed)
             if self.may_add:
                 self._drop(left)
             self.list = PagedList(self._fetch, self._row, empty=self._empty, search=_("Search documents by name"))
             await self.list.refresh()
         self.visit.listen(f"collection:{collection.id}", self._changed)
+
+    async def _draw_model(self) -> Callable[[], None]:
+        view = await self.visit.services.knowledge.collection(self.visit.actor, self.view.collection.id)
+
+        def build() -> None:
+            if view.model is not None:
+                paragraph(_("Embedding model: {name}", name=view.model.name), "muted small")
+
+        return build
+
+    def _model_changed(self) -> None:
+        self.visit.spawn(self.model.soon(), "the model of the collection")
 
     def _drop(self, left: int) -> None:
         limit = self.visit.services.knowledge.max_file_size

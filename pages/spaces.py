@@ -9,9 +9,11 @@ from nicegui.events import ValueChangeEventArguments
 
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import NotFound
+from domain.knowledge.embedding_changes import ChangeScope
 from domain.spaces.entities import MEMBER_ROLES, Space, SpaceKind
 from domain.spaces.service import MemberView, SpaceView
 from domain.users.entities import User
+from pages import embedding_changes
 from pages.components.base import (
     box,
     button,
@@ -267,6 +269,12 @@ async def settings(space_id: str) -> None:
                 )
                 days.props["aria-label"] = _("Days")
                 days.bind_visibility_from(keep, "value").style("max-width:140px")
+        scope = ChangeScope(space_id=space.id)
+        text = _("Embeds the documents of all collections and websites of the space anew.")
+        with box("card"), setting(_("Embedding model"), text):
+            ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model of the space"))
+            quiet_button(_("Change model"), act(ask)).style("align-self:flex-start")
+        await embedding_changes.changes(scope, f"space:{space.id}")
         if Action.DELETE in view.permissions and space.kind == SpaceKind.SHARED:
             with box("card"), setting(_("Delete the space"), _("With its assistants, documents and conversations.")):
                 danger_button(_("Delete the space"), lambda: delete_space(space)).style("align-self:flex-start")

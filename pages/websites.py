@@ -11,11 +11,13 @@ from nicegui import ui
 from domain.kernel.access import Action, Resource, Role, permissions
 from domain.kernel.errors import N_
 from domain.kernel.paging import Page
+from domain.knowledge.embedding_changes import ChangeScope
 from domain.knowledge.service import DocumentView
 from domain.spaces.entities import Space
 from domain.websites.entities import REASONS, TAKEN, CrawlPage, CrawlRun, PageState, RunState, Website
 from domain.websites.schedule import given_up
 from domain.websites.service import WebsiteView, is_open
+from pages import embedding_changes
 from pages.components.base import (
     Tone,
     box,
@@ -149,6 +151,7 @@ async def website(website_id: str) -> None:
         back = (_("Knowledge"), f"/spaces/{view.website.space_id}/knowledge")
         with page_head(view.website.title, back=back):
             _actions(view)
+        await embedding_changes.changes(ChangeScope(collection_id=key), f"collection:{key}")
         state = Region(draw)
         await state.refresh()
         heading(_("Crawls"))
@@ -172,6 +175,9 @@ def _actions(view: WebsiteView) -> None:
     open_button(_("Open the website"), site.url)
     if Action.EDIT in view.permissions:
         quiet_button(_("Settings"), WebsiteForm(site.space_id, site).open, icon="tune")
+        scope = ChangeScope(collection_id=site.id)
+        ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model"))
+        quiet_button(_("Embedding model"), act(ask), icon="published_with_changes")
     if Action.DELETE in view.permissions:
         icon_button("delete_outline", _("Delete {name}", name=site.title), act(functools.partial(_delete, site)))
 

@@ -93,7 +93,7 @@ class SqlEraser:
             if kind is Chunk:
                 some = select(chunks.c.key).select_from(Chunk).limit(BATCH)
                 keys = (await session.scalars(some)).all()
-                await self._index.wipe(session, keys)
+                await self._index.remove(session, keys)
                 statement = delete(kind).where(chunks.c.key.in_(keys))
             else:
                 few: Select[Any] = select(table.c.id).select_from(kind).limit(BATCH)

@@ -98,7 +98,7 @@ def _missing_guards(connection: Connection) -> list[str]:
             "where p.polname = 'tenant_isolation' and c.relrowsecurity and c.relforcerowsecurity"
         )
     )
-    unguarded = {*ddl.tenant_tables(), ddl.INDEX_TABLE, ddl.WORDS_TABLE} - {row[0] for row in rows}
+    unguarded = {*ddl.tenant_tables(), ddl.INDEX_TABLE, ddl.VECTORS_TABLE, ddl.WORDS_TABLE} - {row[0] for row in rows}
     return [
         *(f"the trigger {name} is missing" for name in sorted(missing)),
         *(f"row-level security of {table} is missing" for table in sorted(unguarded)),

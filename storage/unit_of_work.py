@@ -40,6 +40,7 @@ from storage.repositories.spaces import SpaceRepository
 from storage.repositories.tenants import TenantRepository
 from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
+from storage.repositories.vectors import VectorRepository
 from storage.repositories.websites import WebsiteRepository
 from storage.sealing import TenantKeys
 from storage.search import SearchIndex
@@ -88,6 +89,7 @@ class SqlTransaction:
         self.models = ModelRepository(session)
         self.files = FileRepository(session)
         self.knowledge = KnowledgeRepository(session, index)
+        self.vectors = VectorRepository(session, index)
         self.websites = WebsiteRepository(session)
         self.assistants = AssistantRepository(session, tenant_id)
         self.conversations = ConversationRepository(session)

@@ -14,7 +14,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, NotFound
 from domain.knowledge.parsing import SUPPORTED
 from domain.models.entities import ModelProvider
-from domain.models.service import ProviderDraft
+from domain.models.service import MAX_INPUT, ProviderDraft
 from domain.ports import ConnectionReport
 from domain.services import Services
 from pages.i18n import translate
@@ -22,6 +22,7 @@ from pages.i18n import translate
 completion = APIRouter(prefix="/api/v1/completion-models", tags=["completion-models"])
 embedding = APIRouter(prefix="/api/v1/embedding-models", tags=["embedding-models"])
 overview = APIRouter(prefix="/api/v1", tags=["ai-models"])
+administration = APIRouter(prefix="/api/v1/admin/tenant-models", tags=["admin"])
 providers = APIRouter(prefix="/api/v1/admin/model-providers", tags=["model-providers"])
 
 
@@ -59,6 +60,20 @@ async def embedding_model(id: UUID, actor: Caller, use: Use) -> Any:
 async def set_embedding_flags(id: UUID, body: wire.EmbeddingModelUpdate, actor: Caller, use: Use) -> Any:
     """Switch an embedding model on or off."""
     return present.embedding_model(await use.models.set_embedding_flags(actor, id, enabled=body.is_org_enabled))
+
+
+@administration.post("/embedding/", response_model=wire.EmbeddingModelPublic)
+async def add_embedding_model(body: wire.TenantEmbeddingModelCreate, actor: Caller, use: Use) -> Any:
+    """Add an embedding model of a provider."""
+    model = await use.models.add_embedding_model(
+        actor, body.provider_id, body.name, dimensions=body.dimensions, max_input=body.max_input or MAX_INPUT
+    )
+    if not body.is_active or body.is_default:
+        default = True if body.is_default else None
+        return present.embedding_model(
+            await use.models.set_embedding_flags(actor, model.id, enabled=body.is_active, is_default=default)
+        )
+    return await embedding_model(model.id, actor, use)
 
 
 @overview.get("/ai-models/", response_model=wire.ModelsPresentation)

@@ -141,6 +141,7 @@ def _draft(document: ParsedDocument, title: str, position: int, pieces: list[_Pi
         page_from=document.page_of(start),
         page_to=document.page_of(max(start, end - 1)),
         heading_path=path,
+        header=header,
     )
 
 

@@ -10,7 +10,7 @@ from app.config import load
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
-from domain.knowledge import chunks, intake
+from domain.knowledge import chunks, intake, reembedding
 from domain.websites import crawling
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,9 @@ async def _task(runtime: Runtime, job: Job) -> str | None:
             collection_id = UUID(job.args["collection_id"])
             await runtime.services.chunks.run(job.tenant_id, collection_id, report)
             return f"/api/v1/groups/{collection_id}/"
+        case reembedding.TASK:
+            await runtime.services.reembedding.run(job, report)
+            return None
         case crawling.TASK:
             location = await runtime.services.crawling.run(job.tenant_id, UUID(job.args["run_id"]), report)
             if location is None:

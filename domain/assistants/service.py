@@ -308,8 +308,6 @@ class AssistantService:
         chosen = [offered.get(i) for i in dict.fromkeys(ids)]
         if None in chosen:
             raise NotFound(N_("The collection was not found in this space."), field="groups")
-        if len({c.embedding_model_id for c in chosen if c}) > 1:
-            raise BadRequest(N_("All collections of an assistant must use the same embedding model."), field="groups")
         await tx.assistants.set_collections(assistant.id, [c.id for c in chosen if c])
 
     @staticmethod

@@ -242,6 +242,8 @@ CATALOGUE: Mapping[str, Kind] = {
             "document_indexed": N_("Document indexed after a look at its passages"),
             "chunk_updated": N_("Passage of a document changed"),
             "collection_reindexed": N_("Collection cut anew"),
+            "embedding_model_change_started": N_("Change of embedding model begun"),
+            "embedding_model_changed": N_("Embedding model of a collection changed"),
             "unanswered_question_deleted": N_("Question without an answer deleted"),
             "job_cancelled": N_("Job stopped"),
             "job_retried": N_("Job started again"),

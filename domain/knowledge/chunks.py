@@ -23,7 +23,7 @@ from domain.knowledge.entities import (
     DocumentState,
     DocumentVersion,
 )
-from domain.knowledge.ingestion import Analyser, Report
+from domain.knowledge.ingestion import Analyser, ModelChanged, Report, vector_set_of
 from domain.knowledge.intake import reading_job
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument, with_headings
 from domain.knowledge.progress import announce, topics
@@ -135,33 +135,48 @@ class ChunkService:
 
         Holds until the document is replaced. Raises `Invalid` when the text is empty or too long for a chunk.
         """
+        written = None if text is None else await self._written(text)
+        while True:
+            try:
+                return await self._update(actor, document_id, chunk_id, written, enabled)
+            except ModelChanged:
+                continue
+
+    async def _update(
+        self, actor: Actor, document_id: UUID, chunk_id: UUID, text: str | None, enabled: bool | None
+    ) -> Chunk:
         async with self._uow.read(actor.tenant_id) as tx:
             document, collection, chunk = await self._chunk(tx, actor, document_id, chunk_id)
             model = await tx.get(EmbeddingModel, collection.embedding_model_id)
-        written = chunk.text if text is None else await self._written(text)
+        if model is None:
+            raise NotFound(N_("The model was not found."))
+        written = chunk.text if text is None else text
         shown = not chunk.disabled if enabled is None else enabled
         vector = None
-        if shown and model is not None and (chunk.disabled or written != chunk.text):
-            whole = with_headings(document.title, chunk.heading_path, written)
+        if shown and (chunk.disabled or written != chunk.text):
+            whole = _searched(document, chunk, written)
             vector = (await self._embedder.embed(actor.tenant_id, model, [whole], "passage"))[0]
         tokens = await self._parser.count(written)
         async with self._uow.begin(actor.tenant_id) as tx:
+            vector_set = await vector_set_of(tx, collection.id, model)
             document, collection, chunk = await self._chunk(tx, actor, document_id, chunk_id)
             old = {"edited": chunk.edited, "enabled": not chunk.disabled}
             if vector is not None or not shown:
                 await tx.knowledge.unindex([chunk.key])
             if vector is not None:
-                await tx.knowledge.index([await self._entry(tx, document, chunk, written, vector)])
+                await tx.knowledge.index([await self._entry(tx, document, chunk, written, vector, vector_set)])
             chunk.edited = chunk.edited or written != chunk.text
             chunk.text, chunk.token_count, chunk.disabled = written, tokens, not shown
             new = {"edited": chunk.edited, "enabled": shown, "position": chunk.position}
             tx.record(actor, Change("chunk_updated", "document", document_id, document.title, old=old, new=new))
             return chunk
 
-    async def _entry(self, tx: Transaction, document: Document, chunk: Chunk, text: str, vector: bytes) -> IndexEntry:
+    async def _entry(
+        self, tx: Transaction, document: Document, chunk: Chunk, text: str, vector: bytes, vector_set: int
+    ) -> IndexEntry:
         version = await tx.get(DocumentVersion, chunk.version_id)
-        whole = with_headings(document.title, chunk.heading_path, text)
-        return ingestion.entry(chunk, self._analyse(whole, version.language if version else ""), vector)
+        terms = self._analyse(_searched(document, chunk, text), version.language if version else "")
+        return ingestion.entry(chunk, terms, vector, vector_set)
 
     async def _written(self, text: str) -> str:
         text = clean_text(text, "text", TEXT_LENGTH).strip()
@@ -248,24 +263,30 @@ class ChunkService:
             if not found:
                 return
             for version in found:
-                await self._again(version, collection.chunk_tokens, model)
+                model = await self._again(version, collection, model)
                 done, after = done + 1, version.document_id
                 await report(min(0.99, done / max(1, count)), DocumentState.INDEXING)
 
-    async def _again(self, version: DocumentVersion, tokens: int, model: EmbeddingModel) -> None:
-        tenant_id = version.tenant_id
+    async def _again(self, version: DocumentVersion, collection: Collection, model: EmbeddingModel) -> EmbeddingModel:
+        """Cut a document anew; the model that embeds the collection now."""
+        tenant_id, tokens = version.tenant_id, collection.chunk_tokens
         async with self._uow.read(tenant_id) as tx:
             document = await tx.get(Document, version.document_id)
             blob = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
         if document is None or blob is None:
-            return
+            return model
         parsed = await ingestion.parsed_text(self._contents, blob)
         drafts = await self._parser.chunk(parsed, document.title, tokens)
-        vectors: list[bytes] = []
-        for first in range(0, len(drafts), ingestion.BATCH):
-            batch = [draft.embedded_text for draft in drafts[first : first + ingestion.BATCH]]
-            vectors += await self._embedder.embed(tenant_id, model, batch, "passage")
-        await self._swap(version, parsed, drafts, vectors, tokens)
+        while True:
+            vectors: list[bytes] = []
+            for first in range(0, len(drafts), ingestion.BATCH):
+                batch = [draft.embedded_text for draft in drafts[first : first + ingestion.BATCH]]
+                vectors += await self._embedder.embed(tenant_id, model, batch, "passage")
+            try:
+                await self._swap(version, parsed, drafts, vectors, collection, model)
+                return model
+            except ModelChanged as changed:
+                model = changed.model
 
     async def _swap(
         self,
@@ -273,9 +294,11 @@ class ChunkService:
         parsed: ParsedDocument,
         drafts: Sequence[ChunkDraft],
         vectors: Sequence[bytes],
-        tokens: int,
+        collection: Collection,
+        model: EmbeddingModel,
     ) -> None:
         async with self._uow.begin(version.tenant_id) as tx:
+            vector_set = await vector_set_of(tx, collection.id, model)
             document = await tx.get(Document, version.document_id)
             current = await tx.get(DocumentVersion, version.id)
             if document is None or current is None or document.version_id != version.id:
@@ -285,11 +308,15 @@ class ChunkService:
                 return
             chunks = [ingestion.chunk_of(document, current, draft) for draft in drafts]
             terms = [self._analyse(draft.embedded_text, parsed.language) for draft in drafts]
-            entries = [ingestion.entry(*row) for row in zip(chunks, terms, vectors, strict=True)]
+            entries = [ingestion.entry(*row, vector_set=vector_set) for row in zip(chunks, terms, vectors, strict=True)]
             await tx.knowledge.drop_chunks(document.id)
             await tx.knowledge.store_chunks(current, chunks, entries)
-            current.chunk_tokens, current.chunk_count = tokens, len(chunks)
+            current.chunk_tokens, current.chunk_count = collection.chunk_tokens, len(chunks)
             await announce(tx, document, current)
+
+
+def _searched(document: Document, chunk: Chunk, text: str) -> str:
+    return with_headings(document.title, chunk.heading_path, f"{chunk.header}{text}")
 
 
 def _size(tokens: int) -> int:

@@ -42,7 +42,11 @@ class CollectionKind(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class Collection(Owned):
-    """A folder of documents in a space, embedded by one model, cut into chunks that aim for `chunk_tokens`."""
+    """A folder of documents in a space, embedded by one model, cut into chunks that aim for `chunk_tokens`.
+
+    `vector_set` (0 or 1) says which of the two sets of vectors is searched; the other one is filled while the collection
+    changes its model.
+    """
 
     space_id: UUID
     user_id: UUID
@@ -50,6 +54,7 @@ class Collection(Owned):
     embedding_model_id: UUID
     kind: str = CollectionKind.DOCUMENTS
     chunk_tokens: int = CHUNK_TOKENS
+    vector_set: int = 0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -114,7 +119,8 @@ class Transcript(Owned):
 class Chunk(Owned):
     """A stored piece of a document version; `start` and `end` are character positions in its text.
 
-    `key` is the integer by which the search index knows the chunk. The text of an `edited` chunk is somebody's own; a
+    `key` is the integer by which the search index knows the chunk. `header` is the row of a table that names its columns,
+    where the chunk does not begin with it: it is searched with the text. The text of an `edited` chunk is somebody's own; a
     `disabled` one is not in the index.
     """
 
@@ -130,8 +136,42 @@ class Chunk(Owned):
     page_from: int | None = None
     page_to: int | None = None
     heading_path: list[str] = field(default_factory=list)
+    header: str = ""
     edited: bool = False
     disabled: bool = False
+
+
+class ChangeState(StrEnum):
+    """Where a change of embedding model is; from `clearing` on the new model answers."""
+
+    WAITING = "waiting"
+    EMBEDDING = "embedding"
+    CLEARING = "clearing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def open(self) -> bool:
+        """Whether work is still to be done."""
+        return self in (ChangeState.WAITING, ChangeState.EMBEDDING, ChangeState.CLEARING)
+
+
+@dataclass(eq=False, kw_only=True)
+class EmbeddingChange(Owned):
+    """A collection on its way to another embedding model: the newest such change of each collection is kept.
+
+    `done` of `total` chunks have their new vectors. `error` is a message id with `error_params`.
+    """
+
+    collection_id: UUID
+    model_id: UUID
+    job_id: UUID
+    state: str = ChangeState.WAITING
+    done: int = 0
+    total: int = 0
+    error: str | None = None
+    error_params: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -41,6 +41,29 @@ class Report(Protocol):
         """`fraction` from 0 to 1; `step` one of parsing, indexing."""
 
 
+class ModelChanged(Exception):
+    """The collection has got another embedding model since the vectors were made."""
+
+    def __init__(self, model: EmbeddingModel) -> None:
+        self.model = model
+        super().__init__(model.name)
+
+
+async def vector_set_of(tx: Transaction, collection_id: UUID, model: EmbeddingModel) -> int:
+    """Where vectors that `model` has made belong; nobody can change the collection's model until the transaction ends.
+
+    To be asked before the transaction has loaded the collection. Raises `ModelChanged`.
+    """
+    await tx.vectors.hold(collection_id)
+    collection = await tx.get(Collection, collection_id)
+    present = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
+    if collection is None or present is None:
+        raise NotFound(N_("The collection was deleted."))
+    if present.id != model.id:
+        raise ModelChanged(present)
+    return collection.vector_set
+
+
 async def version_ended(tx: Transaction, job: Job) -> None:
     """The document's side of a job that ended without success."""
     version = await tx.get(DocumentVersion, UUID(job.args["version_id"]))
@@ -93,9 +116,13 @@ class Ingestion:
             await self._wait(tenant_id, version_id, parsed)
             return document.id
         await report(CHUNKED_SHARE, DocumentState.INDEXING)
-        vectors = await self._embed(tenant_id, version_id, model, drafts, report)
-        await self._store(tenant_id, version_id, parsed, drafts, vectors)
-        return document.id
+        while True:
+            vectors = await self._embed(tenant_id, version_id, model, drafts, report)
+            try:
+                await self._store(tenant_id, version_id, parsed, drafts, vectors, collection.id, model)
+                return document.id
+            except ModelChanged as changed:
+                model = changed.model
 
     async def _wait(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument) -> None:
         text_blob = await self._store_text(tenant_id, parsed)
@@ -190,13 +217,16 @@ class Ingestion:
         parsed: ParsedDocument,
         drafts: Sequence[ChunkDraft],
         vectors: Sequence[bytes],
+        collection_id: UUID,
+        model: EmbeddingModel,
     ) -> None:
         text_blob = await self._store_text(tenant_id, parsed)
         async with self._uow.begin(tenant_id) as tx:
+            vector_set = await vector_set_of(tx, collection_id, model)
             version, document = await self._current(tx, version_id)
             version.text_blob_id = text_blob
             await tx.knowledge.drop_chunks(document.id)
-            await self._index(tx, document, version, drafts, vectors)
+            await self._index(tx, document, version, drafts, vectors, vector_set)
             for other in await tx.knowledge.versions([document.id]):
                 if other.id != version.id and other.state == DocumentState.READY:
                     other.state = DocumentState.REPLACED
@@ -211,10 +241,11 @@ class Ingestion:
         version: DocumentVersion,
         drafts: Sequence[ChunkDraft],
         vectors: Sequence[bytes],
+        vector_set: int,
     ) -> None:
         chunks = [chunk_of(document, version, draft) for draft in drafts]
         entries = [
-            entry(chunk, self._analyse(draft.embedded_text, version.language), vector)
+            entry(chunk, self._analyse(draft.embedded_text, version.language), vector, vector_set)
             for chunk, draft, vector in zip(chunks, drafts, vectors, strict=True)
         ]
         await tx.knowledge.store_chunks(version, chunks, entries)
@@ -265,7 +296,7 @@ class Ingestion:
         )
         await tx.add(document, version)
         document.version_id = version.id
-        await self._index(tx, document, version, drafts, vectors)
+        await self._index(tx, document, version, drafts, vectors, collection.vector_set)
         return document.id
 
     async def _store_text(self, tenant_id: UUID, parsed: ParsedDocument) -> UUID:
@@ -278,9 +309,9 @@ class Ingestion:
             return blob.id
 
 
-def entry(chunk: Chunk, terms: str, vector: bytes) -> IndexEntry:
+def entry(chunk: Chunk, terms: str, vector: bytes, vector_set: int) -> IndexEntry:
     """A chunk as the index stores it."""
-    return IndexEntry(chunk.key, chunk.id, chunk.collection_id, chunk.document_id, terms, vector)
+    return IndexEntry(chunk.key, chunk.id, chunk.collection_id, chunk.document_id, terms, vector, vector_set)
 
 
 async def parsed_text(contents: Contents, blob: Blob) -> ParsedDocument:
@@ -307,4 +338,5 @@ def chunk_of(document: Document, version: DocumentVersion, draft: ChunkDraft) ->
         page_from=draft.page_from,
         page_to=draft.page_to,
         heading_path=list(draft.heading_path),
+        header=draft.header,
     )

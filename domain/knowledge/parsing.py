@@ -225,7 +225,7 @@ def with_headings(title: str, heading_path: Sequence[str], text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChunkDraft:
-    """A chunk before it is stored. `embedded_text` is the text with title and headings before it."""
+    """A chunk before it is stored. `embedded_text` is the text with title, headings and `header` before it."""
 
     position: int
     text: str
@@ -236,6 +236,7 @@ class ChunkDraft:
     page_from: int | None = None
     page_to: int | None = None
     heading_path: tuple[str, ...] = ()
+    header: str = ""
 
 
 _COMMON = {

@@ -7,7 +7,15 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.knowledge.entities import Chunk, Collection, Document, DocumentVersion, Transcript, UnansweredQuestion
+from domain.knowledge.entities import (
+    Chunk,
+    Collection,
+    Document,
+    DocumentVersion,
+    EmbeddingChange,
+    Transcript,
+    UnansweredQuestion,
+)
 from domain.ports import SearchHit, TextHits
 
 
@@ -29,7 +37,7 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A chunk as the search index stores it: its terms, analysed, and its vector (float32)."""
+    """A chunk as the search index stores it: its terms, analysed, and its vector (float32) for one of the two sets."""
 
     key: int
     chunk_id: UUID
@@ -37,6 +45,35 @@ class IndexEntry:
     document_id: UUID
     terms: str
     vector: bytes
+    vector_set: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VectorCount:
+    """How many chunks of a collection are indexed, and how many vectors one of its sets holds."""
+
+    chunks: int
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How much of a collection is embedded."""
+
+    documents: int = 0
+    chunks: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: "Volume") -> "Volume":
+        return Volume(self.documents + other.documents, self.chunks + other.chunks, self.tokens + other.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunk:
+    """An indexed chunk with what its embedding is made of."""
+
+    key: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +195,50 @@ class KnowledgeRepository(Protocol):
     async def transcript(self, blob_id: UUID, model_id: UUID) -> Transcript | None:
         """What a model heard in a content before."""
 
-    async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
-        """The nearest chunks in these collections by cosine similarity."""
+    async def search_vectors(
+        self, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
+    ) -> Sequence[SearchHit]:
+        """The nearest chunks in these collections by cosine similarity, by the vectors of one set."""
 
     async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """The best chunks in these collections by BM25."""
+
+
+class VectorRepository(Protocol):
+    """The two sets of vectors of collections, and collections on their way from one to the other."""
+
+    async def hold(self, collection_id: UUID) -> None:
+        """Let nobody else change what is indexed of a collection until this transaction has ended."""
+
+    async def volumes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, Volume]:
+        """How much of each collection is embedded."""
+
+    async def without(self, collection_id: UUID, vector_set: int, limit: int) -> Sequence[EmbeddedChunk]:
+        """Indexed chunks that have no vector in the set."""
+
+    async def put(self, collection_id: UUID, vector_set: int, vectors: Sequence[tuple[EmbeddedChunk, bytes]]) -> int:
+        """Add vectors of chunks whose texts are still the same and that have none in the set; how many."""
+
+    async def count(self, collection_id: UUID, vector_set: int) -> VectorCount:
+        """Indexed chunks, and vectors of the set."""
+
+    async def drop(self, collection_id: UUID, vector_set: int, limit: int) -> int:
+        """Remove some vectors of a set; how many."""
+
+    async def sample(self, collection_id: UUID, limit: int) -> Sequence[EmbeddedChunk]:
+        """Some indexed chunks of a collection, from all over it."""
+
+    async def again(self, found: Sequence[EmbeddedChunk]) -> Sequence[EmbeddedChunk]:
+        """The same chunks as they are now; those that were removed are left out."""
+
+    async def changes(self, collection_ids: Sequence[UUID]) -> Sequence[EmbeddingChange]:
+        """The changes of embedding model of these collections, one each at the most."""
+
+    async def changes_of(self, job_id: UUID) -> Sequence[EmbeddingChange]:
+        """The changes that a job carries out, in order."""
+
+    async def changing(self) -> Sequence[Collection]:
+        """All collections whose newest change is not done, in order of name."""
+
+    async def collections_of(self, model_id: UUID) -> Sequence[Collection]:
+        """All collections of the organisation that a model embeds, in order of id."""

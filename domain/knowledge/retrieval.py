@@ -108,28 +108,33 @@ def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float
     return best(vectors) < min(NEAR[name] for name in models)
 
 
-def fuse(vectors: Sequence[SearchHit], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:
+def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:
     """Convex fusion: min-max of the cosine similarities ⊕ BM25 divided by its maximum, best first.
+
+    `legs` holds the hits of each embedding model apart: the cosines of one say nothing beside those of another.
 
     After Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2022): unlike reciprocal rank
     fusion it lets a leg that found nothing good stay silent. A chunk missing from a leg scores 0 there.
     """
-    by_vector = {hit.key: hit.score for hit in vectors}
+    by_vector = {hit.key: hit.score for leg in legs for hit in leg}
+    near = {key: score for leg in legs for key, score in _min_max(leg)}
     by_text = {hit.key: hit.score for hit in texts}
     if not by_vector:
         weight = 0.0
     elif not by_text:
         weight = 1.0
-    low, high = min(by_vector.values(), default=0.0), max(by_vector.values(), default=0.0)
-    spread = (high - low) or 1.0
     top = max(by_text.values(), default=0.0) or 1.0
     ranked = []
     for key in by_vector.keys() | by_text.keys():
         vector, text = by_vector.get(key), by_text.get(key)
-        near = 0.0 if vector is None else (vector - low) / spread if high > low else 1.0
-        score = weight * near + (1 - weight) * ((text or 0.0) / top)
+        score = weight * near.get(key, 0.0) + (1 - weight) * ((text or 0.0) / top)
         ranked.append(Ranked(key, score, vector, text))
     return sorted(ranked, key=lambda r: (-r.score, r.key))
+
+
+def _min_max(hits: Sequence[SearchHit]) -> list[tuple[int, float]]:
+    low, high = min((hit.score for hit in hits), default=0.0), best(hits)
+    return [(hit.key, (hit.score - low) / (high - low) if high > low else 1.0) for hit in hits]
 
 
 def passages(ranked: Sequence[Ranked], found: Mapping[int, FoundChunk], limit: int) -> list[Passage]:

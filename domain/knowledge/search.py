@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from uuid import UUID
 
@@ -17,65 +17,83 @@ DEEPER, DEEPEST = 8, 3_000
 """How much deeper the legs reach when a filter leaves too little, and how far at the most."""
 
 
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """A query as an embedding model sees it, and where vectors of that model are searched."""
+
+    collection_ids: Sequence[UUID]
+    vector: bytes
+    vector_set: int = 0
+
+
 async def find_passages(
     tx: Transaction,
     query: str,
-    vectors: Sequence[tuple[Sequence[UUID], bytes]],
+    vectors: Sequence[QueryVector],
     collection_ids: Sequence[UUID],
     limit: int,
     narrowed: Filter | None = None,
 ) -> Retrieval:
     """The best `limit` passages for a query.
 
-    `vectors` holds the query as each embedding model sees it, with the collections of that model; the words of the query
+    `vectors` holds the query as each embedding model sees it; the words of the query
     are sought in `collection_ids`. Without either, that leg is left out. One leg after the other: side by side they would
     wait for the interpreter as long. Where the search is `narrowed`, the legs reach deeper until enough is left of them.
     """
     depth = max(LEG_DEPTH, limit * 2)
     milliseconds: dict[str, int] = {}
-    near, texts = await _legs(tx, query, vectors, collection_ids, depth, milliseconds)
+    legs, texts = await _legs(tx, query, vectors, collection_ids, depth, milliseconds)
     if narrowed is not None:
         with _timed("filter", milliseconds):
-            full = len(near), len(texts.hits)
-            near, texts = await _admitted(tx, narrowed, near, texts)
-            while len(near) + len(texts.hits) < limit * 2 and depth < DEEPEST and max(full) >= depth:
+            full = _found(legs), len(texts.hits)
+            legs, texts = await _admitted(tx, narrowed, legs, texts)
+            while _found(legs) + len(texts.hits) < limit * 2 and depth < DEEPEST and max(full) >= depth:
                 depth *= DEEPER
-                near, texts = await _legs(tx, query, vectors, collection_ids, depth, {})
-                full = len(near), len(texts.hits)
-                near, texts = await _admitted(tx, narrowed, near, texts)
+                legs, texts = await _legs(tx, query, vectors, collection_ids, depth, {})
+                full = _found(legs), len(texts.hits)
+                legs, texts = await _admitted(tx, narrowed, legs, texts)
     weight = vector_weight(query, texts.small_words, best(texts.hits))
-    ranked = fuse(near, texts.hits, weight)
+    ranked = fuse(legs, texts.hits, weight)
     with _timed("passages", milliseconds):
         # More than the limit, because neighbouring chunks become one passage.
         found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
         chosen = passages(ranked, found, limit)
+    near = [hit for leg in legs for hit in leg]
     return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)
+
+
+Legs = list[list[SearchHit]]
+"""What was found by meaning, for each embedding model apart."""
 
 
 async def _legs(
     tx: Transaction,
     query: str,
-    vectors: Sequence[tuple[Sequence[UUID], bytes]],
+    vectors: Sequence[QueryVector],
     collection_ids: Sequence[UUID],
     depth: int,
     milliseconds: dict[str, int],
-) -> tuple[list[SearchHit], TextHits]:
-    near: list[SearchHit] = []
+) -> tuple[Legs, TextHits]:
+    legs: Legs = []
     with _timed("vectors", milliseconds):
-        for ids, vector in vectors:
-            near += await tx.knowledge.search_vectors(ids, vector, depth)
+        for asked in vectors:
+            legs.append(
+                list(await tx.knowledge.search_vectors(asked.collection_ids, asked.vector, depth, asked.vector_set))
+            )
     with _timed("texts", milliseconds):
         texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
-    return near, texts
+    return legs, texts
 
 
-async def _admitted(
-    tx: Transaction, narrowed: Filter, near: Sequence[SearchHit], texts: TextHits
-) -> tuple[list[SearchHit], TextHits]:
-    documents = await tx.knowledge.described(list({hit.key for hit in (*near, *texts.hits)}))
+def _found(legs: Legs) -> int:
+    return sum(len(leg) for leg in legs)
+
+
+async def _admitted(tx: Transaction, narrowed: Filter, legs: Legs, texts: TextHits) -> tuple[Legs, TextHits]:
+    documents = await tx.knowledge.described([*{hit.key for leg in (*legs, texts.hits) for hit in leg}])
     wanted = {key for key, document in documents.items() if narrowed.admits(document)}
     kept = [hit for hit in texts.hits if hit.key in wanted]
-    return [hit for hit in near if hit.key in wanted], replace(texts, hits=kept)
+    return [[hit for hit in leg if hit.key in wanted] for leg in legs], replace(texts, hits=kept)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
-from domain.knowledge.search import find_passages
+from domain.knowledge.search import QueryVector, find_passages
 from domain.knowledge.whole import widened
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
@@ -94,11 +94,10 @@ class SearchScope:
 
 @dataclass(frozen=True, slots=True)
 class AskedVector:
-    """A query as an embedding model sees it, with the collections of that model; or why there is none."""
+    """A query as an embedding model sees it, and where it is sought; or why there is none."""
 
     model: str
-    collection_ids: Sequence[UUID]
-    vector: bytes | None
+    places: Sequence[QueryVector]
     failure: ProviderFailed | None = None
 
 
@@ -464,19 +463,25 @@ class KnowledgeService:
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
         if not collections:
             return Retrieval(query, [])
-        began = monotonic()
-        vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
-        if mode == "vector":
-            for each in vectors:
-                if each.failure is not None:
-                    raise each.failure
-        embedded = monotonic()
         ids = [] if mode == "vector" else [c.id for c in collections]
-        by_model = [(each.collection_ids, each.vector) for each in vectors if each.vector is not None]
-        async with self._uow.read(tenant_id) as tx:
-            found = await find_passages(tx, query, by_model, ids, limit, narrowed)
-            if whole_tokens:
-                found.passages = await widened(tx, found, whole_tokens)
+        while True:
+            began = monotonic()
+            vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+            if mode == "vector":
+                for each in vectors:
+                    if each.failure is not None:
+                        raise each.failure
+            embedded = monotonic()
+            by_meaning = [place for each in vectors for place in each.places]
+            async with self._uow.read(tenant_id) as tx:
+                found = await find_passages(tx, query, by_meaning, ids, limit, narrowed)
+                if whole_tokens:
+                    found.passages = await widened(tx, found, whole_tokens)
+                present = await tx.knowledge.collections_by_id([c.id for c in collections]) if vectors else collections
+            # A collection may have got another model between the embedding of the query and the search.
+            if not _moved(collections, present):
+                break
+            collections = present
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
         found.silent = [each.model for each in vectors if each.failure is not None]
         names = [each.model for each in vectors]
@@ -488,22 +493,36 @@ class KnowledgeService:
         async with self._uow.read(tenant_id) as tx:
             models = {c.model.id: c.model for c in await embedding_choices(tx)}
         asked: list[AskedVector] = []
-        for model_id in {c.embedding_model_id for c in collections}:
-            model, ids = models[model_id], [c.id for c in collections if c.embedding_model_id == model_id]
+        for model_id in dict.fromkeys(c.embedding_model_id for c in collections):
+            model = models[model_id]
             try:
                 async with timeout(QUERY_SECONDS):
                     vector = (await self._embedder.embed(tenant_id, model, [query], "query"))[0]
-                asked.append(AskedVector(model.name, ids, vector))
+                asked.append(AskedVector(model.name, _places(collections, model_id, vector)))
             except (TimeoutError, ProviderFailed) as error:
                 failure = error if isinstance(error, ProviderFailed) else ProviderFailed(EMBEDDING_SILENT)
                 log.warning("searching by words only, because an embedding model failed: %s", failure.text())
-                asked.append(AskedVector(model.name, ids, None, failure))
+                asked.append(AskedVector(model.name, (), failure))
         return asked
+
+
+def _places(collections: Sequence[Collection], model_id: UUID, vector: bytes) -> list[QueryVector]:
+    """Where vectors of a model are searched: in either set those collections whose present set it is."""
+    of_model = [c for c in collections if c.embedding_model_id == model_id]
+    return [
+        QueryVector([c.id for c in of_model if c.vector_set == number], vector, number)
+        for number in sorted({c.vector_set for c in of_model})
+    ]
 
 
 def _told(document: Document) -> dict[str, Any]:
     """What the audit log says of a document."""
     return {"title": document.title, "url": document.url, "tags": list(document.tags)}
+
+
+def _moved(before: Sequence[Collection], present: Sequence[Collection]) -> bool:
+    sets = {c.id: c.vector_set for c in before}
+    return any(sets[c.id] != c.vector_set for c in present)
 
 
 def _view(

@@ -29,6 +29,8 @@ BUILTIN_NAME = "Samråd"
 EXTRACTIVE = "extractive"
 BUILTIN_EMBEDDING = "multilingual-e5-small"
 NEEDS_ADDRESS = (ProviderType.COMPATIBLE, ProviderType.AZURE)
+MAX_INPUT = 8_000
+"""Tokens that an embedding model is taken to read where nothing else is said."""
 MIN_TOKEN_LIMIT, MAX_TOKEN_LIMIT = 2_000, 10_000_000
 
 
@@ -250,14 +252,14 @@ class ModelService:
         return ModelChoice(model, provider)
 
     async def add_embedding_model(
-        self, actor: Actor, provider_id: UUID, name: str, *, dimensions: int, max_input: int = 8000
+        self, actor: Actor, provider_id: UUID, name: str, *, dimensions: int | None, max_input: int = MAX_INPUT
     ) -> EmbeddingModel:
         """Add an embedding model of a provider; `max_input` is in tokens."""
         actor.require(Permission.ADMIN)
-        if not 8 <= dimensions <= 4000:
-            raise Invalid(N_("Give a number from {low} to {high}."), field="dimensions", low=8, high=4000)
         async with self._uow.begin(actor.tenant_id) as tx:
             provider = await self._provider(tx, provider_id)
+            if dimensions is None or not 8 <= dimensions <= 4000:
+                raise Invalid(N_("Give a number from {low} to {high}."), field="dimensions", low=8, high=4000)
             model = EmbeddingModel(
                 tenant_id=actor.tenant_id,
                 provider_id=provider.id,

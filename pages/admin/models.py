@@ -10,11 +10,13 @@ from nicegui.events import ValueChangeEventArguments
 from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
+from domain.knowledge.embedding_changes import ChangeScope
 from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
 from domain.models.service import NEEDS_ADDRESS, ProviderDraft
 from domain.models.transcription import SPEAKING
 from domain.ports import ConnectionReport
+from pages import embedding_changes
 from pages.admin.credentials import credentials_card
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
@@ -69,6 +71,7 @@ async def models() -> None:
             _("AI models"), _("Where answers and embeddings come from. Keys are encrypted and never shown again.")
         ):
             button(_("Add provider"), functools.partial(edit_provider, None), icon="add")
+        await embedding_changes.changes(ChangeScope(), f"embedding_changes:{here.actor.tenant_id}")
         region = Region(draw)
         await region.refresh()
 
@@ -162,6 +165,10 @@ def _embedding(choice: EmbeddingChoice) -> None:
         with box("grow"):
             ui.label(model.name).classes("name")
             ui.label(_("Embedding, {dimensions} dimensions", dimensions=model.dimensions)).classes("sub")
+        title = _("Replace {name} everywhere", name=model.name)
+        ask = functools.partial(embedding_changes.ask, ChangeScope(model_id=model.id), title)
+        replace = quiet_button(_("Replace everywhere"), act(ask)).props("dense")
+        replace.props["aria-label"] = title
         _flags(choice, here.services.models.set_embedding_flags, model.name)
 
 

@@ -24,7 +24,8 @@ from storage.search import rebuild
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
 
-INDEX_TABLES = (ddl.INDEX_TABLE, ddl.WORDS_TABLE)
+INDEX_TABLES = (ddl.INDEX_TABLE, ddl.VECTORS_TABLE, ddl.WORDS_TABLE, "collections")
+"""The search index, and the table that says which of its vectors answer."""
 NOT_EMPTY = (
     "There is an installation already ({place}). Restore into a new data folder or a new, empty database: nothing is "
     "ever overwritten."
@@ -97,7 +98,7 @@ class Loader:
         if self._postgres:
             await self._set_force("no force")
             for dims in ddl.NEAR_DIMENSIONS:
-                await self._connection.execute(text(f"drop index if exists ix_chunk_index_near_{dims}"))
+                await self._connection.execute(text(f"drop index if exists ix_chunk_vectors_near_{dims}"))
 
     async def _set_force(self, words: str) -> None:
         """The owner sees all organisations' rows of the index while it is filled."""

@@ -10,15 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
-INDEX_TABLE, WORDS_TABLE = "chunk_index", "chunk_words"
+INDEX_TABLE, VECTORS_TABLE, WORDS_TABLE = "chunk_index", "chunk_vectors", "chunk_words"
 DIRECTORY_TABLES = (
     "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", "websites", INDEX_TABLE,
-    WORDS_TABLE,
+    VECTORS_TABLE, WORDS_TABLE,
 )  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
 
-SQLITE_INDEX_TABLES = ("chunk_places", WORDS_TABLE)
+SQLITE_INDEX_TABLES = ("chunk_places", "chunk_vector_places", WORDS_TABLE)
 WRITES = (("insert", "new"), ("update", "new"), ("update", "old"), ("delete", "old"))
 CHAIN_TRIGGER = "audit_entries_chained"
 """Moves the end of a chain when an entry follows it."""
@@ -53,7 +53,11 @@ def apply(connection: Connection, program_password: str | None) -> None:
 def _sqlite(connection: Connection) -> None:
     run = connection.exec_driver_sql
     run("create table if not exists chunk_places(key integer primary key, tenant_id text not null, "
-        "scope text not null, dims integer not null, terms text not null, block integer)")  # fmt: skip
+        "scope text not null, terms text not null)")  # fmt: skip
+    run("create index if not exists ix_chunk_places_scope on chunk_places(scope)")
+    run("create table if not exists chunk_vector_places(vector integer primary key, tenant_id text not null, "
+        "scope text not null, dims integer not null, block integer)")  # fmt: skip
+    run("create index if not exists ix_chunk_vector_places_scope on chunk_vector_places(scope)")
     run("create table if not exists chunk_centres(scope text not null, dims integer not null, centre blob not null, "
         "primary key(scope, dims)) without rowid")  # fmt: skip
     run("create table if not exists chunk_blocks(number integer primary key, scope text not null, dims integer not null, "
@@ -144,7 +148,7 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
                 "for each row execute function app.keep_audit()"
             )
         )
-    for table in [*tenant_tables(), INDEX_TABLE, WORDS_TABLE]:
+    for table in [*tenant_tables(), INDEX_TABLE, VECTORS_TABLE, WORDS_TABLE]:
         for policy in ("tenant_isolation", "directory_read"):
             connection.execute(text(f"drop policy if exists {policy} on {table}"))
         connection.execute(text(f"alter table {table} enable row level security"))
@@ -253,13 +257,11 @@ create table if not exists chunk_index (
   document_id uuid not null,
   lexemes tsvector not null,
   terms text not null,
-  dims integer not null,
-  embedding halfvec not null,
   foreign key (tenant_id, chunk_id) references chunks (tenant_id, id) on delete cascade
 );
 alter table chunk_index alter column lexemes set storage external;
 alter table chunk_index alter column terms set storage external;
-create index if not exists ix_chunk_index_collection on chunk_index (tenant_id, collection_id, dims);
+create index if not exists ix_chunk_index_places on chunk_index (tenant_id, collection_id);
 create index if not exists ix_chunk_index_chunk on chunk_index (tenant_id, chunk_id);
 create or replace function app.scope_of(collection uuid) returns tsvector
 language plpgsql immutable strict parallel safe as $$
@@ -268,6 +270,17 @@ begin
 end $$;
 create index if not exists ix_chunk_index_lexemes on chunk_index
   using gin ((lexemes || app.scope_of(collection_id))) with (fastupdate = off);
+create table if not exists chunk_vectors (
+  tenant_id uuid not null,
+  chunk_key bigint not null,
+  vector_set smallint not null,
+  collection_id uuid not null,
+  dims integer not null,
+  embedding halfvec not null,
+  primary key (chunk_key, vector_set),
+  foreign key (chunk_key) references chunk_index (chunk_key) on delete cascade
+);
+create index if not exists ix_chunk_vectors_collection on chunk_vectors (tenant_id, collection_id, vector_set, dims);
 create table if not exists chunk_words (
   tenant_id uuid not null,
   collection_id uuid not null,
@@ -288,7 +301,7 @@ NEAR_DIMENSIONS = (384, 512, 768, 1_024, 1_536, 3_072)
 def near_index(dims: int) -> str:
     """The statement that makes the approximate index of vectors of this length."""
     return (
-        f"create index if not exists ix_chunk_index_near_{dims} on chunk_index "
+        f"create index if not exists ix_chunk_vectors_near_{dims} on chunk_vectors "
         f"using hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops) where dims = {dims}"
     )
 

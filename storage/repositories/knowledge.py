@@ -373,9 +373,11 @@ class KnowledgeRepository:
         wanted = (transcripts.c.blob_id == blob_id, transcripts.c.model_id == model_id)
         return (await self._session.scalars(select(Transcript).where(*wanted))).first()
 
-    async def search_vectors(self, collection_ids: Sequence[UUID], vector: bytes, limit: int) -> Sequence[SearchHit]:
+    async def search_vectors(
+        self, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
+    ) -> Sequence[SearchHit]:
         """The nearest chunks by cosine similarity."""
-        return await self._index.vectors(self._session, collection_ids, vector, limit)
+        return await self._index.vectors(self._session, collection_ids, vector, limit, vector_set)
 
     async def search_texts(self, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """The best chunks by BM25."""

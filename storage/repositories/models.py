@@ -7,11 +7,11 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
-from domain.knowledge.entities import Collection
+from domain.knowledge.entities import ChangeState, Collection, EmbeddingChange
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
 from storage.guard import standing
 from storage.tables.assistants import assistants
-from storage.tables.knowledge import collections
+from storage.tables.knowledge import collections, embedding_changes
 from storage.tables.models import completion_models, embedding_models, model_providers, transcription_models
 
 _COMPLETION_MODEL = standing(
@@ -74,5 +74,16 @@ class ModelRepository:
         if model_id is not None:
             by_assistants = by_assistants.where(completion_models.c.id == model_id)
             by_collections = by_collections.where(embedding_models.c.id == model_id)
+        by_changes = (
+            select(func.count())
+            .select_from(EmbeddingChange)
+            .join(EmbeddingModel, embedding_models.c.id == embedding_changes.c.model_id)
+            .where(
+                embedding_models.c.provider_id == provider_id,
+                embedding_changes.c.state.in_([state for state in ChangeState if state.open]),
+            )
+        )
         used = await self._session.scalar(by_assistants) or 0
+        if model_id is None:
+            used += await self._session.scalar(by_changes) or 0
         return used + (await self._session.scalar(by_collections) or 0)

@@ -1,11 +1,13 @@
 """The search index on Postgres: pgvector, tsvector and a table of words.
 
+Vectors stand apart from words (`chunk_vectors`), since a collection that changes its model has two sets of them for a while.
+
 Row-level security holds on the index tables too. Chunks are found by their words through `app.chunks_with` (see
 `storage.migrations.ddl`), a SECURITY DEFINER function that names the tenant itself: under row-level security the planner may
 not use the GIN index for `@@`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Float, Integer, bindparam, text
@@ -13,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text, Uuid
 
-from domain.knowledge.repository import IndexEntry
+from domain.knowledge.repository import IndexEntry, VectorCount
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.migrations.ddl import NEAR_DIMENSIONS
@@ -26,25 +28,46 @@ EXACT_ROWS = 30_000
 BY_HAND = {"scoped_by_hand": True}
 
 _PUT = text(
-    "insert into chunk_index(tenant_id, chunk_key, chunk_id, collection_id, document_id, lexemes, terms, dims, embedding) "
-    "values (app.tenant(), :key, :chunk, :collection, :document, array_to_tsvector(:lexemes), :terms, :dims, "
-    "cast(:vector as halfvec))"
+    "insert into chunk_index(tenant_id, chunk_key, chunk_id, collection_id, document_id, lexemes, terms) "
+    "values (app.tenant(), :key, :chunk, :collection, :document, array_to_tsvector(:lexemes), :terms)"
 ).bindparams(bindparam("lexemes", type_=ARRAY(Text)))
+_PUT_VECTOR = text(
+    "insert into chunk_vectors(tenant_id, chunk_key, vector_set, collection_id, dims, embedding) "
+    "values (app.tenant(), :key, :vector_set, :collection, :dims, cast(:vector as halfvec))"
+)
+_WITHOUT_VECTOR = text(
+    "select i.chunk_key from chunk_index i where i.collection_id = :collection and not exists "
+    "(select 1 from chunk_vectors v where v.chunk_key = i.chunk_key and v.vector_set = :vector_set) limit :most"
+)
+_BARE = text(
+    "select i.chunk_key from chunk_index i where i.chunk_key = any(:keys) and not exists "
+    "(select 1 from chunk_vectors v where v.chunk_key = i.chunk_key and v.vector_set = :vector_set)"
+)
+_VECTOR_COUNT = text(
+    "select (select count(*) from chunk_index where collection_id = :collection) as chunks, "
+    "(select count(*) from chunk_vectors where collection_id = :collection and vector_set = :vector_set) as vectors"
+)
+_DROP_VECTORS = text(
+    "delete from chunk_vectors where (chunk_key, vector_set) in (select chunk_key, vector_set from chunk_vectors "
+    "where collection_id = :collection and vector_set = :vector_set limit :most) returning chunk_key"
+)
 _EXACT = text(
     "select chunk_key as key, 1 - (embedding <=> cast(:vector as halfvec)) as score from ("
-    "select chunk_key, embedding from chunk_index where collection_id = any(:scope) and dims = :dims offset 0) s "
+    "select chunk_key, embedding from chunk_vectors "
+    "where collection_id = any(:scope) and vector_set = :vector_set and dims = :dims offset 0) s "
     "order by embedding <=> cast(:vector as halfvec) limit :most"
 ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
 _NEAR = {
     dims: text(
         f"select chunk_key as key, 1 - (embedding::halfvec({dims}) <=> cast(:vector as halfvec({dims}))) as score "
-        f"from chunk_index where collection_id = any(:scope) and dims = {dims} "
+        f"from chunk_vectors where collection_id = any(:scope) and vector_set = :vector_set and dims = {dims} "
         f"order by embedding::halfvec({dims}) <=> cast(:vector as halfvec({dims})) limit :most"
     ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
     for dims in NEAR_DIMENSIONS
 }
 _COUNT = text(
-    "select count(*) from (select 1 from chunk_index where collection_id = any(:scope) and dims = :dims limit :most) s"
+    "select count(*) from (select 1 from chunk_vectors "
+    "where collection_id = any(:scope) and vector_set = :vector_set and dims = :dims limit :most) s"
 ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
 _PLACES = text("select collection_id, terms from chunk_index where chunk_key = any(:keys)")
 _REMOVE = text("delete from chunk_index where chunk_key = any(:keys)")
@@ -102,6 +125,16 @@ def _literal(vector: bytes) -> str:
     return "[" + ",".join(f"{value:.6g}" for value in values) + "]"
 
 
+def _vector_row(key: int, vector_set: int, collection_id: UUID, vector: bytes) -> dict[str, object]:
+    return {
+        "key": key,
+        "vector_set": vector_set,
+        "collection": collection_id,
+        "dims": len(vector) // FLOAT_BYTES,
+        "vector": _literal(vector),
+    }
+
+
 class PostgresSearchIndex:
     """See `SearchIndex`."""
 
@@ -115,14 +148,14 @@ class PostgresSearchIndex:
                 "document": e.document_id,
                 "lexemes": prominent(e.terms),
                 "terms": e.terms,
-                "dims": len(e.vector) // FLOAT_BYTES,
-                "vector": _literal(e.vector),
             }
             for e in entries
         ]
         if not rows:
             return
         await session.execute(_PUT, rows, execution_options=BY_HAND)
+        vectors = [_vector_row(e.key, e.vector_set, e.collection_id, e.vector) for e in entries]
+        await session.execute(_PUT_VECTOR, vectors, execution_options=BY_HAND)
         for collection, terms in by_scope((e.collection_id, e.terms) for e in entries):
             words = sorted(tally(terms).items())
             await self._take_turn(session, collection)
@@ -134,6 +167,41 @@ class PostgresSearchIndex:
                 "occurrences": [occurrences for _, (_, occurrences) in words],
             }
             await session.execute(_PUT_WORDS, values, execution_options=BY_HAND)
+
+    async def put_vectors(
+        self, session: AsyncSession, collection_id: UUID, vector_set: int, vectors: Sequence[tuple[int, bytes]]
+    ) -> None:
+        """Add vectors beside those of the other set."""
+        rows = [_vector_row(key, vector_set, collection_id, vector) for key, vector in vectors]
+        if rows:
+            await session.execute(_PUT_VECTOR, rows, execution_options=BY_HAND)
+
+    async def without_vector(
+        self, session: AsyncSession, collection_id: UUID, vector_set: int, limit: int
+    ) -> Sequence[int]:
+        """Indexed chunks that have no vector in the set."""
+        values = {"collection": collection_id, "vector_set": vector_set, "most": limit}
+        return [key for (key,) in await session.execute(_WITHOUT_VECTOR, values, execution_options=BY_HAND)]
+
+    async def bare(self, session: AsyncSession, keys: Sequence[int], vector_set: int) -> Collection[int]:
+        """Those of the chunks that are indexed and have no vector in the set."""
+        values = {"keys": list(keys), "vector_set": vector_set}
+        return {key for (key,) in await session.execute(_BARE, values, execution_options=BY_HAND)}
+
+    async def count(self, session: AsyncSession, collection_id: UUID, vector_set: int) -> VectorCount:
+        """Chunks that are indexed, and vectors of the set."""
+        values = {"collection": collection_id, "vector_set": vector_set}
+        row = (await session.execute(_VECTOR_COUNT, values, execution_options=BY_HAND)).one()
+        return VectorCount(row.chunks, row.vectors)
+
+    async def drop_vectors(self, session: AsyncSession, collection_id: UUID, vector_set: int, limit: int) -> int:
+        """Remove some vectors of a set."""
+        values = {"collection": collection_id, "vector_set": vector_set, "most": limit}
+        return len((await session.execute(_DROP_VECTORS, values, execution_options=BY_HAND)).all())
+
+    async def hold(self, session: AsyncSession, collection_id: UUID) -> None:
+        """Wait for others who change the collection's index, and let those who come wait."""
+        await self._take_turn(session, collection_id)
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
         """Remove chunks from both legs."""
@@ -158,21 +226,19 @@ class PostgresSearchIndex:
     async def _take_turn(session: AsyncSession, collection_id: UUID) -> None:
         await session.execute(_TURN, {"name": f"words of {collection_id}"}, execution_options=BY_HAND)
 
-    async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
-        """Remove chunks; the server's vacuum frees their room."""
-        await self.remove(session, keys)
-
     async def compact(self, database: Database) -> None:
         """Nothing: the server does it by itself."""
 
     async def vectors(
-        self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int
+        self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
     ) -> Sequence[SearchHit]:
         """Exact in small scopes; by the HNSW index, walked until enough rows pass the filter, in large ones."""
         dims = len(vector) // FLOAT_BYTES
-        scope = {"scope": list(collection_ids), "dims": dims}
+        scope = {"scope": list(collection_ids), "vector_set": vector_set, "dims": dims}
         count = await session.execute(_COUNT, scope | {"most": EXACT_ROWS + 1}, execution_options=BY_HAND)
-        values = {"scope": list(collection_ids), "vector": _literal(vector), "most": limit}
+        values = {
+            "scope": list(collection_ids), "vector_set": vector_set, "vector": _literal(vector), "most": limit
+        }  # fmt: skip
         if (count.scalar() or 0) <= EXACT_ROWS or dims not in _NEAR:
             rows = await session.execute(_EXACT, values | {"dims": dims}, execution_options=BY_HAND)
         else:

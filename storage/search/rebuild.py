@@ -15,7 +15,7 @@ BATCH = 500
 INDEX = {"sqlite": "chunk_places", "postgresql": "chunk_index"}
 READ_AND_WRITTEN = ("chunks", "documents", "document_versions", "chunk_index", "chunk_words")
 _CHUNKS = """
-    select c.key, c.tenant_id, c.collection_id, c.text, c.heading_path, d.title, v.language
+    select c.key, c.tenant_id, c.collection_id, c.header || c.text as text, c.heading_path, d.title, v.language
     from chunks c join documents d on d.id = c.document_id join document_versions v on v.id = c.version_id
     where c.key > :after and not c.disabled order by c.key limit :most
 """

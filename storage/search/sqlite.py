@@ -1,17 +1,21 @@
 """The search index on SQLite: sqlite-vec with a partition for each collection, FTS5 over analysed terms.
 
 Every query names collections that the caller was allowed to read; a collection belongs to one tenant.
+
+A collection has two sets of vectors while it changes its embedding model. A vector of the first set has its chunk's key, in
+the partition `c` + collection; one of the second the complement of that key (`~key`, below zero), in the partition `d` +
+collection. `chunk_vector_places` says where each vector is.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Result, Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.knowledge.repository import IndexEntry
+from domain.knowledge.repository import IndexEntry, VectorCount
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.search.sqlite_coarse import SqliteCoarse
@@ -25,8 +29,24 @@ _MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)
 _CHANGES = text("select total_changes()")
 LEAST_CHANGES = 2
 """A merge that changes fewer rows had nothing to do."""
-_PUT_PLACE = text(
-    "insert into chunk_places(key, tenant_id, scope, dims, terms) values (:key, :tenant, :scope, :dims, :terms)"
+_PUT_PLACE = text("insert into chunk_places(key, tenant_id, scope, terms) values (:key, :tenant, :scope, :terms)")
+_PUT_VECTOR_PLACE = text(
+    "insert into chunk_vector_places(vector, tenant_id, scope, dims) values (:vector_key, :tenant, :partition, :dims)"
+)
+_WITHOUT_VECTOR = text(
+    "select p.key from chunk_places p where p.scope = :scope and p.tenant_id = :tenant and not exists "
+    "(select 1 from chunk_vector_places v where v.vector = case when :vector_set = 0 then p.key else ~p.key end) limit :most"
+)
+_BARE = text(
+    "select p.key from json_each(:keys) k cross join chunk_places p on p.key = k.value where p.tenant_id = :tenant and "
+    "not exists (select 1 from chunk_vector_places v where v.vector = case when :vector_set = 0 then p.key else ~p.key end)"
+)
+_VECTOR_COUNT = text(
+    "select (select count(*) from chunk_places where scope = :scope) as chunks, "
+    "(select count(*) from chunk_vector_places where scope = :partition) as vectors"
+)
+_VECTORS_OF = text(
+    "select vector, dims, block from chunk_vector_places where scope = :partition and tenant_id = :tenant limit :most"
 )
 _PUT_WORD = text(
     "insert into chunk_words(tenant_id, scope, word, backwards, chunks, occurrences) "
@@ -39,8 +59,12 @@ _TAKE_WORD = text(
 )
 _DROP_WORDS = text("delete from chunk_words where scope = :scope and chunks <= 0")
 _PLACES = text(
-    "select p.key, p.scope, p.dims, p.terms, p.block from json_each(:keys) k cross join chunk_places p on p.key = k.value "
+    "select p.key, p.scope, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value "
     "where p.tenant_id = :tenant"
+)
+_VECTOR_PLACES = text(
+    "select v.vector, v.dims, v.block from json_each(:keys) k cross join chunk_vector_places v "
+    "on v.vector in (k.value, ~k.value) where v.tenant_id = :tenant"
 )
 _COUNTS = text(
     "select c.word, sum(c.chunks) as chunks, sum(c.occurrences) as occurrences from json_each(:scopes) s "
@@ -57,8 +81,8 @@ _COLLECT = (
 )
 _BEST = "select key from ({collected}) group by key order by sum(worth) desc, key limit :most"
 _SHARE = (
-    "select 1.0 * sum(case when scope in (select value from json_each(:scopes)) then chunks end) / sum(chunks) "
-    "from chunk_blocks"
+    "select 1.0 * sum(case when 'c' || substr(scope, 2) in (select value from json_each(:scopes)) then chunks end) "
+    "/ sum(chunks) from chunk_blocks"
 )
 _INSIDE = (
     "select p.key from json_each(:keys) k cross join chunk_places p on p.key = k.value "
@@ -71,6 +95,14 @@ _TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_pl
 
 def _scope(collection_id: UUID) -> str:
     return f"c{collection_id.hex}"
+
+
+def _partition(collection_id: UUID, vector_set: int) -> str:
+    return f"{'cd'[vector_set]}{collection_id.hex}"
+
+
+def _vector_key(key: int, vector_set: int) -> int:
+    return ~key if vector_set else key
 
 
 def _scopes(collection_ids: Sequence[UUID]) -> str:
@@ -102,13 +134,6 @@ class SqliteSearchIndex:
         if not entries:
             return
         tenant = session.info["tenant_id"].hex
-        dims = len(entries[0].vector) // FLOAT_BYTES
-        await self._execute(
-            session,
-            f"create virtual table if not exists chunk_vectors_{dims} using vec0("
-            f"key integer primary key, collection text partition key, embedding float[{dims}] "
-            "distance_metric=cosine, chunk_size=64)",
-        )
         rows = [
             {
                 "key": e.key,
@@ -116,42 +141,103 @@ class SqliteSearchIndex:
                 "scope": _scope(e.collection_id),
                 "terms": e.terms,
                 "lexemes": " ".join(prominent(e.terms)),
-                "dims": dims,
-                "vector": e.vector,
             }
             for e in entries
         ]
-        put_vector = text(
-            f"insert into chunk_vectors_{dims}(key, collection, embedding) values (:key, :scope, :vector)"
-        )
-        for statement in (_PUT_PLACE, _PUT_TERMS, put_vector):
+        for statement in (_PUT_PLACE, _PUT_TERMS):
             await session.execute(statement, rows, execution_options=BY_HAND)
-        for scope, terms in by_scope((row["scope"], row["terms"]) for row in rows):
+        for scope, terms in by_scope((str(row["scope"]), str(row["terms"])) for row in rows):
             await session.execute(_PUT_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
-            await self._coarse.put(session, scope, dims, [(r["key"], r["vector"]) for r in rows if r["scope"] == scope])
+        for place in dict.fromkeys((e.collection_id, e.vector_set) for e in entries):
+            vectors = [(e.key, e.vector) for e in entries if (e.collection_id, e.vector_set) == place]
+            await self.put_vectors(session, *place, vectors)
+
+    async def put_vectors(
+        self, session: AsyncSession, collection_id: UUID, vector_set: int, vectors: Sequence[tuple[int, bytes]]
+    ) -> None:
+        """Add vectors beside those of the other set."""
+        if not vectors:
+            return
+        dims, partition = len(vectors[0][1]) // FLOAT_BYTES, _partition(collection_id, vector_set)
+        await self._execute(
+            session,
+            f"create virtual table if not exists chunk_vectors_{dims} using vec0("
+            f"key integer primary key, collection text partition key, embedding float[{dims}] "
+            "distance_metric=cosine, chunk_size=64)",
+        )
+        tenant = session.info["tenant_id"].hex
+        keyed = [(_vector_key(key, vector_set), vector) for key, vector in vectors]
+        rows = [
+            {"vector_key": key, "tenant": tenant, "partition": partition, "dims": dims, "vector": vector}
+            for key, vector in keyed
+        ]
+        put_vector = text(
+            f"insert into chunk_vectors_{dims}(key, collection, embedding) values (:vector_key, :partition, :vector)"
+        )
+        for statement in (_PUT_VECTOR_PLACE, put_vector):
+            await session.execute(statement, rows, execution_options=BY_HAND)
+        await self._coarse.put(session, partition, dims, keyed)
+
+    async def without_vector(
+        self, session: AsyncSession, collection_id: UUID, vector_set: int, limit: int
+    ) -> Sequence[int]:
+        """Indexed chunks that have no vector in the set."""
+        values = {
+            "scope": _scope(collection_id), "tenant": session.info["tenant_id"].hex, "vector_set": vector_set, "most": limit
+        }  # fmt: skip
+        return [key for (key,) in await session.execute(_WITHOUT_VECTOR, values, execution_options=BY_HAND)]
+
+    async def bare(self, session: AsyncSession, keys: Sequence[int], vector_set: int) -> Collection[int]:
+        """Those of the chunks that are indexed and have no vector in the set."""
+        values = {
+            "keys": json.dumps(list(keys)), "tenant": session.info["tenant_id"].hex, "vector_set": vector_set
+        }  # fmt: skip
+        return {key for (key,) in await session.execute(_BARE, values, execution_options=BY_HAND)}
+
+    async def count(self, session: AsyncSession, collection_id: UUID, vector_set: int) -> VectorCount:
+        """Chunks that are indexed, and vectors of the set."""
+        values = {"scope": _scope(collection_id), "partition": _partition(collection_id, vector_set)}
+        row = (await session.execute(_VECTOR_COUNT, values, execution_options=BY_HAND)).one()
+        return VectorCount(row.chunks, row.vectors)
+
+    async def drop_vectors(self, session: AsyncSession, collection_id: UUID, vector_set: int, limit: int) -> int:
+        """Remove some vectors of a set, overwritten before (see `remove`)."""
+        values = {
+            "partition": _partition(collection_id, vector_set), "tenant": session.info["tenant_id"].hex, "most": limit
+        }  # fmt: skip
+        places = (await session.execute(_VECTORS_OF, values, execution_options=BY_HAND)).all()
+        await self._remove_vectors(session, places)
+        return len(places)
+
+    async def hold(self, session: AsyncSession, collection_id: UUID) -> None:
+        """Nothing: there is one writer at a time."""
 
     async def remove(self, session: AsyncSession, keys: Sequence[int]) -> None:
-        """Remove chunks from both legs."""
-        places = await self._places(session, keys)
-        for dims in {row.dims for row in places}:
-            gone = [{"key": row.key} for row in places if row.dims == dims]
-            for table, column in ((f"chunk_vectors_{dims}", "key"), ("chunk_terms", "rowid"), ("chunk_places", "key")):
-                statement = text(f"delete from {table} where {column} = :key")
-                await session.execute(statement, gone, execution_options=BY_HAND)
-        await self._coarse.remove(session, [(row.key, row.block) for row in places if row.block is not None])
+        """Remove chunks from both legs. Vectors are overwritten before: sqlite-vec only marks them as removed."""
+        values = {"keys": json.dumps(list(keys)), "tenant": session.info["tenant_id"].hex}
+        await self._remove_vectors(
+            session, (await session.execute(_VECTOR_PLACES, values, execution_options=BY_HAND)).all()
+        )
+        places = (await session.execute(_PLACES, values, execution_options=BY_HAND)).all()
+        gone = [{"key": row.key} for row in places]
+        for table, column in (("chunk_terms", "rowid"), ("chunk_places", "key")) if gone else ():
+            statement = text(f"delete from {table} where {column} = :key")
+            await session.execute(statement, gone, execution_options=BY_HAND)
         tenant = session.info["tenant_id"].hex
         for scope, terms in by_scope((row.scope, row.terms) for row in places):
             await session.execute(_TAKE_WORD, _word_rows(tenant, scope, terms), execution_options=BY_HAND)
             await session.execute(_DROP_WORDS, {"scope": scope}, execution_options=BY_HAND)
 
-    async def wipe(self, session: AsyncSession, keys: Sequence[int]) -> None:
-        """Remove chunks; vectors are overwritten before, since sqlite-vec only marks them as removed."""
-        places = await self._places(session, keys)
+    async def _remove_vectors(self, session: AsyncSession, places: Sequence[Row[Any]]) -> None:
         for dims in {row.dims for row in places}:
-            blank = text(f"update chunk_vectors_{dims} set embedding = :blank where key = :key")
-            zeros = [{"key": row.key, "blank": bytes(dims * FLOAT_BYTES)} for row in places if row.dims == dims]
-            await session.execute(blank, zeros, execution_options=BY_HAND)
-        await self.remove(session, keys)
+            gone = [{"key": row.vector, "blank": bytes(dims * FLOAT_BYTES)} for row in places if row.dims == dims]
+            for sql in (
+                f"update chunk_vectors_{dims} set embedding = :blank where key = :key",
+                f"delete from chunk_vectors_{dims} where key = :key",
+                "delete from chunk_vector_places where vector = :key",
+            ):
+                await session.execute(text(sql), gone, execution_options=BY_HAND)
+        await self._coarse.remove(session, [(row.vector, row.block) for row in places if row.block is not None])
 
     async def compact(self, database: Database) -> None:
         """Merge the full text's segments, which drops the words of removed chunks; in steps that let others write."""
@@ -164,13 +250,8 @@ class SqliteSearchIndex:
             if done < LEAST_CHANGES:
                 return
 
-    async def _places(self, session: AsyncSession, keys: Sequence[int]) -> Sequence[Row[Any]]:
-        """Where those of the chunks are that belong to the tenant."""
-        values = {"keys": json.dumps(list(keys)), "tenant": session.info["tenant_id"].hex}
-        return (await session.execute(_PLACES, values, execution_options=BY_HAND)).all()
-
     async def vectors(
-        self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int
+        self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
     ) -> Sequence[SearchHit]:
         """The nearest chunks; in large collections by a coarse first pass when there is much in scope."""
         dims = len(vector) // FLOAT_BYTES
@@ -179,7 +260,7 @@ class SqliteSearchIndex:
         )
         if exists.first() is None:
             return []
-        scopes = [_scope(collection_id) for collection_id in collection_ids]
+        scopes = [_partition(collection_id, vector_set) for collection_id in collection_ids]
         centres = await self._coarse.centres(session, scopes, dims)
         statement = (
             f"select key, distance from chunk_vectors_{dims} "
@@ -192,7 +273,8 @@ class SqliteSearchIndex:
                 continue
             values = {"vector": vector, "most": limit, "scope": scope}
             hits += [SearchHit(row.key, 1.0 - row.distance) for row in await self._execute(session, statement, values)]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.key))[:limit]
+        found = [SearchHit(_vector_key(hit.key, vector_set), hit.score) for hit in hits]
+        return sorted(found, key=lambda hit: (-hit.score, hit.key))[:limit]
 
     async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """BM25 among the chunks of these collections."""

@@ -1,4 +1,7 @@
-"""Where SQLite keeps the codes of `storage.search.coarse`, and how they are searched."""
+"""Where SQLite keeps the codes of `storage.search.coarse`, and how they are searched.
+
+Keys and scopes are those of vectors here (see `storage.search.sqlite`).
+"""
 
 import asyncio
 import json
@@ -22,7 +25,7 @@ PART = 1_000
 
 _SIZES = text(
     "select s.value as scope, coalesce(w.chunks, 0) as chunks, c.centre from json_each(:scopes) s "
-    "left join chunk_words w on w.scope = s.value and w.word = '' "
+    "left join chunk_words w on w.scope = 'c' || substr(s.value, 2) and w.word = '' "
     "left join chunk_centres c on c.scope = s.value and c.dims = :dims"
 )
 _BLOCKS = text("select keys, bits from chunk_blocks where scope = :scope and dims = :dims order by number")
@@ -155,7 +158,7 @@ class SqliteCoarse:
                     "values (:scope, :dims, :chunks, :keys, :bits, random()) returning number"
                 )
                 number = (await _execute(session, add, {**values, "scope": scope, "dims": dims})).scalar_one()
-            place = text("update chunk_places set block = :block where key = :key")
+            place = text("update chunk_vector_places set block = :block where vector = :key")
             await _execute(session, place, [{"block": number, "key": key} for key in keys[:room]])
             keys, bits = keys[room:], bits[room:]
 

@@ -21,6 +21,7 @@ from domain.knowledge.entities import (
     Collection,
     Document,
     DocumentVersion,
+    EmbeddingChange,
     Transcript,
     UnansweredQuestion,
 )
@@ -35,6 +36,7 @@ collections = tenant_table(
     Column("embedding_model_id", Uuid, nullable=False),
     Column("kind", String(20), nullable=False, server_default="documents"),
     Column("chunk_tokens", Integer, nullable=False, server_default=str(CHUNK_TOKENS)),
+    Column("vector_set", Integer, nullable=False, server_default="0"),
     belongs_to("space_id", "spaces"),
     belongs_to("user_id", "users", ondelete="RESTRICT"),
     belongs_to("embedding_model_id", "embedding_models", ondelete="RESTRICT"),
@@ -106,6 +108,7 @@ chunks = tenant_table(
     Column("page_from", Integer),
     Column("page_to", Integer),
     Column("heading_path", Json, nullable=False),
+    Column("header", Text, nullable=False, server_default=""),
     Column("edited", Boolean, nullable=False, server_default=false()),
     Column("disabled", Boolean, nullable=False, server_default=false()),
     belongs_to("collection_id", "collections"),
@@ -118,6 +121,22 @@ chunks = tenant_table(
 Index("ix_chunks_tenant_id_key", chunks.c.tenant_id, chunks.c.key)
 Index("ix_chunks_tenant_id_document_id", chunks.c.tenant_id, chunks.c.document_id)
 Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collection_id)
+embedding_changes = tenant_table(
+    "embedding_changes",
+    Column("collection_id", Uuid, nullable=False),
+    Column("model_id", Uuid, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("error", Text),
+    Column("error_params", Json, nullable=False),
+    belongs_to("collection_id", "collections"),
+    belongs_to("model_id", "embedding_models"),
+    belongs_to("job_id", "jobs"),
+    UniqueConstraint("tenant_id", "collection_id"),
+)
+Index("ix_embedding_changes_job", embedding_changes.c.tenant_id, embedding_changes.c.job_id)
 unanswered_questions = tenant_table(
     "unanswered_questions",
     Column("space_id", Uuid, nullable=False),
@@ -145,4 +164,5 @@ mapper.map_imperatively(Document, documents)
 mapper.map_imperatively(DocumentVersion, document_versions)
 mapper.map_imperatively(Transcript, transcripts)
 mapper.map_imperatively(Chunk, chunks)
+mapper.map_imperatively(EmbeddingChange, embedding_changes)
 mapper.map_imperatively(UnansweredQuestion, unanswered_questions)

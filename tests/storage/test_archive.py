@@ -45,8 +45,8 @@ async def _sums(found: Snapshot) -> dict[str, Sum]:
     for organisation in found.organisations:
         async for some in found.entries(organisation.id):
             for entry in some:
-                *rest, _ = entries.outward(entry)
-                sums["index"].add(line_of([*rest, entries.halved(entry.vector).hex()]))
+                *rest, _, number = entries.outward(entry)
+                sums["index"].add(line_of([*rest, number, entries.halved(entry.vector).hex()]))
     return sums
 
 

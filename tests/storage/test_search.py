@@ -241,6 +241,49 @@ async def test_words_are_made_anew_where_chunks_have_none(
     assert await shelf.texts("bygglov") == [keys[0]]
 
 
+FORMER: dict[str, tuple[str, ...]] = {
+    "sqlite": (
+        "alter table chunk_places add column dims integer not null default 384",
+        "alter table chunk_places add column block integer",
+        "update chunk_places set block = (select block from chunk_vector_places v where v.vector = chunk_places.key)",
+        "drop table chunk_vector_places",
+    ),
+    "postgres": (
+        "alter table chunk_index add column dims integer, add column embedding halfvec",
+        (
+            "update chunk_index i set dims = v.dims, embedding = v.embedding from chunk_vectors v "
+            "where v.chunk_key = i.chunk_key"
+        ),
+        "drop table chunk_vectors",
+    ),
+}
+"""From vectors that stand apart to those that stood beside the words."""
+FORMER_TABLES = (
+    "alter table collections drop column vector_set", "alter table chunks drop column header",
+    "drop table embedding_changes", "update alembic_version set version_num = '0019'",
+)  # fmt: skip
+
+
+async def test_vectors_are_moved_apart_from_words(shelf: Shelf, place: Place, request: pytest.FixtureRequest) -> None:
+    keys = await shelf.put([f"Stycke {n}" for n in range(CODED_FROM + 20)], as_bytes(cone(CODED_FROM + 20)))
+    before = await shelf.vectors(cone(1)[0].tobytes(), 5)
+    if place.url is None:
+        async with shelf.runtime.database.system_session(write=True) as session:
+            for statement in (*FORMER["sqlite"], *FORMER_TABLES):
+                await session.execute(text(statement), execution_options=BY_HAND)
+            await session.commit()
+        await migrate.migrate_sqlite(place.data / "samrad.db")
+    else:
+        name = place.url.rpartition("/")[2]
+        for statement in (*FORMER["postgres"], *FORMER_TABLES):
+            await request.getfixturevalue("postgres").execute(statement, name)
+        await migrate.migrate_postgres(place.url, MASTER_KEY)
+    assert await shelf.vectors(cone(1)[0].tobytes(), 5) == before
+    assert len(before) == 5
+    await shelf.remove(keys)
+    assert await shelf.vectors(cone(1)[0].tobytes(), 5) == {}
+
+
 async def test_words_of_another_organisation_are_not_seen(shelf: Shelf, other: Actor) -> None:
     await shelf.put(SENTENCES, as_bytes(cone(len(SENTENCES))))
     foreign: UUID = shelf.collection.id

@@ -4,6 +4,7 @@ ok:N        N words, then the end              rate:R:N  R words a second, N wor
 script      says what the test has put into `script`
 echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
 err:STATUS  an error with this status          ctx       the request is longer than the model can read
+dims:N      vectors of N numbers          noise     other vectors each time
 cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
 hang:K      K words, then silence              garbage   K lines that are no protocol
 retry:K     fails K times with 500, then answers
@@ -52,6 +53,7 @@ class Provider:
         self._disconnected = threading.Semaphore(0)
         self._embedding = threading.Semaphore(0)
         self._question = threading.Semaphore(0)
+        self._held_model = self._held_words = ""
         self._open = threading.Event()
         self._open.set()
         self._loop = asyncio.new_event_loop()
@@ -93,8 +95,9 @@ class Provider:
             while waiting.acquire(blocking=False):
                 pass
 
-    def hold_embeddings(self) -> None:
-        """Let requests for embeddings wait until `release_embeddings`."""
+    def hold_embeddings(self, model: str = "", words: str = "") -> None:
+        """Let requests for embeddings (of one model, or with these words) wait until `release_embeddings`."""
+        self._held_model, self._held_words = model, words
         self._open.clear()
 
     def release_embeddings(self) -> None:
@@ -143,7 +146,8 @@ class Provider:
             await _answer(writer, 200, {"object": "list", "data": [{"id": "ok:5", "object": "model"}]})
         elif first[1].endswith("/embeddings"):
             self._embedding.release()
-            if not self._open.is_set() and await self._held(reader):
+            asked = self._held_model in ("", body["model"]) and self._held_words in str(body["input"])
+            if asked and not self._open.is_set() and await self._held(reader):
                 self._disconnected.release()
                 return False
             await self._embeddings(writer, body)
@@ -196,9 +200,11 @@ class Provider:
         if kind == "err":
             await _answer(writer, int(rest[0]), _error("refused", "server_error"))
             return
-        vectors: list[Any] = [embedding(text) for text in texts]
+        dims = int(rest[0]) if kind == "dims" else DIMS
+        said = f" {self.seen.calls[model]}" * 9 if kind == "noise" else ""
+        vectors: list[Any] = [embedding(f"{text}{said}", dims) for text in texts]
         if body.get("encoding_format") == "base64":
-            vectors = [base64.b64encode(struct.pack(f"<{DIMS}f", *vector)).decode() for vector in vectors]
+            vectors = [base64.b64encode(struct.pack(f"<{dims}f", *vector)).decode() for vector in vectors]
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         await _answer(writer, 200, {"object": "list", "model": model, "data": data, "usage": usage})
@@ -268,13 +274,13 @@ class Provider:
         return False
 
 
-def embedding(text: str) -> list[float]:
+def embedding(text: str, dims: int = DIMS) -> list[float]:
     """A unit vector of the words of `text`: texts that share words are near each other."""
-    values = [0.0] * DIMS
+    values = [0.0] * dims
     for word in text.lower().split():
         digest = hashlib.sha256(word.strip(".,:;?!").encode()).digest()
-        values[digest[0] % DIMS] += 1.0
-        values[digest[1] % DIMS] += 0.5
+        values[digest[0] % dims] += 1.0
+        values[digest[1] % dims] += 0.5
     length = math.sqrt(sum(value * value for value in values)) or 1.0
     return [value / length for value in values]
 

@@ -72,7 +72,7 @@ def test_the_text_leg_counts_more_when_it_holds_all_the_words() -> None:
 
 def test_a_chunk_in_both_legs_beats_one_that_leads_a_single_leg() -> None:
     order = fuse(
-        [SearchHit(1, 0.90), SearchHit(2, 0.88), SearchHit(3, 0.70)], [SearchHit(2, 12.0), SearchHit(4, 6.0)], 0.75
+        [[SearchHit(1, 0.90), SearchHit(2, 0.88), SearchHit(3, 0.70)]], [SearchHit(2, 12.0), SearchHit(4, 6.0)], 0.75
     )
     assert [row.key for row in order] == [2, 1, 4, 3]
     assert (order[0].vector, order[0].text) == (0.88, 12.0)
@@ -82,7 +82,13 @@ def test_a_chunk_in_both_legs_beats_one_that_leads_a_single_leg() -> None:
 @pytest.mark.parametrize("weight", [0.0, 0.45, 0.75, 1.0])
 def test_a_silent_leg_leaves_the_order_to_the_other(weight: float) -> None:
     assert [r.key for r in fuse([], [SearchHit(5, 1.0), SearchHit(6, 4.0)], weight)] == [6, 5]
-    assert [r.key for r in fuse([SearchHit(5, 0.2), SearchHit(6, 0.8)], [], weight)] == [6, 5]
+    assert [r.key for r in fuse([[SearchHit(5, 0.2), SearchHit(6, 0.8)]], [], weight)] == [6, 5]
+
+
+def test_each_model_has_its_own_scale() -> None:
+    near = [SearchHit(1, 0.90), SearchHit(2, 0.80)]
+    far = [SearchHit(3, 0.40), SearchHit(4, 0.10)]
+    assert [row.key for row in fuse([near, far], [], 0.75)] == [1, 3, 2, 4]
 
 
 def test_nothing_found_gives_nothing() -> None:
@@ -92,8 +98,8 @@ def test_nothing_found_gives_nothing() -> None:
 
 def test_equal_scores_keep_a_fixed_order() -> None:
     hits = [SearchHit(key, 0.5) for key in (9, 3, 7)]
-    assert [row.key for row in fuse(hits, [], 0.75)] == [3, 7, 9]
-    assert all(row.score == 1.0 for row in fuse(hits, [], 0.75))
+    assert [row.key for row in fuse([hits], [], 0.75)] == [3, 7, 9]
+    assert all(row.score == 1.0 for row in fuse([hits], [], 0.75))
 
 
 legs = st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1)), unique_by=lambda pair: pair[0], max_size=20)
@@ -103,7 +109,7 @@ legs = st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1)), unique_by=lambda
 def test_scores_lie_between_nought_and_one_and_every_hit_is_ranked_once(
     vectors: list[tuple[int, float]], texts: list[tuple[int, float]], weight: float
 ) -> None:
-    order = fuse([SearchHit(*v) for v in vectors], [SearchHit(*t) for t in texts], weight)
+    order = fuse([[SearchHit(*v) for v in vectors]], [SearchHit(*t) for t in texts], weight)
     assert sorted(row.key for row in order) == sorted({k for k, _ in vectors} | {k for k, _ in texts})
     assert all(-1e-9 <= row.score <= 1 + 1e-9 for row in order)
     assert [row.score for row in order] == sorted((row.score for row in order), reverse=True)

@@ -14,6 +14,7 @@ Task = Literal[
     "transcription",
     "crawl",
     "embed_group",
+    "change_embedding_model",
     "crawl_all_websites",
     "run_app",
     "pull_confluence_content",

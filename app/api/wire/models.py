@@ -266,6 +266,18 @@ class EmbeddingModelUpdate(Wire):
     security_classification: ModelId | None = None
 
 
+class TenantEmbeddingModelCreate(Wire):
+    provider_id: UUID
+    name: str
+    display_name: str = ""
+    family: str = "openai"
+    dimensions: int | None = None
+    max_input: int | None = None
+    hosting: str = "swe"
+    is_active: bool = True
+    is_default: bool = False
+
+
 class CompletionModelSecurityStatus(Wire):
     created_at: datetime | None = None
     updated_at: datetime | None = None
