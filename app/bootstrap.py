@@ -20,8 +20,12 @@ from app.ingestion.sandbox import Limits
 from app.jobs import valkey
 from app.jobs.lanes import wake
 from app.mail import SmtpMailer
+from app.observability.alerts import thresholds
 from app.observability.audit_stream import AuditStream
+from app.observability.measured import MeasuredChat
+from app.observability.metrics import Metrics
 from app.observability.oidc_watch import OidcWatch
+from app.observability.status import Watcher
 from app.realtime.bus import Bus
 from app.security.clamd import Clamd
 from app.security.keys import KeyRing, MasterKeys
@@ -59,6 +63,7 @@ from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
+from domain.operations.service import OperationsService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.services import Services
@@ -168,6 +173,9 @@ class Runtime:
     ring: KeyRing
     watch: OidcWatch
     limits: RateLimits
+    metrics: Metrics
+    watcher: Watcher
+    mailer: SmtpMailer
     stream: AuditStream | None = None
 
     async def close(self) -> None:
@@ -242,7 +250,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         Archives(uow, contents, parser, screening, max_file_size=settings.upload_max_file_size, ended=ended),
         Transcripts(uow, transcriber),
     )
-    chat = ChatModels(guard, credentials)
+    metrics, runs = Metrics(), Runs()
+    chat = MeasuredChat(ChatModels(guard, credentials), metrics)
     limits = rate_limits(settings)
     knowledge = KnowledgeService(
         uow, contents, embedder, limits, screening, max_file_size=settings.upload_max_file_size, ended=ended
@@ -263,6 +272,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     connections = Connections(uow, ring, federation_rules(settings))
     oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
     watch = OidcWatch(directory)
+    watcher = Watcher(settings, database, directory, metrics, redis_url(settings), lambda: len(runs))
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
         tenants=TenantService(uow, directory, users),
@@ -305,11 +315,12 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
-            uow, directory, knowledge, files, chat, Runs(), limits, stems, max_files=settings.max_in_question
+            uow, directory, knowledge, files, chat, runs, limits, stems, max_files=settings.max_in_question
         ),
         files=files,
         jobs=JobService(uow, directory, ended),
         audit=AuditService(uow, directory, contents, signer),
+        operations=OperationsService(watcher.gather, directory, thresholds(settings), bus.publish),
     )
     if listen:
         bus.start()
@@ -331,6 +342,9 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         ring,
         watch,
         limits,
+        metrics,
+        watcher,
+        mailer,
         stream,
     )
 

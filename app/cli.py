@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -10,20 +9,6 @@ from typing import Any
 
 from app import __version__
 from app.config import Settings, SettingsError, documentation, load
-
-QUIET = (
-    "httpx",
-    "httpcore",
-    "alembic",
-    "uvicorn.error",
-    "aiosqlite",
-    "asyncpg",
-    "sqlalchemy",
-    "litellm",
-    "LiteLLM",
-    "openai",
-)
-"""Libraries that would tell addresses, statements or bodies with what is in them: they say warnings only."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     _describe_life_cycle(commands)
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
-    commands.add_parser("doctor", help="say what is wrong and how to mend it")
+    doctor = commands.add_parser("doctor", help="say what is wrong and how to mend it")
+    doctor.add_argument("--url", help="also look at the way to this address: buffering, websockets, size of uploads")
+    bundle = commands.add_parser("support-bundle", help="collect what others need to help, without anybody's data")
+    bundle.add_argument("file", type=Path)
     commands.add_parser("settings", help="print docs/settings.md")
     return top
 
@@ -124,9 +112,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    from app.observability.logs import begin
+
+    begin(settings.log_level, settings.log_format)
     return _run(chosen, settings)
 
 
@@ -199,7 +187,11 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
             case "doctor":
                 from app.doctor import examine
 
-                return await examine(settings)
+                return await examine(settings, chosen.url)
+            case "support-bundle":
+                from app.support_bundle import run as run_support_bundle
+
+                return await run_support_bundle(settings, chosen.file)
     except SchemaError as error:
         sys.stderr.write(f"{error}\n")
         return 1

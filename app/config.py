@@ -200,6 +200,22 @@ class Settings(BaseSettings):
     backup_key_file: Path | None = Field(
         None, description="File whose content encrypts backups: 32 random characters or more (openssl rand -hex 32)."
     )
+    metrics_token: str | None = Field(
+        None, min_length=16, description="Bearer token of /metrics. Without it, only this machine itself may read it."
+    )
+    alert_email: str = Field("", description="Addresses that are told when something is wrong, with commas.")
+    alert_webhook: str | None = Field(
+        None, description="Address to which alerts are posted as JSON; a private one must be in OUTBOUND_ALLOW."
+    )
+    alert_queue_minutes: float = Field(15, gt=0, description="A job that waits longer is told.")
+    alert_disk_gb: float = Field(2, ge=0, description="Less free room in the data folder is told, in GB.")
+    alert_error_percent: float = Field(
+        5,
+        gt=0,
+        le=100,
+        description="A larger share of failed requests is told, where there are 20 or more in a minute.",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log: text, or json for collectors.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("database_url", "database_app_url")
@@ -208,6 +224,13 @@ class Settings(BaseSettings):
         if value and not value.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
             raise ValueError("must begin with postgresql://")
         return value.replace("postgres://", "postgresql://", 1) if value else value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _webhook(cls, value: str | None) -> str | None:
+        if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
+            raise ValueError("must be an address like https://alerts.example.se/samrad")
+        return value
 
     @field_validator("fernet_keys")
     @classmethod

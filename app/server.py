@@ -5,7 +5,6 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
@@ -24,10 +23,12 @@ from app.api import (
     explanations,
     federation,
     files,
+    health,
     jobs,
     knowledge,
     models,
     modules,
+    operations,
     playground,
     roles,
     security,
@@ -41,8 +42,8 @@ from app.api import (
     users,
     websites,
 )
-from app.api.base import Caller
 from app.auth.caller import Callers
+from app.auth.closed import Closed
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database
@@ -51,7 +52,16 @@ from app.security.edge import HostCheck, Strangers, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
 from app.security.prefix import UnderPrefix
-from app.upkeep import crawl_websites, delete_tenants, forget_deleted, retain_audit, retain_questions, sweep_runs
+from app.upkeep import (
+    back_up,
+    crawl_websites,
+    delete_tenants,
+    forget_deleted,
+    retain_audit,
+    retain_questions,
+    sweep_runs,
+    watch,
+)
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 from domain.tenants.operator import Operator
@@ -75,6 +85,7 @@ ROUTERS = (
     security.origins, security.alerts, security.operator,
     sysadmin.tenants, sysadmin.people, storage.router, storage.admin, modules.router,
     federation.public, federation.legacy, federation.browser, federation.operator,
+    operations.notices, operations.administration, operations.operator_only,
     websites.of_space, websites.router, websites.crawl_runs,
 )  # fmt: skip
 
@@ -96,7 +107,8 @@ def create_api(runtime: Runtime) -> FastAPI:
     errors.install(api)
     for router in ROUTERS:
         api.include_router(router)
-    _add_health(api)
+    health.install(api)
+    api.add_middleware(Closed, operations=runtime.services.operations)
     everywhere = runtime.services.allowed_origins.everywhere
     known, own = runtime.directory.origin_known, settings.public_origin
     api.add_middleware(Origins, everywhere=everywhere, known=known, public_origin=own)
@@ -105,33 +117,14 @@ def create_api(runtime: Runtime) -> FastAPI:
     hosts = hosts_of(settings)
     if hosts is not None:
         api.add_middleware(HostCheck, hosts=hosts)
-    api.add_middleware(RequestContext, secure=settings.secure)
+    api.add_middleware(RequestContext, secure=settings.secure, answered=runtime.metrics.answered)
     return api
-
-
-def _add_health(api: FastAPI) -> None:
-    @api.get("/version", tags=["health"])
-    async def version(actor: Caller) -> Any:
-        """The version that runs."""
-        return {"version": __version__}
-
-    @api.get("/api/healthz", tags=["health"])
-    async def healthz(request: Request) -> Any:
-        """Whether the database answers."""
-        runtime: Runtime = request.app.state.runtime
-        await runtime.directory.has_tenants()
-        return {"status": "HEALTHY"}
-
-    @api.get("/livez", include_in_schema=False)
-    async def livez() -> Any:
-        """Whether the process answers."""
-        return {"status": "ok"}
 
 
 def add_pages(api: FastAPI, runtime: Runtime) -> None:
     """Put the pages on the application, behind the gate."""
+    from nicegui import Client, core, ui
     from nicegui import app as pages_app
-    from nicegui import core, ui
 
     import pages
     from app.auth.gate import Gate
@@ -148,6 +141,7 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         return callers.csrf_of(request)
 
     settings = runtime.settings
+    runtime.watcher.pages = lambda: len(Client.instances)
 
     async def admit_operator(sent: str, request: Request) -> Operator:
         return await admit(runtime, sent, settings.super_api_key, request)
@@ -190,6 +184,8 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
         asyncio.create_task(crawl_websites(runtime), name="schedule of websites"),
         asyncio.create_task(retain_questions(runtime), name="retention of questions"),
+        asyncio.create_task(back_up(runtime), name="scheduled backups"),
+        asyncio.create_task(watch(runtime), name="alerts"),
     ]
     try:
         yield api

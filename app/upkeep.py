@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from app import scheduled_backup
 from app.bootstrap import Runtime
+from app.observability.alerts import Alerts
 
 log = logging.getLogger(__name__)
 HOUR = 3_600.0
@@ -39,6 +41,12 @@ async def delete_tenants(runtime: Runtime) -> None:
     await _again(1, "an organisation is not deleted", runtime.services.deletion.carry_on)
 
 
+async def back_up(runtime: Runtime) -> None:
+    """Make, for ever, the daily backups of a single node."""
+    settings = runtime.settings
+    await _again(60, "the scheduled backup failed", lambda: scheduled_backup.keep_up(settings))
+
+
 async def retain_audit(runtime: Runtime) -> None:
     """Remove, for ever, the audit entries that are older than their organisation keeps them."""
     await _again(HOUR, "old audit entries are not removed", runtime.services.audit.retain_everywhere)
@@ -47,3 +55,9 @@ async def retain_audit(runtime: Runtime) -> None:
 async def retain_questions(runtime: Runtime) -> None:
     """Remove, for ever, the questions without an answer that are older than they are kept."""
     await _again(HOUR, "old questions without an answer are not removed", runtime.services.unanswered.retain_everywhere)
+
+
+async def watch(runtime: Runtime) -> None:
+    """Tell, for ever, what is wrong."""
+    alerts = Alerts(runtime.settings, runtime.services.operations, runtime.directory, runtime.guard, runtime.mailer)
+    await _again(60, "nobody is told of what is wrong", alerts.look)

@@ -25,6 +25,7 @@ from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
+from domain.operations.service import OperationsService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
 from domain.spaces.service import SpaceService
@@ -84,3 +85,4 @@ class Services:
     files: FileService
     jobs: JobService
     audit: AuditService
+    operations: OperationsService

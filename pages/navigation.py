@@ -71,6 +71,7 @@ class Navigation:
             self._item("storage", _("Storage"), "/admin/storage")
             self._item("key", _("API keys"), "/admin/api-keys")
             self._item("policy", _("Audit log"), "/admin/audit")
+            self._item("monitor_heart", _("Status"), "/admin/status")
 
     def _new_chat(self) -> None:
         chosen = self.visit.assistant_id

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from domain.federation.sign_in import Offer
 from domain.identity.entities import LinkPurpose
 from domain.kernel.errors import N_, Failure, Invalid
+from domain.operations.entities import NoticeLevel
 from domain.services import Services
 from domain.tenants.service import Setup
 from pages.components.base import STATIC
@@ -131,6 +132,9 @@ async def sign_in_page(services: Services, request: Request) -> Response:
         return RedirectResponse("/set-up", 303)
     language = language_of(request)
     tone, reason = REASONS.get(request.query_params.get("reason", ""), ("", ""))
+    notice = await services.operations.notice()
+    if notice is not None and not reason:
+        tone, reason = "warn" if notice.level != NoticeLevel.INFO else "", notice.text(language)
     words = {
         "email": N_("E-mail"),
         "password": N_("Password"),

@@ -12,7 +12,10 @@ from starlette.requests import Request
 
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure, Unauthenticated
-from pages.components.base import box, empty_state, heading, icon, icon_button, quiet_button
+from domain.operations.entities import NoticeLevel
+from domain.operations.service import TOPIC
+from pages.components.base import Tone, box, empty_state, heading, icon, icon_button, note, quiet_button
+from pages.components.region import Region
 from pages.components.shortcuts import Shortcuts
 from pages.components.sources import Sources
 from pages.components.thread import initials
@@ -120,11 +123,34 @@ class Shell:
             self.side = box("side")
         self.visit.frame = self
         with box("full-width") as main:
+            self.banner = Region(self._banner, "full-width")
+            await self.banner.refresh()
             Pages({path: sub_page(builder) for path, builder in routes.items()})
         ui.skip_link(_("Skip to main content"), target=main)
         self._name_landmarks()
         for topic in (f"user:{self.visit.actor.user_id}", f"tenant:{self.visit.actor.tenant_id}"):
             self.visit.listen(topic, self._news, tab=True)
+        self.visit.listen(TOPIC, self._notice_changed, tab=True)
+
+    async def _banner(self) -> Callable[[], None]:
+        """What the operator says to everybody."""
+        notice = await self.visit.services.operations.notice()
+
+        def build() -> None:
+            if notice is not None:
+                tone: Tone = "" if notice.level == NoticeLevel.INFO else "warn"
+                note(notice.text(self.visit.language), tone, icon_name="campaign").classes("banner")
+
+        return build
+
+    async def _notice_changed(self, news: News) -> None:
+        operations = self.visit.services.operations
+        operations.forget()
+        notice = await operations.notice()
+        if notice is not None and notice.closed:
+            ui.navigate.reload()
+        else:
+            await self.banner.refresh()
 
     def _header(self) -> None:
         actor = self.visit.actor
@@ -197,6 +223,7 @@ class Shell:
         with self.header:
             self._header()
         self.palette.renew()
+        await self.banner.refresh()
         await self.navigation.refresh()
         self._use_quasar_language()
         self._name_landmarks()

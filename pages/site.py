@@ -31,7 +31,7 @@ from pages import (
     why,
 )
 from pages.admin import api_keys as admin_api_keys
-from pages.admin import audit, models, roles, security, sign_in, storage, user_groups, users
+from pages.admin import audit, models, roles, security, sign_in, status, storage, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -69,6 +69,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/storage": storage.storage,
     "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/audit": audit.log,
+    "/admin/status": status.status,
     "/admin/audit/settings": audit.settings,
     "/assistants/{assistant_id}/api-keys": api_keys.of_assistant,
     "/assistants/{assistant_id}/history": history.of_assistant,

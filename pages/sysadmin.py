@@ -40,6 +40,7 @@ from pages.components.base import (
 from pages.components.pager import PagedList
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import LANGUAGES, _, moment, ngettext, number, size
+from pages.operator_status import Operations
 from pages.public import language_of
 from pages.shell import QUASAR, announce_page
 from pages.visit import Site, Visit, act, enter, sentence, visit
@@ -150,6 +151,7 @@ def ask(main: ui.element, admit: Admit) -> None:
         main.clear()
         with main:
             await Organisations().show()
+            await Operations(here().services, lambda: here().operator).show()
         announce_page(focus=True)
 
     with box("page narrow"):

@@ -5,11 +5,12 @@ at a time; on SQLite it is a statement in the explicit system scope.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, insert, or_, select, text, update
+from sqlalchemy import Float, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from domain.allowed_origins.entities import AllowedOrigin
@@ -19,6 +20,7 @@ from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
 from domain.kernel.paging import Page
 from domain.knowledge.entities import DocumentVersion
+from domain.operations.entities import EndedJobs, LaneStatus
 from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
 from domain.users.entities import User, UserKind
@@ -228,6 +230,17 @@ class SqlDirectory:
                 await session.execute(insert(switches).values(key=key, value=value, expires_at=expires_at))
             await session.commit()
 
+    async def take_switch(self, key: str, value: dict[str, Any], expires_at: datetime) -> bool:
+        """Turn a switch on unless it is on; whether this call did it. Of several processes one succeeds."""
+        async with self._database.system_session(write=True) as session:
+            await session.execute(delete(switches).where(switches.c.key == key, switches.c.expires_at <= now()))
+            try:
+                await session.execute(insert(switches).values(key=key, value=value, expires_at=expires_at))
+            except IntegrityError:
+                return False
+            await session.commit()
+        return True
+
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
         """Queued jobs that may run now: the first of each tenant, then the second of each, and so on.
 
@@ -254,6 +267,34 @@ class SqlDirectory:
             )
             query = select(waiting.c.tenant_id, waiting.c.id).order_by(waiting.c.turn, waiting.c.id).limit(limit)
             return [Located(row[0], row[1]) for row in await session.execute(query)]
+
+    async def open_jobs(self) -> Sequence[LaneStatus]:
+        """How many jobs wait and run in each lane, and how long the first has waited."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                rows = (await session.execute(text("select lane, waiting, running, oldest from app.open_jobs()"))).all()
+            else:
+                queued, running = jobs.c.state == JobState.QUEUED, jobs.c.state == JobState.RUNNING
+                due = case((queued, func.coalesce(jobs.c.run_after, jobs.c.created_at)))
+                counts = (func.count().filter(queued), func.count().filter(running), func.min(due))
+                query = select(jobs.c.lane, *counts).select_from(Job).where(or_(queued, running)).group_by(jobs.c.lane)
+                rows = (await session.execute(query)).all()
+        moment = now()
+        ages = {row[0]: max(0.0, (moment - _aware(row[3])).total_seconds()) if row[3] else 0.0 for row in rows}
+        return [LaneStatus(row[0], row[1], row[2], ages[row[0]]) for row in rows]
+
+    async def ended_jobs(self, since: datetime) -> Sequence[EndedJobs]:
+        """How many jobs of each kind have ended how since then, and how long that took."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                statement = text("select task, state, count, seconds from app.ended_jobs(:since)")
+                rows = await session.execute(statement.bindparams(since=since))
+            else:
+                took = (func.julianday(jobs.c.finished_at) - func.julianday(jobs.c.created_at)) * 86_400
+                query = select(jobs.c.task, jobs.c.state, func.count(), func.avg(took, type_=Float)).select_from(Job)
+                query = query.where(jobs.c.finished_at >= since).group_by(jobs.c.task, jobs.c.state)
+                rows = await session.execute(query)
+            return [EndedJobs(row[0], row[1], row[2], float(row[3])) for row in rows]
 
     async def expired_jobs(self) -> Sequence[Located]:
         """Running jobs whose lease has run out."""
@@ -322,3 +363,7 @@ class SqlDirectory:
         async with self._database.system_session(write=True) as session:
             await session.execute(delete(login_throttles).where(login_throttles.c.key == key))
             await session.commit()
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -36,6 +36,7 @@ OPEN = (
     "/openapi.json",
     "/livez",
     "/readyz",
+    "/metrics",
 )
 SOCKET = "/_nicegui_ws"
 CLIENT_FILES = "/_nicegui/client/"
@@ -63,7 +64,7 @@ class Gate:
         if self._operated and path == OPERATOR_PAGE and scope["type"] == "http":
             await self._operator_page(scope, receive, send)
             return
-        if self._operated and path.startswith(SOCKET) and _of_operator(connection):
+        if self._operated and path.startswith(SOCKET) and of_operator(connection):
             await self._app(scope, receive, send)
             return
         actor = await self._resolve(connection)
@@ -133,7 +134,7 @@ def _operator_cookie(connection: HTTPConnection) -> str:
     return f"{'__Host-' if is_secure(connection) else ''}{OPERATOR_COOKIE}"
 
 
-def _of_operator(connection: HTTPConnection) -> bool:
+def of_operator(connection: HTTPConnection) -> bool:
     """Whether the socket is for an operator's page, and comes from the browser that loaded it."""
     client = _client_of(connection)
     if client is None or client._request is None or path_in(client.request.scope) != OPERATOR_PAGE:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from app.bootstrap import Runtime, build
 from app.config import load
+from app.observability.logs import CORRELATION
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.kernel.errors import Failure
@@ -27,6 +28,7 @@ def run(tenant_id: str, job_id: str) -> None:
 
 
 async def _run(tenant_id: UUID, job_id: UUID) -> None:
+    CORRELATION.set(job_id.hex)
     runtime = await build(load(), listen=False, worker=True)
     try:
         job = await runtime.services.jobs.claim(tenant_id, job_id)

@@ -2,13 +2,17 @@
 
 import secrets
 import time
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.observability.logs import CORRELATION
 from app.security.rate_limits import Room
 from domain.kernel.errors import FileTooLarge
 from domain.knowledge.intake import human_size
 
+Answered = Callable[[str, str, int, float], None]
+"""Takes method, route, status and seconds of an answer."""
 PAGE_MARK = b"x-nicegui-content"
 COMMON = (
     (b"x-content-type-options", b"nosniff"),
@@ -116,8 +120,8 @@ class RequestContext:
     With `secure`, browsers are told to come by HTTPS only, for a year.
     """
 
-    def __init__(self, app: ASGIApp, *, secure: bool = False) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, secure: bool = False, answered: Answered | None = None) -> None:
+        self._app, self._answered = app, answered
         self._common = COMMON + (STRICT_TRANSPORT if secure else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,11 +131,15 @@ class RequestContext:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        CORRELATION.set(request_id)
         begun = time.perf_counter()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                took = f"{(time.perf_counter() - begun) * 1000:.1f}"
+                seconds = time.perf_counter() - begun
+                took = f"{seconds * 1000:.1f}"
+                if self._answered is not None:
+                    self._answered(scope.get("method", "GET"), _route(scope), message["status"], seconds)
                 extra = (
                     *_limit_headers(scope),
                     (b"x-correlation-id", request_id.encode()),
@@ -145,6 +153,11 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+def _route(scope: Scope) -> str:
+    """The route's own form, without what stands for its parameters; all that is no route of the API is one."""
+    return str(getattr(scope.get("route"), "path_format", None) or "page")
 
 
 def _limit_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:

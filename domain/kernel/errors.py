@@ -220,3 +220,10 @@ class ScannerUnreachable(ProviderFailed):
     """Files are looked at by a scanner, which does not answer."""
 
     default = N_("The file was not taken in, because the virus scanner does not answer. Try again later.")
+
+
+class UnderMaintenance(Failure):
+    """The operator has closed the product for a while; `text` says why, in the operator's words."""
+
+    status, code = 503, 9032
+    default = N_("The service is closed for maintenance. {text}")

@@ -405,6 +405,19 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
     where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
   ) w order by w.turn, w.id limit most
 $$;
+create or replace function app.open_jobs()
+returns table (lane text, waiting bigint, running bigint, oldest timestamptz)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select j.lane, count(*) filter (where j.state = 'queued'), count(*) filter (where j.state = 'running'),
+    min(case when j.state = 'queued' then coalesce(j.run_after, j.created_at) end)
+  from jobs j where j.state in ('queued', 'running') group by j.lane
+$$;
+create or replace function app.ended_jobs(since timestamptz)
+returns table (task text, state text, count bigint, seconds double precision)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select j.task, j.state, count(*), avg(extract(epoch from j.finished_at - j.created_at))::double precision
+  from jobs j where j.finished_at >= since group by j.task, j.state
+$$;
 create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select j.tenant_id, j.id from jobs j where j.state = 'running' and j.lease_until < now()

@@ -11,6 +11,7 @@ OPEN = {
     ("POST", "/api/v1/users/login/token/"),
     ("GET", "/api/healthz"),
     ("GET", "/api/v1/limits/"),
+    ("GET", "/api/v1/notice/"),
     ("GET", "/api/v1/files/{id}/download/"),
     ("GET", "/api/v1/auth/federation-status"),
     ("GET", "/api/v1/auth/tenants"),
@@ -18,8 +19,8 @@ OPEN = {
     ("POST", "/api/v1/auth/callback"),
     ("POST", "/api/v1/users/login/openid-connect/mobilityguard/"),
 }
-"""Routes that need no session: a download carries its own proof, the others are ways to sign in."""
-OPERATOR = ("/api/v1/sysadmin/", "/api/v1/modules/")
+"""Routes that need no session: a download carries its own proof, a notice is for all, the others are ways to sign in."""
+OPERATOR = ("/api/v1/sysadmin/", "/api/v1/modules/", "/api/healthz/crawler")
 METHODS = ("get", "post", "put", "patch", "delete")
 BODIES: list[Any] = [b"", b"{", b"[]", b"null", b'{"name": 1, "question": [], "id": "x"}', b'"\\ud800"', b"\x00\xff"]
 
