@@ -128,8 +128,7 @@ def lines_of(status: Status) -> Iterable[str]:
         "samrad_info", "gauge", "What runs.", {(("version", status.version), ("database", status.dialect)): 1}
     )
     for name, (about, value) in plain.items():
-        if value is not None:
-            yield from family(name, "gauge", about, {(): float(value)})
+        yield from family(name, "gauge", about, {} if value is None else {(): float(value)})
     lanes = [(lane, (("lane", lane.lane),)) for lane in status.lanes]
     for name, about, attribute in (
         ("samrad_jobs_waiting", "Jobs that wait.", "waiting"),
