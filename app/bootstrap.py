@@ -39,6 +39,7 @@ from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
+from domain.budgets.service import BudgetService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
 from domain.credentials.resolver import Key
@@ -61,6 +62,8 @@ from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
+from domain.models.catalogue import ModelCatalogue
+from domain.models.embedding import EmbeddingService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -73,6 +76,8 @@ from domain.tenants.deletion import CertificateSigner, DeletionService
 from domain.tenants.modules import ModuleService
 from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
+from domain.usage.ledger import Ledger
+from domain.usage.service import UsageService
 from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
@@ -221,14 +226,15 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     )
     credentials = CredentialService(uow, ring, installation_keys(settings), enabled=settings.tenant_credentials_enabled)
     embedder = EmbeddingModels(builtin, guard, credentials)
-    embedder.attach(uow)
+    directory, zone = SqlDirectory(database), ZoneInfo(settings.time_zone)
+    ledger = Ledger(uow, directory, zone)
+    embedder.attach(uow, ledger)
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
     parser = DocumentParser(builtin, bounds, ocr_pages=settings.ocr_max_pages)
     scanner = Clamd(settings.clamav_address) if settings.clamav_address else None
     screening = Screening(uow, contents, scanner, required=settings.clamav_required)
-    transcriber = TranscriptionModels(guard, credentials, bounds, limit=settings.transcription_max_file_size)
-    directory, passwords = SqlDirectory(database), PasswordHasher()
-    zone = ZoneInfo(settings.time_zone)
+    transcriber = TranscriptionModels(guard, credentials, ledger, bounds, limit=settings.transcription_max_file_size)
+    passwords = PasswordHasher()
     ended: dict[str, Ended] = {
         intake.TASK: ingestion.version_ended,
         crawling.TASK: run_ended(zone),
@@ -301,6 +307,11 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         user_groups=UserGroupService(uow),
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat, credentials),
+        model_catalogue=ModelCatalogue(uow),
+        usage=UsageService(uow, zone),
+        embeddings=EmbeddingService(embedder, limits),
+        budgets=BudgetService(uow, zone),
+        ledger=ledger,
         transcription_models=TranscriptionModelService(uow),
         credentials=credentials,
         knowledge=knowledge,
@@ -315,7 +326,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         conversations=ConversationService(
-            uow, directory, knowledge, files, chat, runs, limits, stems, max_files=settings.max_in_question
+            uow, directory, knowledge, files, chat, runs, limits, stems, ledger, max_files=settings.max_in_question
         ),
         files=files,
         jobs=JobService(uow, directory, ended),

@@ -31,6 +31,11 @@ async def sweep_runs(runtime: Runtime) -> None:
     await _again(5, "interrupted answers are not closed", runtime.services.conversations.sweep)
 
 
+async def sweep_calls(runtime: Runtime) -> None:
+    """Close, for ever, the calls of models whose process has died."""
+    await _again(60, "unfinished calls of models are not closed", runtime.services.ledger.sweep)
+
+
 async def crawl_websites(runtime: Runtime) -> None:
     """Begin, for ever, the crawls of websites whose time has come."""
     await _again(15, "websites are not read by themselves", runtime.services.websites.start_due)

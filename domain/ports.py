@@ -206,6 +206,7 @@ class ChatDelta:
     text: str = ""
     tokens_question: int | None = None
     tokens_answer: int | None = None
+    tokens_cached: int | None = None
 
 
 class ChatProvider(Protocol):
@@ -353,6 +354,9 @@ class Directory(Protocol):
 
     async def stale_runs(self, older_than_seconds: float) -> Sequence[Located]:
         """Messages said to be running whose process no longer gives a sign of life."""
+
+    async def stale_calls(self) -> Sequence[UUID]:
+        """The organisations with calls of models that should have ended."""
 
     async def login_attempts(self, key: str) -> tuple[int, float]:
         """Failures in the current window and the seconds still to wait."""

@@ -7,6 +7,7 @@ from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
+from domain.budgets.service import BudgetService
 from domain.conversations.service import ConversationService
 from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
@@ -23,6 +24,8 @@ from domain.knowledge.playground import Playground
 from domain.knowledge.reembedding import Reembedding
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import UnansweredService
+from domain.models.catalogue import ModelCatalogue
+from domain.models.embedding import EmbeddingService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -34,6 +37,8 @@ from domain.tenants.deletion import DeletionService
 from domain.tenants.modules import ModuleService
 from domain.tenants.own import OrganisationService
 from domain.tenants.service import SetupService
+from domain.usage.ledger import Ledger
+from domain.usage.service import UsageService
 from domain.user_groups.service import UserGroupService
 from domain.users.bulk import UserBulk
 from domain.users.importing import UserImport
@@ -68,6 +73,11 @@ class Services:
     user_groups: UserGroupService
     spaces: SpaceService
     models: ModelService
+    model_catalogue: ModelCatalogue
+    embeddings: EmbeddingService
+    usage: UsageService
+    budgets: BudgetService
+    ledger: Ledger
     transcription_models: TranscriptionModelService
     credentials: CredentialService
     knowledge: KnowledgeService

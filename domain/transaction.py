@@ -8,6 +8,7 @@ from domain.allowed_origins.repository import AllowedOriginRepository
 from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
+from domain.budgets.repository import BudgetRepository
 from domain.conversations.repository import ConversationRepository
 from domain.credentials.repository import CredentialRepository
 from domain.federation.repository import FederationRepository
@@ -24,6 +25,7 @@ from domain.roles.repository import RoleRepository
 from domain.secrets.repository import SecretRepository
 from domain.spaces.repository import SpaceRepository
 from domain.tenants.repository import TenantRepository
+from domain.usage.repository import UsageRepository
 from domain.user_groups.repository import UserGroupRepository
 from domain.users.repository import UserRepository
 from domain.websites.repository import WebsiteRepository
@@ -73,6 +75,14 @@ class Transaction(Protocol):
     @property
     def models(self) -> ModelRepository:
         """The repository of models."""
+
+    @property
+    def usage(self) -> UsageRepository:
+        """The repository of the usage ledger."""
+
+    @property
+    def budgets(self) -> BudgetRepository:
+        """The repository of budgets."""
 
     @property
     def files(self) -> FileRepository:

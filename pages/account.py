@@ -67,6 +67,10 @@ async def account() -> None:
                 quiet_button(_("Manage API keys"), lambda: ui.navigate.to("/account/api-keys"), icon="key").style(
                     "align-self:flex-start"
                 )
+            with setting(_("Use of the models"), _("What you have asked of them, and what it cost.")):
+                quiet_button(_("Show"), lambda: ui.navigate.to("/account/usage"), icon="query_stats").style(
+                    "align-self:flex-start"
+                )
         _password()
         await _sessions()
 

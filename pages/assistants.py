@@ -33,7 +33,7 @@ from pages.components.region import Region
 from pages.components.thread import initials
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment
-from pages.names import assistant_name, model_name, space_name
+from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.spaces import back_to, enter, setting
 from pages.visit import News, act, identifier, toast, visit
 
@@ -301,6 +301,8 @@ class Editor:
             chosen = assistant.completion_model_id if assistant.completion_model_id in names else None
             self.model = ui.select(names, value=chosen).props("outlined dense options-dense")
             self.model.props["aria-label"] = _("AI model")
+            facts = {c.model.id: " · ".join(facts_of(c)) for c in self.models}
+            ui.label().classes("sub").bind_text_from(self.model, "value", lambda chosen: facts.get(chosen, ""))
         temperature = settings.get("temperature")
         with setting(_("Temperature"), _("Low keeps to the facts, high varies more. Off leaves it to the model.")):
             self.use_temperature = ui.switch(_("Set the temperature"), value=temperature is not None)

@@ -14,6 +14,7 @@ from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import Failure
 from domain.knowledge.parsing import SUPPORTED
+from pages.admin.budgets import standing
 from pages.components.base import box, heading, icon, icon_button, note
 from pages.components.composer import Composer
 from pages.components.thread import Thread
@@ -68,6 +69,7 @@ class Chat:
         """Head, thread and composer; a running answer is followed from where it is."""
         turns = [turn(view) for view in self.messages]
         choices = await self.visit.services.assistants.mine(self.visit.actor)
+        concerning = await self.visit.services.budgets.concerning(self.visit.actor, self.assistant.assistant.id)
         with box("chatpage"):
             self.head = box("chathead")
             self._draw_head(choices)
@@ -75,6 +77,9 @@ class Chat:
             if not self._usable():
                 with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
                     note(_("This assistant has no usable AI model. Choose one in its settings."), "warn")
+            with box().style("max-width:820px;margin:0 auto;width:calc(100% - 32px)"):
+                for budget in concerning[:1]:
+                    standing(budget)
             self._composer()
         self.visit.listen(f"user:{self.visit.actor.user_id}", self._elsewhere)
         for event, handler in {

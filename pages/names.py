@@ -3,12 +3,14 @@
 from domain.assistants.entities import Assistant
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
-from domain.models.entities import CompletionModel
+from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
+from domain.models.entities import CompletionModel, ModelPrice
+from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
 from domain.roles.service import DESCRIPTIONS
 from domain.spaces.entities import Space, SpaceKind
 from domain.users.entities import PredefinedRole, UserState
-from pages.i18n import _
+from pages.i18n import _, date_text, money, number
 
 SPACE_ROLES = {"viewer": N_("Viewer"), "editor": N_("Editor"), "admin": N_("Administrator"), "owner": N_("Owner")}
 USER_ROLES = {
@@ -16,6 +18,12 @@ USER_ROLES = {
     PredefinedRole.AI_CONFIGURATOR: N_("AI configurator"),
     PredefinedRole.OWNER: N_("Organisation owner"),
 }
+HOSTINGS = {
+    "swe": N_("Sweden"), "eu": N_("the EU"), "usa": N_("the USA"), "gbr": N_("Great Britain"), "fra": N_("France"),
+    "deu": N_("Germany"), "can": N_("Canada"), "chn": N_("China"), "isr": N_("Israel"), "kor": N_("South Korea"),
+    "jpn": N_("Japan"),
+}  # fmt: skip
+"""Where models run, by the words of the public interface."""
 USER_STATES = {
     UserState.ACTIVE: N_("Active"),
     UserState.INVITED: N_("Invited"),
@@ -50,6 +58,36 @@ def assistant_name(assistant: Assistant, space: Space | None = None) -> str:
 def model_name(model: CompletionModel) -> str:
     """The name of a model; that of the built-in one is translated."""
     return _(model.nickname)
+
+
+def hosting_name(hosting: str) -> str:
+    """Where a model runs."""
+    return _(HOSTINGS.get(hosting, hosting))
+
+
+def price_text(price: ModelPrice) -> str:
+    """What a model costs, in a few words."""
+    if price.transcription_id is not None:
+        return _("{amount} a minute", amount=money(to_decimal(price.minute), price.currency))
+    amounts = [money(to_decimal(price.input), price.currency)]
+    if price.completion_id is not None:
+        amounts.append(money(to_decimal(price.output), price.currency))
+    return _("{amounts} a million tokens", amounts=" / ".join(amounts))
+
+
+def facts_of(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> list[str]:
+    """What is worth knowing before one chooses a model."""
+    model = choice.model
+    facts = [_("Runs in {place}", place=hosting_name(model.hosting))]
+    if isinstance(model, CompletionModel):
+        facts.append(_("{tokens} tokens of context", tokens=number(model.token_limit)))
+        facts += [_("Sees pictures")] if model.vision else []
+        facts += [_("Reasons")] if model.reasoning else []
+    facts += [part for part in (model.org, model.license) if part]
+    facts += [price_text(choice.price)] if choice.price else []
+    if model.retires_on is not None:
+        facts.append(_("Is used until {day}", day=date_text(model.retires_on)))
+    return facts
 
 
 def role_name(role: str) -> str:

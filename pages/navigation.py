@@ -63,6 +63,8 @@ class Navigation:
         if self.visit.actor.is_admin:
             heading(_("Administration"))
             self._item("hub", _("AI models"), "/admin/models")
+            self._item("query_stats", _("Use of the models"), "/admin/usage")
+            self._item("savings", _("Budgets"), "/admin/budgets")
             self._item("people", _("Users"), "/admin/users")
             self._item("badge", _("Roles"), "/admin/roles")
             self._item("groups", _("User groups"), "/admin/user-groups")
@@ -106,6 +108,7 @@ class Navigation:
         if space.kind == SpaceKind.SHARED:
             self._item("", _("Members"), f"{base}/members", sub=True)
             if Action.EDIT in view.permissions:
+                self._item("", _("Use of the models"), f"{base}/usage", sub=True)
                 self._item("", _("Settings"), f"{base}/settings", sub=True)
 
     def _conversation(self, conversation: Conversation) -> None:

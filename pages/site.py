@@ -26,12 +26,13 @@ from pages import (
     start,
     sysadmin,
     unanswered,
+    usage,
     websites,
     welcome,
     why,
 )
 from pages.admin import api_keys as admin_api_keys
-from pages.admin import audit, models, roles, security, sign_in, status, storage, user_groups, users
+from pages.admin import audit, budgets, models, roles, security, sign_in, status, storage, user_groups, users
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -60,6 +61,10 @@ ROUTES: dict[str, shell.Builder] = {
     "/crawls/{run_id}": websites.crawl_log,
     "/account": account.account,
     "/account/api-keys": api_keys.mine,
+    "/account/usage": usage.mine,
+    "/admin/usage": usage.admin,
+    "/admin/budgets": budgets.budgets,
+    "/spaces/{space_id}/usage": usage.of_space,
     "/admin/models": models.models,
     "/admin/users": users.users,
     "/admin/roles": roles.roles,
@@ -75,7 +80,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/assistants/{assistant_id}/history": history.of_assistant,
     "/spaces/{space_id}/history": history.of_space,
 }
-NOT_PAGES = ("api/", "static/", "auth/", "login/", "_nicegui")
+NOT_PAGES = ("api/", "v1/", "static/", "auth/", "login/", "_nicegui")
 
 
 def register_pages(

@@ -7,6 +7,7 @@ from nicegui import ui
 from domain.kernel.access import Action
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
+from pages.admin.budgets import notice
 from pages.components.base import (
     box,
     button,
@@ -55,6 +56,8 @@ async def start() -> None:
         with page_head(_("Hello, {name}!", name=first_name), _("Choose a space, or ask your personal assistant.")):
             quiet_button(_("Create space"), create_space, icon="add")
             button(_("New chat"), lambda: ui.navigate.to("/chat"), icon="chat")
+        if here.actor.is_admin:
+            await notice()
         heading(_("Your spaces"))
         region = Region(draw)
         await region.refresh()

@@ -1,7 +1,7 @@
 """Why this answer: everything that led to it, for the person who asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -9,8 +9,10 @@ from nicegui import ui
 from domain.conversations.citations import Citation
 from domain.conversations.explaining import Explained
 from domain.kernel.errors import N_, NotFound
+from domain.usage.entities import ModelCall
+from domain.usage.service import cost_of
 from pages.components.base import box, heading, note, page_head, paragraph, quiet_button, text_element
-from pages.i18n import _, ngettext, number
+from pages.i18n import _, money, ngettext, number
 from pages.ranked import fact, ranked, times
 from pages.sources import claim
 from pages.visit import identifier, visit
@@ -35,6 +37,7 @@ async def why(conversation_id: str, message_id: str) -> None:
     found = await here.services.conversations.explained(here.actor, key)
     if found.message.conversation_id != identifier(conversation_id):
         raise NotFound
+    calls = (await here.services.usage.of_messages(here.actor, [key])).get(key, ())
     with box("page"):
         back = (_("Conversation"), f"/conversations/{conversation_id}")
         page_head(_("Why this answer?"), found.message.question[:300], back=back)
@@ -42,7 +45,7 @@ async def why(conversation_id: str, message_id: str) -> None:
             note(_("Of this answer it was not kept how it came about."), "warn")
         _checked(found)
         _search(found)
-        _model(found)
+        _model(found, calls)
         heading(_("Time"))
         with box("card pad"):
             times(found.steps, STEPS)
@@ -97,7 +100,7 @@ def _passage(passage: Mapping[str, Any]) -> None:
         )
 
 
-def _model(found: Explained) -> None:
+def _model(found: Explained, calls: Sequence[ModelCall]) -> None:
     message = found.message
     heading(_("Model"))
     with box("card pad"), box("facts", "dl"):
@@ -108,7 +111,11 @@ def _model(found: Explained) -> None:
         settings = found.found.get("settings") or {}
         if settings:
             fact(_("Settings"), ", ".join(f"{name} {value}" for name, value in settings.items()))
-        fact(_("Cost"), _("No price is set for this model."))
+        cost = cost_of(calls)
+        fact(_("Cost"), money(*cost) if cost else _("No price is set for this model."))
+        cached = sum(call.tokens_cached for call in calls)
+        if cached:
+            fact(_("Read from the provider's cache"), _("{tokens} tokens", tokens=number(cached)))
 
 
 def _sent(found: Explained, address: str) -> None:

@@ -23,6 +23,7 @@ from domain.knowledge.entities import DocumentVersion
 from domain.operations.entities import EndedJobs, LaneStatus
 from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
+from domain.usage.entities import ModelCall
 from domain.users.entities import User, UserKind
 from domain.websites.entities import Website
 from storage.database import Database
@@ -34,6 +35,7 @@ from storage.tables.identity import login_throttles, switches
 from storage.tables.jobs import jobs
 from storage.tables.knowledge import document_versions
 from storage.tables.tenants import tenants
+from storage.tables.usage import model_calls
 from storage.tables.users import users
 from storage.tables.websites import websites
 
@@ -329,6 +331,14 @@ class SqlDirectory:
                 query = select(messages.c.tenant_id, messages.c.id).select_from(Message).where(*stale)
                 rows = await session.execute(query)
             return [Located(row[0], row[1]) for row in rows]
+
+    async def stale_calls(self) -> Sequence[UUID]:
+        """The organisations with calls of models that should have ended."""
+        async with self._database.system_session() as session:
+            if self._postgres:
+                return list(await session.scalars(text("select tenant_id from app.stale_calls()")))
+            late = select(model_calls.c.tenant_id).distinct().select_from(ModelCall)
+            return (await session.scalars(late.where(model_calls.c.lease_until < now()))).all()
 
     async def login_attempts(self, key: str) -> tuple[int, float]:
         """Failures in the current window and the seconds still to wait."""

@@ -26,6 +26,7 @@ from storage.repositories.allowed_origins import AllowedOriginRepository
 from storage.repositories.api_keys import ApiKeyRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
+from storage.repositories.budgets import BudgetRepository
 from storage.repositories.conversations import ConversationRepository
 from storage.repositories.credentials import CredentialRepository
 from storage.repositories.federation import FederationRepository
@@ -38,6 +39,7 @@ from storage.repositories.roles import RoleRepository
 from storage.repositories.secrets import SecretRepository
 from storage.repositories.spaces import SpaceRepository
 from storage.repositories.tenants import TenantRepository
+from storage.repositories.usage import UsageRepository
 from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.repositories.vectors import VectorRepository
@@ -87,6 +89,8 @@ class SqlTransaction:
         self.allowed_origins = AllowedOriginRepository(session)
         self.spaces = SpaceRepository(session)
         self.models = ModelRepository(session)
+        self.usage = UsageRepository(session)
+        self.budgets = BudgetRepository(session)
         self.files = FileRepository(session)
         self.knowledge = KnowledgeRepository(session, index)
         self.vectors = VectorRepository(session, index)

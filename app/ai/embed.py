@@ -8,10 +8,12 @@ from app.ai import litellm_client
 from app.ai.chat import address_of
 from app.ai.openai_client import OpenAIClient, unit
 from app.security.outbound import OutboundGuard
+from domain.conversations.tokens import estimate
 from domain.kernel.errors import N_, ProviderFailed, ProviderInactive
 from domain.models.entities import EmbeddingModel, ModelProvider, ProviderType
-from domain.ports import Credentials
+from domain.ports import Access, Credentials
 from domain.transaction import UnitOfWork
+from domain.usage.ledger import Ledger
 
 BATCH = 64
 """Texts to a request: providers limit both their number and their tokens."""
@@ -31,10 +33,15 @@ class EmbeddingModels:
     def __init__(self, builtin: Builtin, guard: OutboundGuard, credentials: Credentials) -> None:
         self._builtin, self._guard, self._credentials = builtin, guard, credentials
         self._uow: UnitOfWork | None = None
+        self._ledger: Ledger | None = None
 
-    def attach(self, uow: UnitOfWork) -> None:
-        """Where providers are looked up."""
-        self._uow = uow
+    def attach(self, uow: UnitOfWork, ledger: Ledger) -> None:
+        """Where providers are looked up, and calls are written down."""
+        self._uow, self._ledger = uow, ledger
+
+    def _meter(self) -> Ledger:
+        assert self._ledger is not None
+        return self._ledger
 
     async def embed(
         self, tenant_id: object, model: EmbeddingModel, texts: Sequence[str], kind: Literal["query", "passage"]
@@ -42,13 +49,14 @@ class EmbeddingModels:
         """One vector for each text, in order."""
         provider = await self._provider(model)
         if provider.type == ProviderType.BUILTIN:
-            return await self._builtin.embed(texts, kind)
+            async with self._meter().call(model, provider, tokens_in=_estimated(texts)):
+                return await self._builtin.embed(texts, kind)
         if not provider.active:
             raise ProviderInactive
         access = await self._credentials.access(provider)
         vectors: list[bytes] = []
         for first in range(0, len(texts), BATCH):
-            vectors += await self._call(access.provider, access.secret, model.name, texts[first : first + BATCH])
+            vectors += await self._call(access, model, texts[first : first + BATCH])
         if any(len(vector) != model.dimensions * FLOAT_BYTES for vector in vectors):
             raise ProviderFailed(
                 N_("The embedding model gives vectors of {found} numbers instead of {expected}."),
@@ -65,11 +73,24 @@ class EmbeddingModels:
             raise ProviderInactive
         return provider
 
-    async def _call(self, provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]) -> list[bytes]:
+    async def _call(self, access: Access, model: EmbeddingModel, texts: Sequence[str]) -> list[bytes]:
+        async with self._meter().call(model, access.provider, tokens_in=_estimated(texts)) as call:
+            vectors, tokens = await self._vectors(access.provider, access.secret, model.name, texts)
+            if tokens is not None:
+                call.tokens_in, call.estimated = tokens, False
+        return vectors
+
+    async def _vectors(
+        self, provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]
+    ) -> tuple[list[bytes], int | None]:
         address = address_of(provider)
         if address is not None:
             return await OpenAIClient(self._guard.client("provider"), address, secret).embed(model, texts)
         if provider.base_url:
             await self._guard.check(provider.base_url, "provider")
-        rows = await litellm_client.embed(provider, secret, model, texts)
-        return [array.array("f", unit(row)).tobytes() for row in rows]
+        rows, tokens = await litellm_client.embed(provider, secret, model, texts)
+        return [array.array("f", unit(row)).tobytes() for row in rows], tokens
+
+
+def _estimated(texts: Sequence[str]) -> int:
+    return sum(estimate(text) for text in texts)

@@ -8,7 +8,16 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from app.ai.openai_client import CUT, GARBAGE, REJECTED, SILENCE_SECONDS, UNKNOWN_MODEL, UNREACHABLE, failure_of
+from app.ai.openai_client import (
+    CUT,
+    GARBAGE,
+    REJECTED,
+    SILENCE_SECONDS,
+    UNKNOWN_MODEL,
+    UNREACHABLE,
+    count_of,
+    failure_of,
+)
 from domain.kernel.errors import ProviderFailed, ProviderKeyMissing, QueryTooLong
 from domain.models.entities import ModelProvider, ProviderType
 from domain.ports import ChatDelta
@@ -87,7 +96,13 @@ async def stream(
             usage = getattr(chunk, "usage", None)
             if text or usage:
                 pieces += bool(text)
-                yield ChatDelta(text, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+                details = getattr(usage, "prompt_tokens_details", None)
+                yield ChatDelta(
+                    text,
+                    count_of(getattr(usage, "prompt_tokens", None)),
+                    count_of(getattr(usage, "completion_tokens", None)),
+                    count_of(getattr(details, "cached_tokens", None)),
+                )
     except Exception as error:
         # litellm has no common base for its errors; whatever it raises becomes a sentence.
         raise _failure(litellm, error, model, pieces) from error
@@ -114,8 +129,10 @@ def _failure(litellm: Any, error: Exception, model: str, pieces: int) -> Excepti
     return failure_of(int(status), b"", model) if status else ProviderFailed(GARBAGE)
 
 
-async def embed(provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]) -> list[list[float]]:
-    """One vector for each text."""
+async def embed(
+    provider: ModelProvider, secret: str | None, model: str, texts: Sequence[str]
+) -> tuple[list[list[float]], int | None]:
+    """One vector for each text, and how many tokens the provider has counted."""
     litellm = await library()
     arguments = _arguments(provider, secret, model)
     if provider.type == ProviderType.COHERE:
@@ -124,4 +141,5 @@ async def embed(provider: ModelProvider, secret: str | None, model: str, texts: 
         response = await litellm.aembedding(**arguments, input=list(texts))
     except Exception as error:
         raise _failure(litellm, error, model, 0) from error
-    return [[float(value) for value in row["embedding"]] for row in response.data]
+    tokens = count_of(getattr(getattr(response, "usage", None), "prompt_tokens", None))
+    return [[float(value) for value in row["embedding"]] for row in response.data], tokens

@@ -21,6 +21,7 @@ SILENCE_SECONDS = 120.0
 TRANSCRIPT_SECONDS = 600.0
 """How long a provider may listen to one recording, or one part of it."""
 LINE_LIMIT = 4_000_000
+MOST_TOKENS = 100_000_000
 CONTEXT_WORDS = ("context_length_exceeded", "maximum context length", "context window", "too many tokens")
 
 REFUSED_KEY = N_("The AI provider refused the key. Check it under Administration, Models.")
@@ -106,8 +107,8 @@ class OpenAIClient:
         if not finished:
             raise ProviderFailed(CUT if pieces else GARBAGE)
 
-    async def embed(self, model: str, texts: Sequence[str]) -> list[bytes]:
-        """One unit-length float32 vector for each text."""
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[bytes], int | None]:
+        """One unit-length float32 vector for each text, and how many tokens the provider has counted."""
         import array
 
         data = await self._json(
@@ -116,11 +117,12 @@ class OpenAIClient:
         try:
             rows = sorted(data["data"], key=lambda row: row["index"])
             vectors = [_floats(row["embedding"]) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
+            tokens = count_of((data.get("usage") or {}).get("prompt_tokens"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ProviderFailed(GARBAGE) from error
         if len(vectors) != len(texts):
             raise ProviderFailed(GARBAGE)
-        return [array.array("f", unit(vector)).tobytes() for vector in vectors]
+        return [array.array("f", unit(vector)).tobytes() for vector in vectors], tokens
 
     async def transcribe(self, model: str, path: Path, filename: str, media_type: str) -> Any:
         """A verbose transcript of a recording, with the times of its segments."""
@@ -192,14 +194,20 @@ def _delta(event: str) -> tuple[ChatDelta | None, bool]:
         choice = (data.get("choices") or [{}])[0]
         text = (choice.get("delta") or {}).get("content") or ""
         ended = bool(choice.get("finish_reason"))
-        tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        tokens = (count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
+        cached = count_of((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
     except (ValueError, AttributeError, IndexError, TypeError) as error:
         raise ProviderFailed(GARBAGE) from error
     if not isinstance(text, str):
         raise ProviderFailed(GARBAGE)
     if not text and tokens == (None, None):
         return None, ended
-    return ChatDelta(text, tokens[0], tokens[1]), ended
+    return ChatDelta(text, tokens[0], tokens[1], cached), ended
+
+
+def count_of(value: Any) -> int | None:
+    """A provider's count of tokens; None when it is no such thing."""
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else None
 
 
 def _floats(embedding: Any) -> list[float]:

@@ -1,6 +1,7 @@
 """Transcription models behind the domain's port: OpenAI-compatible addresses, large recordings in parts."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,23 @@ from domain.knowledge.intake import human_size
 from domain.knowledge.parsing import SUPPORTED, Progress, extension_of
 from domain.models.entities import ModelProvider, TranscriptionModel
 from domain.ports import Credentials, Segment
+from domain.usage.ledger import Ledger
 
 TOO_LONG = N_(
     "The recording is larger than {limit}, which is what can be sent at once here. Split it, or save it with less quality."
 )
+DAY_SECONDS = 86_400.0
 GARBAGE = N_("The AI provider sent something that is not a transcript.")
 
 
 class TranscriptionModels:
     """See `domain.ports.Transcriber`. `limit` is in bytes: what is larger is cut by ffmpeg, where that is there."""
 
-    def __init__(self, guard: OutboundGuard, credentials: Credentials, limits: Limits, *, limit: int) -> None:
+    def __init__(
+        self, guard: OutboundGuard, credentials: Credentials, ledger: Ledger, limits: Limits, *, limit: int
+    ) -> None:
         self._guard, self._credentials, self._limits, self._limit = guard, credentials, limits, limit
+        self._ledger = ledger
 
     async def transcribe(
         self, provider: ModelProvider, model: TranscriptionModel, path: Path, filename: str, progress: Progress
@@ -60,9 +66,21 @@ class TranscriptionModels:
             raise ProviderFailed(N_("Recordings cannot be sent to this type of provider."))
         client = OpenAIClient(self._guard.client("provider"), address, access.secret)
         extension = extension_of(filename)
-        # The name of a file is the organisation's own affair: the provider gets its kind alone.
-        answer = await client.transcribe(model.name, path, f"recording.{extension}", SUPPORTED[extension][0])
-        return segments_of(answer)
+        async with self._ledger.call(model, access.provider) as call:
+            # The name of a file is the organisation's own affair: the provider gets its kind alone.
+            answer = await client.transcribe(model.name, path, f"recording.{extension}", SUPPORTED[extension][0])
+            segments = segments_of(answer)
+            call.seconds = _length(answer, segments)
+            call.estimated = False
+        return segments
+
+
+def _length(answer: Any, segments: Sequence[Segment]) -> float:
+    """How long the recording is, as far as the provider tells."""
+    told = answer.get("duration")
+    heard = max((segment.end for segment in segments), default=0.0)
+    length = told if isinstance(told, int | float) and told >= heard else heard
+    return min(max(float(length), 0.0), DAY_SECONDS) if isfinite(length) else 0.0
 
 
 def segments_of(answer: Any) -> list[Segment]:

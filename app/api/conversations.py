@@ -21,7 +21,16 @@ from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import Place
 from domain.conversations.service import Asked, ConversationView, Question
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, ProviderFailed, ProviderKeyMissing
+from domain.kernel.errors import (
+    N_,
+    BadRequest,
+    BudgetExhausted,
+    Failure,
+    Invalid,
+    NotFound,
+    ProviderFailed,
+    ProviderKeyMissing,
+)
 from domain.services import Services
 from pages.i18n import translate
 
@@ -213,14 +222,22 @@ def _error_code(message: Message) -> int:
     return int(message.trace.get("error_code", ProviderFailed.code))
 
 
+def failed(message: Message) -> Failure:
+    """Why there is no answer, as an error."""
+    kinds: dict[int, type[Failure]] = {
+        ProviderKeyMissing.code: ProviderKeyMissing,
+        BudgetExhausted.code: BudgetExhausted,
+    }
+    return kinds.get(_error_code(message), BadRequest)(message.error, **message.error_params)
+
+
 async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dict[str, Any]:
     async for _ in use.conversations.follow(actor, asked.message.id):
         continue
     view = await use.conversations.message(actor, asked.message.id)
     message = view.message
     if message.state == AnswerState.FAILED and not message.answer:
-        kind = ProviderKeyMissing if _error_code(message) == ProviderKeyMissing.code else BadRequest
-        raise kind(message.error, **message.error_params)
+        raise failed(message)
     models = await _models(use, actor)
     return {
         "id": message.id,

@@ -13,6 +13,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import NotFound
 from domain.knowledge.explaining import Followed
 from domain.services import Services
+from domain.usage.service import cost_of
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
 
@@ -71,6 +72,7 @@ async def explanation(session_id: UUID, message_id: UUID, actor: Caller, use: Us
     """How one of the caller's answers came about: the search, what was left out, model, tokens, time, checked citations."""
     explained = await _explained(use, actor, session_id, message_id)
     message, found = explained.message, explained.found
+    cost = cost_of((await use.usage.of_messages(actor, [message_id])).get(message_id, ()))
     return {
         "message_id": message.id,
         "question": message.question,
@@ -86,8 +88,8 @@ async def explanation(session_id: UUID, message_id: UUID, actor: Caller, use: Us
             "tokens_question": message.tokens_question,
             "tokens_answer": message.tokens_answer,
             "tokens_estimated": message.tokens_estimated,
-            "cost": None,
-            "currency": None,
+            "cost": cost[0] if cost else None,
+            "currency": cost[1] if cost else None,
         },
         "milliseconds": explained.steps,
         "citations": message.citations,

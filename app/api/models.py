@@ -66,8 +66,9 @@ async def set_embedding_flags(id: UUID, body: wire.EmbeddingModelUpdate, actor: 
 async def add_embedding_model(body: wire.TenantEmbeddingModelCreate, actor: Caller, use: Use) -> Any:
     """Add an embedding model of a provider."""
     model = await use.models.add_embedding_model(
-        actor, body.provider_id, body.name, dimensions=body.dimensions, max_input=body.max_input or MAX_INPUT
-    )
+        actor, body.provider_id, body.name, dimensions=body.dimensions, max_input=body.max_input or MAX_INPUT,
+        hosting=body.hosting, family=body.family,
+    )  # fmt: skip
     if not body.is_active or body.is_default:
         default = True if body.is_default else None
         return present.embedding_model(

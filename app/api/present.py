@@ -17,6 +17,8 @@ from domain.knowledge.entities import CollectionKind
 from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
+from domain.models.entities import ModelPrice
+from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
@@ -130,6 +132,7 @@ def completion_model(choice: CompletionChoice) -> dict[str, Any]:
         "vision": model.vision,
         "reasoning": model.reasoning,
         "supports_tool_calling": model.supports_tool_calling,
+        "max_output": model.max_output,
         "is_org_default": model.is_default,
         "nr_billion_parameters": None,
         "deployment_name": None,
@@ -149,6 +152,13 @@ def transcription_model(choice: TranscriptionChoice) -> dict[str, Any]:
     return {**_described(choice), "nickname": model.nickname, "is_org_default": model.is_default}
 
 
+def model_price(price: ModelPrice) -> dict[str, Any]:
+    """A price of a model, in whole units of its currency."""
+    amounts = {name: to_decimal(getattr(price, name)) for name in ("input", "output", "minute")}
+    cached = None if price.cached is None else to_decimal(price.cached)
+    return {"valid_from": price.valid_from, "currency": price.currency, **amounts, "cached": cached}
+
+
 def _described(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> dict[str, Any]:
     model, provider = choice.model, choice.provider
     return {
@@ -157,7 +167,11 @@ def _described(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice)
         "family": model.family,
         "is_deprecated": model.deprecated,
         "open_source": model.open_source,
-        "hf_link": None,
+        "hf_link": model.link,
+        "license": model.license,
+        "retires_on": model.retires_on,
+        "replacement_id": model.replacement_id,
+        "price": model_price(choice.price) if choice.price else None,
         "stability": model.stability,
         "hosting": model.hosting,
         "description": model.description,

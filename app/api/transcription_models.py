@@ -43,23 +43,6 @@ async def add_transcription_model(body: wire.TenantTranscriptionModelCreate, act
     return present.transcription_model(choice)
 
 
-@administration.put("/{model_id}/", response_model=wire.TranscriptionModelPublic)
-async def update_transcription_model(
-    model_id: UUID, body: wire.TenantTranscriptionModelUpdate, actor: Caller, use: Use
-) -> Any:
-    """Change what is said about a transcription model."""
-    choice = await use.transcription_models.describe(
-        actor,
-        model_id,
-        nickname=body.display_name,
-        description=body.description,
-        hosting=body.hosting,
-        open_source=body.open_source,
-        stability=body.stability,
-    )
-    return present.transcription_model(choice)
-
-
 @administration.delete("/{model_id}/")
 async def delete_transcription_model(model_id: UUID, actor: Caller, use: Use) -> Any:
     """Delete a transcription model. What it has written down stays in the documents."""

@@ -31,6 +31,7 @@ OPEN = (
     "/auth/forgotten-password",
     "/login/callback",
     "/api/",
+    "/v1/",
     "/version",
     "/docs",
     "/openapi.json",

@@ -14,11 +14,12 @@ from domain.kernel.errors import N_, Forbidden, Unauthenticated
 
 API = "/api/v1"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKING: Final = (f"{API}/conversations/", f"{API}/files/", f"{API}/assistants/{{id}}/sessions/")
+ASKING: Final = (f"{API}/conversations/", f"{API}/files/", f"{API}/assistants/{{id}}/sessions/", "/v1/")
 """Where asking happens: whoever may ask also looks there, at conversations and files of their own."""
 LOOKING: Final = frozenset({("POST", f"{API}/search/"), ("POST", f"{API}/spaces/{{id}}/searches/")})
 """Routes that change nothing although their method says so."""
 FOR_ALL: Final = frozenset({("GET", f"{API}/users/me/"), ("GET", f"{API}/settings/"), ("GET", "/version")})
+OPENAI: Final = "/v1"
 ESTIMATE: Final = ("POST", f"{API}/assistants/{{id}}/token-estimate")
 OF_ASSISTANT: Final = frozenset(
     {
@@ -44,6 +45,9 @@ OF_ASSISTANT: Final = frozenset(
         ("POST", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/stop/"),
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/page/"),
         ("GET", f"{API}/conversations/{{session_id}}/messages/{{message_id}}/sources/{{number}}/text/"),
+        ("GET", f"{OPENAI}/models"),
+        ("GET", f"{OPENAI}/models/{{model}}"),
+        ("POST", f"{OPENAI}/chat/completions"),
     }
 )
 """All that the key of an assistant opens."""

@@ -10,8 +10,11 @@ from app.config import load
 from app.observability.logs import CORRELATION
 from domain.audit import service as audit
 from domain.jobs.entities import Job
+from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure
 from domain.knowledge import chunks, intake, reembedding
+from domain.usage.attribution import Attribution, attributed
+from domain.usage.entities import Purpose
 from domain.websites import crawling
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,8 @@ async def _run(tenant_id: UUID, job_id: UUID) -> None:
 
 async def _carry_out(runtime: Runtime, job: Job) -> None:
     jobs = runtime.services.jobs
-    work = asyncio.create_task(_task(runtime, job))
+    with attributed(Attribution.of(Actor.system(job.tenant_id, job.user_id), Purpose.DOCUMENT)):
+        work = asyncio.create_task(_task(runtime, job))
     reason: list[str] = []
     heart = asyncio.create_task(_beat(runtime, job, work, reason))
     try:

@@ -227,6 +227,7 @@ CATALOGUE: Mapping[str, Kind] = {
         {
             "question_asked": N_("Question asked"),
             "model_called": N_("Model called"),
+            "usage_exported": N_("Use of the models exported"),
             "conversation_renamed": N_("Conversation renamed"),
             "conversation_deleted": N_("Conversation deleted"),
             "answer_rated": N_("Answer rated"),
@@ -254,6 +255,12 @@ CATALOGUE: Mapping[str, Kind] = {
             "model_provider_deleted": N_("AI provider deleted"),
             "model_created": N_("Model added"),
             "model_deleted": N_("Model deleted"),
+            "model_price_added": N_("Price of a model added"),
+            "model_price_deleted": N_("Price of a model deleted"),
+            "budget_created": N_("Budget set"),
+            "budget_updated": N_("Budget changed"),
+            "budget_deleted": N_("Budget deleted"),
+            "budget_nearly_used": N_("Budget nearly used up"),
         },
         core="model_provider_created model_provider_updated model_provider_deleted",
     ),
@@ -265,7 +272,7 @@ ENTITY_TYPES = (
     "role", "module", "template", "group_chat", "collection", "app_run", "security_classification", "integration",
     "integration_knowledge", "completion_model", "embedding_model", "transcription_model", "audit_log", "mcp_server",
     "mcp_server_tool", "conversation", "document", "job", "prompt", "model_provider", "tenant",
-    "service_account", "request", "federation", "user_group",
+    "service_account", "budget", "request", "federation", "user_group",
 )  # fmt: skip
 """What an entry can be about: the words that existing clients know, then ours."""
 

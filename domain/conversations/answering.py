@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from os import getpid
 from time import monotonic
@@ -45,6 +45,9 @@ from domain.knowledge.unanswered import note_unanswered
 from domain.models.choice import CompletionChoice
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.attribution import Attribution, attributed, present
+from domain.usage.entities import ModelCall, Purpose
+from domain.usage.ledger import Ledger
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
@@ -71,6 +74,12 @@ class Plan:
     files: Sequence[File]
     instruction_files: Sequence[File]
     begun: float = field(default_factory=monotonic)
+    call: ModelCall | None = None
+    """The row of the ledger, once the model is called."""
+    max_tokens: int | None = None
+    """The longest answer that whoever asks wants."""
+    kept: int = 0
+    """So many characters of the answer were there before: it is continued."""
 
 
 class Answering:
@@ -85,17 +94,20 @@ class Answering:
         chat: ChatProvider,
         runs: Runs,
         stems: Stems,
+        ledger: Ledger,
     ) -> None:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
         self._chat, self.runs, self._stems = chat, runs, stems
+        self._ledger = ledger
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
-        actor = plan.actor
+        actor, plan.kept = plan.actor, len(plan.message.answer)
         run = Run(plan.message.id, actor.tenant_id, actor.user_id, actor.apart, plan.message.answer)
         self.runs.add(run)
-        self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
+        with attributed(attribution(plan.actor, plan.assistant, plan.message)):
+            self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
 
     async def _run(self, plan: Plan, run: Run) -> None:
         state, error, params = str(AnswerState.DONE), None, {}
@@ -162,17 +174,27 @@ class Answering:
 
     async def _fitting_context(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Context:
         context = assemble(await self._material(plan, run, retrieval), plan.choice.model.token_limit)
+        bounds = (context.max_answer_tokens, plan.choice.model.max_output, plan.max_tokens)
+        context.max_answer_tokens = min(bound for bound in bounds if bound is not None)
         plan.message.tokens_question = context.tokens
         plan.message.trace["left_out"] = context.left_out
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
-        if not run.sources and not run.text:
-            run.ready.set()
-            return context
         async with self._uow.begin(plan.actor.tenant_id) as tx:
             if run.text:
                 await tx.conversations.remove_sources(run.message_id)
-            await tx.add(*run.sources)
-            plan.message.trace["unread"] = await _unread(tx, context.passages)
+            if run.sources:
+                await tx.add(*run.sources)
+                plan.message.trace["unread"] = await _unread(tx, context.passages)
+            await tx.add(*present().collected or ())
+            plan.call = await self._ledger.open(
+                tx,
+                plan.choice.model,
+                plan.choice.provider,
+                tokens_in=context.tokens,
+                most_out=context.max_answer_tokens,
+                price=plan.choice.price,
+                budgets=plan.choice.budgets,
+            )
         run.ready.set()
         return context
 
@@ -249,6 +271,8 @@ class Answering:
             message.tokens_question, message.tokens_estimated = delta.tokens_question, False
         if delta.tokens_answer is not None:
             message.tokens_answer = delta.tokens_answer
+        if plan.call is not None:
+            _count(plan.call, delta)
 
     async def _flush(self, run: Run, ended: asyncio.Event) -> None:
         """Save the text at least once a second, and learn that another process was asked to stop the run."""
@@ -271,6 +295,7 @@ class Answering:
         await self._check(message, run.sources)
         try:
             async with self._uow.begin(run.tenant_id) as tx:
+                await self._account(tx, plan, run, state)
                 if await tx.conversations.finish(message, self.owner):
                     if cited:
                         await tx.conversations.mark_cited(run.message_id, cited)
@@ -281,6 +306,20 @@ class Answering:
         for source in run.sources:
             source.cited = source.number in cited
         await run.close(state)
+
+    async def _account(self, tx: Transaction, plan: Plan, run: Run, state: str) -> None:
+        """Close the row of the call, whether or not there is still a message to save the answer in."""
+        call, message = plan.call, plan.message
+        if call is None:
+            return
+        answer = run.text[plan.kept :]
+        if call.estimated:
+            call.tokens_out = estimate(answer)
+            # What a provider refuses costs nothing.
+            call.tokens_in = 0 if state == AnswerState.FAILED and not answer else call.tokens_in
+        call.first_token_ms, call.total_ms = message.trace.get("first_token_ms"), message.trace["total_ms"]
+        call.error_code = message.trace.get("error_code")
+        await self._ledger.close(tx, call, state, plan.choice.price)
 
     async def _check(self, message: Message, sources: Sequence[MessageSource]) -> None:
         """Seek each cited sentence in the passage it cites, beside the event loop; an answer is never lost for it."""
@@ -309,6 +348,7 @@ class Answering:
                 message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
                 message.finished_at, message.heartbeat_at = now(), None
                 message.tokens_answer = estimate(message.answer)
+                await self._ledger.interrupted(tx, message.id, message.tokens_answer)
                 sources = (await tx.conversations.sources([message.id])).get(message.id, ())
                 await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
@@ -328,6 +368,26 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+def _count(call: ModelCall, delta: ChatDelta) -> None:
+    """Take over what the provider has counted."""
+    if delta.tokens_question is not None:
+        call.tokens_in, call.estimated = delta.tokens_question, False
+    call.tokens_out = call.tokens_out if delta.tokens_answer is None else delta.tokens_answer
+    call.tokens_cached = call.tokens_cached if delta.tokens_cached is None else delta.tokens_cached
+
+
+def attribution(actor: Actor, assistant: Assistant, message: Message) -> Attribution:
+    """For whom and what a message is answered."""
+    return replace(
+        Attribution.of(actor, Purpose.ANSWER),
+        space_id=assistant.space_id,
+        assistant_id=assistant.id,
+        conversation_id=message.conversation_id,
+        message_id=message.id,
+        collected=[],
+    )
 
 
 def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:

@@ -1,13 +1,14 @@
 """Conversations: asking, following the answer, and looking back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant
-from domain.conversations.answering import Answering, Plan
+from domain.assistants.service import clean_settings, readable_assistant
+from domain.conversations.answering import Answering, Plan, attribution
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
@@ -27,6 +28,7 @@ from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.ledger import Ledger
 
 QUESTION_LIMIT = 400_000
 HISTORY_MESSAGES = 20
@@ -41,6 +43,21 @@ class Question:
     conversation_id: UUID | None = None
     assistant_id: UUID | None = None
     file_ids: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """What a program asks that keeps the conversation itself, and sends all of it along.
+
+    `instruction` is added to the assistant's own, `settings` count before the assistant's.
+    """
+
+    assistant_id: UUID
+    text: str
+    history: Sequence[Exchange] = ()
+    instruction: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +100,13 @@ class ConversationService:
         runs: Runs,
         limiter: Limiter,
         stems: Stems,
+        ledger: Ledger,
         *,
         max_files: int,
     ) -> None:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
-        self._limiter, self._knowledge = limiter, knowledge
-        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems)
+        self._limiter, self._knowledge, self._ledger = limiter, knowledge, ledger
+        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger)
 
     # Asking
 
@@ -117,6 +135,32 @@ class ConversationService:
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
         self._answering.start(plan)
         return Asked(conversation, plan.message, files)
+
+    async def converse(self, actor: Actor, dialogue: Dialogue) -> Asked:
+        """Answer a program that keeps its conversation itself: in a conversation of its own, for one question."""
+        await self._limiter.take(Deed.QUESTION, actor)
+        text = clean_text(dialogue.text, "messages", QUESTION_LIMIT).strip()
+        if not text:
+            raise Invalid(N_("Write a question."), field="messages")
+        settings = clean_settings(dict(dialogue.settings))
+        instruction = clean_text(dialogue.instruction, "messages", QUESTION_LIMIT)
+        history = [
+            Exchange(
+                clean_text(e.question, "messages", QUESTION_LIMIT), clean_text(e.answer, "messages", QUESTION_LIMIT)
+            )
+            for e in dialogue.history
+        ]
+        async with self._uow.begin(actor.tenant_id) as tx:
+            question = Question(text, None, dialogue.assistant_id)
+            conversation, assistant = await self._target(tx, actor, question, text, ())
+            plan = await self._plan(tx, actor, assistant, conversation, history, text, ())
+            plan.prompt = "\n\n".join(part for part in (plan.prompt, instruction) if part)
+            plan.settings |= settings
+            plan.max_tokens = dialogue.max_tokens
+            await tx.add(plan.message)
+            tx.record(actor, Change("question_asked", "conversation", conversation.id))
+        self._answering.start(plan)
+        return Asked(conversation, plan.message)
 
     async def _target(
         self, tx: Transaction, actor: Actor, question: Question, text: str, files: Sequence[File]
@@ -166,6 +210,8 @@ class ConversationService:
             owner=self._answering.owner,
             heartbeat_at=now(),
         )
+        if choice.budgets:
+            await self._ledger.require_room(tx, attribution(actor, assistant, message))
         return Plan(
             actor,
             assistant,

@@ -119,6 +119,13 @@ class QuotaExceeded(Failure):
     default = N_("The storage is full. Delete something or ask your administrator for more room.")
 
 
+class BudgetExhausted(QuotaExceeded):
+    """A budget for models allows no more; `details` say when it begins anew and whom to ask."""
+
+    label = "budget_exhausted"
+    default = N_("The budget for AI models allows no more.")
+
+
 class QueryTooLong(Failure):
     """The question does not fit the model."""
 

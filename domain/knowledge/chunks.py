@@ -1,7 +1,7 @@
 """Chunks as people see them: a look before indexing, changes by hand, and how long they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.files.entities import Blob
@@ -32,6 +32,8 @@ from domain.knowledge.repository import CutCount, IndexEntry
 from domain.models.entities import EmbeddingModel
 from domain.ports import Contents, Embedder, Parser
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.attribution import Attribution, attributed, work_in_space
+from domain.usage.entities import Purpose
 
 TASK = "embed_group"
 MOST_TOKENS = 440
@@ -155,7 +157,8 @@ class ChunkService:
         vector = None
         if shown and (chunk.disabled or written != chunk.text):
             whole = _searched(document, chunk, written)
-            vector = (await self._embedder.embed(actor.tenant_id, model, [whole], "passage"))[0]
+            with attributed(replace(Attribution.of(actor, Purpose.DOCUMENT), space_id=collection.space_id)):
+                vector = (await self._embedder.embed(actor.tenant_id, model, [whole], "passage"))[0]
         tokens = await self._parser.count(written)
         async with self._uow.begin(actor.tenant_id) as tx:
             vector_set = await vector_set_of(tx, collection.id, model)
@@ -255,6 +258,7 @@ class ChunkService:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
             if collection is None or model is None:
                 raise NotFound(N_("The collection was deleted."))
+            work_in_space(collection.space_id)
             count = (await tx.knowledge.cut(collection_id, collection.chunk_tokens)).outdated
         done, after = 0, None
         while True:

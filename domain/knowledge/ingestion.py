@@ -20,6 +20,7 @@ from domain.knowledge.transcripts import Transcripts
 from domain.models.entities import EmbeddingModel
 from domain.ports import Contents, Embedder, Parser
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.attribution import work_in_space
 
 BATCH = 32
 """Chunks embedded between two signs of progress."""
@@ -109,6 +110,8 @@ class Ingestion:
         """
         version, document, collection, model = await self._begin(tenant_id, version_id)
         await report(STARTED_SHARE, DocumentState.PARSING)
+        # For the rest of the job, which is a task of its own.
+        work_in_space(collection.space_id)
         parsed = parsed or await self._parse(tenant_id, version, document, report)
         drafts = await self._parser.chunk(parsed, document.title, collection.chunk_tokens)
         await self._read(tenant_id, version_id, parsed, len(drafts), collection.chunk_tokens)
@@ -257,6 +260,7 @@ class Ingestion:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id)
         if model is None:
             raise NotFound(N_("The model was not found."))
+        work_in_space(collection.space_id)
         flat = [draft.embedded_text for drafts in pieces for draft in drafts]
         vectors = iter(await self._embedder.embed(collection.tenant_id, model, flat, "passage"))
         async with self._uow.begin(collection.tenant_id) as tx:

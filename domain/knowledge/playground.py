@@ -1,7 +1,7 @@
 """Trying the search: what a question finds, in which order, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.kernel.access import Action, Resource
@@ -13,6 +13,8 @@ from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import KnowledgeService, Mode
 from domain.spaces.service import space_access
 from domain.transaction import UnitOfWork
+from domain.usage.attribution import Attribution, attributed
+from domain.usage.entities import Purpose
 
 PASSAGES = 10
 
@@ -55,8 +57,9 @@ class Playground:
             if any(wanted not in by_id for wanted in collection_ids):
                 raise NotFound(N_("The collection was not found."))
             collections = [by_id[wanted] for wanted in dict.fromkeys(collection_ids)]
-        retrieval = await self._knowledge.search_collections(
-            actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
-        )
+        with attributed(replace(Attribution.of(actor, Purpose.SEARCH), space_id=space_id)):
+            retrieval = await self._knowledge.search_collections(
+                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
+            )
         async with self._uow.read(actor.tenant_id) as tx:
             return Trial(await follow(tx, retrieval), retrieval.passages)

@@ -3,7 +3,7 @@
 import logging
 from asyncio import timeout
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
@@ -50,6 +50,8 @@ from domain.models.transcription import default_transcription
 from domain.ports import Contents, Deed, Embedder, Limiter
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.attribution import Attribution, attributed
+from domain.usage.entities import Purpose
 
 Mode = Literal["hybrid", "vector", "text"]
 MAX_PASSAGES = 200
@@ -426,9 +428,11 @@ class KnowledgeService:
             raise Invalid(N_("Write what to search for."), field="query")
         async with self._uow.read(actor.tenant_id) as tx:
             collections = await self._in_scope(tx, actor, scope)
-        found = await self.search_collections(
-            actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
-        )
+        who = replace(Attribution.of(actor, Purpose.SEARCH), space_id=scope.space_id, assistant_id=scope.assistant_id)
+        with attributed(who):
+            found = await self.search_collections(
+                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
+            )
         return found.passages
 
     async def _in_scope(self, tx: Transaction, actor: Actor, scope: SearchScope) -> list[Collection]:

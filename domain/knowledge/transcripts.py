@@ -1,6 +1,7 @@
 """Reading recordings: what is said, in passages that know their time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from domain.knowledge.parsing import SUPPORTED, Block, ParsedDocument, Progress,
 from domain.models.transcription import default_transcription
 from domain.ports import Segment, Transcriber
 from domain.transaction import UnitOfWork
+from domain.usage.attribution import attributed, present
+from domain.usage.entities import Purpose
 
 PASSAGE_SECONDS = 60.0
 """A passage of a recording holds what is said in about this time."""
@@ -31,7 +34,8 @@ class Transcripts:
         if known is not None:
             segments: Sequence[Segment] = [Segment(*segment) for segment in known.segments]
         else:
-            segments = await self._transcriber.transcribe(choice.provider, choice.model, path, filename, progress)
+            with attributed(replace(present(), purpose=Purpose.RECORDING)):
+                segments = await self._transcriber.transcribe(choice.provider, choice.model, path, filename, progress)
             await self._keep(blob, choice.model.id, segments)
         document = document_of(segments, SUPPORTED[extension_of(filename)][0])
         if not document.text.strip():

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from domain.kernel.clock import now
 from domain.kernel.errors import NoModel
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
 
 Model = TypeVar("Model", CompletionModel, EmbeddingModel, TranscriptionModel)
 
@@ -16,11 +17,20 @@ class ModelChoice(Generic[Model]):
 
     model: Model
     provider: ModelProvider
+    price: ModelPrice | None = None
+    """What it costs now, where that was asked for and is known."""
+    budgets: bool = True
+    """Whether the organisation may have set budgets; without them nobody need look."""
+
+    @property
+    def retired(self) -> bool:
+        """Whether its last day is over."""
+        return self.model.retires_on is not None and self.model.retires_on <= now().date()
 
     @property
     def usable(self) -> bool:
         """Whether it may be called now."""
-        return self.model.enabled and not self.model.deprecated and self.provider.active
+        return self.model.enabled and not self.model.deprecated and not self.retired and self.provider.active
 
 
 # Names for annotations. Python 3.11 cannot make frozen instances with slots through them: they are made as `ModelChoice`.

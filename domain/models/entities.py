@@ -1,11 +1,20 @@
 """Model providers of an organisation and the models they offer."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from domain.kernel.entity import Owned
+
+
+class ModelKind(StrEnum):
+    """What a model does."""
+
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    TRANSCRIPTION = "transcription"
 
 
 class ProviderType(StrEnum):
@@ -36,7 +45,10 @@ class ModelProvider(Owned):
 
 @dataclass(eq=False, kw_only=True)
 class CompletionModel(Owned):
-    """A model that answers. `token_limit` counts prompt and answer together."""
+    """A model that answers. `token_limit` counts prompt and answer together; `max_output` is the longest answer.
+
+    From the day `retires_on` it is not called any more, and `replacement_id` says what to use instead; so with all kinds.
+    """
 
     provider_id: UUID
     name: str
@@ -51,9 +63,14 @@ class CompletionModel(Owned):
     vision: bool = False
     reasoning: bool = False
     supports_tool_calling: bool = False
+    max_output: int | None = None
     deprecated: bool = False
     enabled: bool = True
     is_default: bool = False
+    license: str | None = None
+    link: str | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +89,10 @@ class TranscriptionModel(Owned):
     deprecated: bool = False
     enabled: bool = True
     is_default: bool = False
+    license: str | None = None
+    link: str | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -91,3 +112,32 @@ class EmbeddingModel(Owned):
     deprecated: bool = False
     enabled: bool = True
     is_default: bool = False
+    license: str | None = None
+    link: str | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class ModelPrice(Owned):
+    """What a model costs from a day on, until the next price of the same model begins.
+
+    Amounts are in billionths of `currency`: for a million tokens read (`input`), read from the provider's cache (`cached`,
+    None where that costs what reading costs) and written (`output`); and for a `minute` of a recording. Of the three ids
+    exactly one is set.
+    """
+
+    valid_from: date
+    currency: str
+    completion_id: UUID | None = None
+    embedding_id: UUID | None = None
+    transcription_id: UUID | None = None
+    input: int = 0
+    output: int = 0
+    cached: int | None = None
+    minute: int = 0
+
+    @property
+    def model_id(self) -> UUID | None:
+        """The model it is for."""
+        return self.completion_id or self.embedding_id or self.transcription_id

@@ -1,10 +1,11 @@
 """What models ask of storage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
 
 
 class ModelRepository(Protocol):
@@ -16,8 +17,10 @@ class ModelRepository(Protocol):
     async def completion_models(self) -> Sequence[CompletionModel]:
         """All completion models, the default first, then by nickname."""
 
-    async def completion_model(self, model_id: UUID) -> tuple[CompletionModel, ModelProvider] | None:
-        """A completion model with its provider."""
+    async def completion_model(
+        self, model_id: UUID, day: date
+    ) -> tuple[CompletionModel, ModelProvider, ModelPrice | None, bool] | None:
+        """A completion model with its provider, its price on a day, and whether there are budgets at all."""
 
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first, then by name."""
@@ -32,3 +35,15 @@ class ModelRepository(Protocol):
 
     async def in_use(self, provider_id: UUID, model_id: UUID | None = None) -> int:
         """How many assistants and collections depend on the provider's models, or on one of them."""
+
+    async def prices(self, model_id: UUID, limit: int) -> Sequence[ModelPrice]:
+        """The prices of a model, the newest first."""
+
+    async def price(self, model_id: UUID, day: date) -> ModelPrice | None:
+        """The price of a model on a day."""
+
+    async def prices_on(self, day: date) -> Mapping[UUID, ModelPrice]:
+        """The price of each model that has one on this day."""
+
+    async def currency(self) -> str | None:
+        """The currency of the organisation's prices; None as long as there are none."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Actor, Permission
+from domain.kernel.clock import now
 from domain.kernel.errors import (
     N_,
     BadRequest,
@@ -47,20 +48,20 @@ class ProviderDraft:
 
 async def completion_choices(tx: Transaction) -> list[CompletionChoice]:
     """All completion models of the tenant with their providers, the default first."""
-    providers = {p.id: p for p in await tx.models.providers()}
-    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.completion_models()]
+    providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
+    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.completion_models()]
 
 
 async def completion_choice(tx: Transaction, model_id: UUID | None) -> CompletionChoice | None:
     """One completion model of the tenant with its provider."""
-    found = await tx.models.completion_model(model_id) if model_id else None
+    found = await tx.models.completion_model(model_id, now().date()) if model_id else None
     return ModelChoice(*found) if found else None
 
 
 async def embedding_choices(tx: Transaction) -> list[EmbeddingChoice]:
     """All embedding models of the tenant with their providers, the default first."""
-    providers = {p.id: p for p in await tx.models.providers()}
-    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.embedding_models()]
+    providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
+    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.embedding_models()]
 
 
 async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> EmbeddingChoice:
@@ -216,7 +217,10 @@ class ModelService:
         token_limit: int = 32_000,
         vision: bool = False,
         reasoning: bool = False,
+        tools: bool = False,
         hosting: str = "swe",
+        family: str = "",
+        enabled: bool = True,
         make_default: bool = False,
     ) -> CompletionChoice:
         """Add a model of a provider; `token_limit` is the size of its context window."""
@@ -236,23 +240,33 @@ class ModelService:
                 name=clean_name(name),
                 nickname=clean_name(nickname or name),
                 token_limit=token_limit,
-                family=provider.type,
-                hosting=hosting,
+                family=clean_name(family or provider.type, "family", 80),
+                hosting=clean_name(hosting, "hosting", 40),
                 vision=vision,
                 reasoning=reasoning,
+                supports_tool_calling=tools,
+                enabled=enabled,
             )
             known = await tx.models.completion_models()
             if any(m.provider_id == provider.id and m.name == model.name for m in known):
                 raise NameTaken(N_("The model exists already."), field="name")
             if make_default or not known:
                 await tx.models.clear_default(CompletionModel)
-                model.is_default = True
+                model.is_default = model.enabled = True
             await tx.add(model)
             self._model_changed(tx, actor, "model_created", model)
         return ModelChoice(model, provider)
 
     async def add_embedding_model(
-        self, actor: Actor, provider_id: UUID, name: str, *, dimensions: int | None, max_input: int = MAX_INPUT
+        self,
+        actor: Actor,
+        provider_id: UUID,
+        name: str,
+        *,
+        dimensions: int | None,
+        max_input: int = MAX_INPUT,
+        hosting: str = "swe",
+        family: str = "",
     ) -> EmbeddingModel:
         """Add an embedding model of a provider; `max_input` is in tokens."""
         actor.require(Permission.ADMIN)
@@ -266,7 +280,8 @@ class ModelService:
                 name=clean_name(name),
                 dimensions=dimensions,
                 max_input=max_input,
-                family=provider.type,
+                family=clean_name(family or provider.type, "family", 80),
+                hosting=clean_name(hosting, "hosting", 40),
                 open_source=False,
             )
             if any(m.provider_id == provider.id and m.name == model.name for m in await tx.models.embedding_models()):
@@ -311,15 +326,24 @@ class ModelService:
 
     async def delete_completion_model(self, actor: Actor, model_id: UUID) -> None:
         """Delete a model of one's own that no assistant uses."""
+        await self._delete(actor, CompletionModel, model_id)
+
+    async def delete_embedding_model(self, actor: Actor, model_id: UUID) -> None:
+        """Delete a model of one's own that no collection uses."""
+        await self._delete(actor, EmbeddingModel, model_id)
+
+    async def _delete(self, actor: Actor, kind: type[M], model_id: UUID) -> None:
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
-            model = await tx.get(CompletionModel, model_id)
+            model = await tx.get(kind, model_id)
             if model is None:
                 raise NotFound(N_("The model was not found."))
             if model.is_default:
                 raise BadRequest(N_("The default model cannot be deleted. Make another one the default first."))
             if await tx.models.in_use(model.provider_id, model.id):
-                raise BadRequest(N_("Assistants use this model. Change them first, or switch the model off."))
+                raise BadRequest(
+                    N_("Assistants or collections use this model. Change them first, or switch the model off.")
+                )
             await tx.remove(model)
             self._model_changed(tx, actor, "model_deleted", model)
 

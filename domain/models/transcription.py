@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.kernel.actor import Actor, Permission
+from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
-from domain.kernel.text import clean_name, clean_text
+from domain.kernel.text import clean_name
 from domain.models.choice import ModelChoice, TranscriptionChoice, first_usable
 from domain.models.entities import ModelProvider, ProviderType, TranscriptionModel
 from domain.transaction import Transaction, UnitOfWork
@@ -17,13 +18,12 @@ NONE_THERE = N_(
     "Recordings need a model that writes down speech, and the organisation has none. "
     "An administrator can add one under Administration, AI models."
 )
-DESCRIPTION_LIMIT = 2_000
 
 
 async def transcription_choices(tx: Transaction) -> list[TranscriptionChoice]:
     """All transcription models of the tenant with their providers, the default first."""
-    providers = {p.id: p for p in await tx.models.providers()}
-    return [ModelChoice(m, providers[m.provider_id]) for m in await tx.models.transcription_models()]
+    providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
+    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.transcription_models()]
 
 
 async def default_transcription(tx: Transaction) -> TranscriptionChoice:
@@ -96,31 +96,6 @@ class TranscriptionModelService:
             if choice.model.is_default and not choice.model.enabled:
                 raise BadRequest(N_("The default model cannot be switched off. Make another one the default first."))
             self._changed(tx, actor, "transcription_model_updated", choice.model)
-            return choice
-
-    async def describe(
-        self,
-        actor: Actor,
-        model_id: UUID,
-        *,
-        nickname: str | None = None,
-        description: str | None = None,
-        hosting: str | None = None,
-        open_source: bool | None = None,
-        stability: str | None = None,
-    ) -> TranscriptionChoice:
-        """Change what is said about a model; what is None stays."""
-        actor.require(Permission.ADMIN)
-        async with self._uow.begin(actor.tenant_id) as tx:
-            choice = await self._choice(tx, model_id)
-            model = choice.model
-            model.nickname = model.nickname if nickname is None else clean_name(nickname, "display_name")
-            if description is not None:
-                model.description = clean_text(description, "description", DESCRIPTION_LIMIT) or None
-            model.hosting = model.hosting if hosting is None else clean_name(hosting, "hosting", 40)
-            model.open_source = model.open_source if open_source is None else open_source
-            model.stability = model.stability if stability is None else clean_name(stability, "stability", 40)
-            self._changed(tx, actor, "transcription_model_updated", model)
             return choice
 
     async def delete(self, actor: Actor, model_id: UUID) -> None:

@@ -18,11 +18,12 @@ from domain.models.transcription import SPEAKING
 from domain.ports import ConnectionReport
 from pages import embedding_changes
 from pages.admin.credentials import credentials_card
+from pages.admin.model_facts import edit_facts
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
 from pages.dialogs import confirm, dialog, inline
-from pages.i18n import _, number
-from pages.names import model_name
+from pages.i18n import _
+from pages.names import facts_of, model_name
 from pages.visit import News, act, toast, visit
 
 TYPES = {
@@ -148,11 +149,8 @@ def _completion(choice: CompletionChoice) -> None:
         icon("chat")
         with box("grow"):
             ui.label(model_name(model)).classes("name")
-            ui.label(
-                _("{name} · {tokens} tokens of context", name=model.name, tokens=number(model.token_limit))
-            ).classes("sub")
-        if model.vision:
-            chip(_("Sees pictures"))
+            ui.label(" · ".join([model.name, *facts_of(choice)])).classes("sub")
+        _retiring(choice)
         _flags(choice, here.services.models.set_completion_flags, model_name(model))
         if choice.provider.type != ProviderType.BUILTIN:
             icon_button("delete_outline", _("Delete {name}", name=model_name(model)), act(remove))
@@ -164,7 +162,9 @@ def _embedding(choice: EmbeddingChoice) -> None:
         icon("scatter_plot")
         with box("grow"):
             ui.label(model.name).classes("name")
-            ui.label(_("Embedding, {dimensions} dimensions", dimensions=model.dimensions)).classes("sub")
+            kind = _("Embedding, {dimensions} dimensions", dimensions=model.dimensions)
+            ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
+        _retiring(choice)
         title = _("Replace {name} everywhere", name=model.name)
         ask = functools.partial(embedding_changes.ask, ChangeScope(model_id=model.id), title)
         replace = quiet_button(_("Replace everywhere"), act(ask)).props("dense")
@@ -184,9 +184,18 @@ def _transcription(choice: TranscriptionChoice) -> None:
         icon("mic")
         with box("grow"):
             ui.label(model.nickname).classes("name")
-            ui.label(_("{name} · writes down recordings", name=model.name)).classes("sub")
+            kind = _("{name} · writes down recordings", name=model.name)
+            ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
+        _retiring(choice)
         _flags(choice, here.services.transcription_models.set_flags, model.nickname)
         icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
+
+
+def _retiring(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> None:
+    if choice.model.deprecated or choice.retired:
+        chip(_("Retired"), "bad")
+    elif choice.model.retires_on is not None:
+        chip(_("Retires"), "warn")
 
 
 def _flags(
@@ -209,6 +218,7 @@ def _flags(
         chip(_("Default"), "acc")
     elif choice.usable:
         quiet_button(_("Make default"), act(prefer)).props("dense")
+    icon_button("sell", _("Facts and price of {name}", name=name), functools.partial(edit_facts, choice))
     switch = ui.switch(value=model.enabled)
     switch.props["aria-label"] = _("{name} may be used", name=name)
     switch.on_value_change(act(enable))

@@ -7,7 +7,8 @@ the built-in model translate with it too.
 
 import io
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
@@ -70,6 +71,21 @@ def moment(value: datetime | None) -> str:
     from babel.dates import format_datetime
 
     return format_datetime(value, "d MMM y HH:mm", locale=current_language()) if value else ""
+
+
+def date_text(value: date) -> str:
+    """A day, short."""
+    from babel.dates import format_date
+
+    return format_date(value, "d MMM y", locale=current_language())
+
+
+def money(value: Decimal, currency: str) -> str:
+    """An amount with its currency; small ones with as many decimals as it takes to see them."""
+    from babel.numbers import format_currency
+
+    shown = f"#,##0.00{'' if value == 0 or value >= Decimal('0.1') else '####'} ¤¤"
+    return format_currency(value, currency, shown, locale=current_language(), currency_digits=False)
 
 
 def size(value: int) -> str:

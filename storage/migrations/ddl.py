@@ -12,8 +12,8 @@ from storage.tables import metadata
 
 INDEX_TABLE, VECTORS_TABLE, WORDS_TABLE = "chunk_index", "chunk_vectors", "chunk_words"
 DIRECTORY_TABLES = (
-    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", "websites", INDEX_TABLE,
-    VECTORS_TABLE, WORDS_TABLE,
+    "tenants", "users", "api_keys", "jobs", "messages", "allowed_origins", "document_versions", "websites", "model_calls",
+    INDEX_TABLE, VECTORS_TABLE, WORDS_TABLE,
 )  # fmt: skip
 """Tables that the owner's SECURITY DEFINER functions may read across tenants."""
 
@@ -426,6 +426,10 @@ create or replace function app.due_websites() returns table (tenant_id uuid, id 
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select w.tenant_id, w.id from websites w join tenants t on t.id = w.tenant_id and t.state = 'active'
   where w.next_crawl_at <= now()
+$$;
+create or replace function app.stale_calls() returns table (tenant_id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+  select distinct c.tenant_id from model_calls c where c.lease_until < now()
 $$;
 create or replace function app.stale_runs(age double precision) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

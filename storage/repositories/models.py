@@ -1,24 +1,41 @@
 """Model providers and models of one tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
+from domain.budgets.entities import Budget
 from domain.knowledge.entities import ChangeState, Collection, EmbeddingChange
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
 from storage.guard import standing
 from storage.tables.assistants import assistants
+from storage.tables.budgets import budgets
 from storage.tables.knowledge import collections, embedding_changes
-from storage.tables.models import completion_models, embedding_models, model_providers, transcription_models
+from storage.tables.models import (
+    completion_models,
+    embedding_models,
+    model_prices,
+    model_providers,
+    transcription_models,
+)
 
 _COMPLETION_MODEL = standing(
-    select(CompletionModel, ModelProvider)
+    select(CompletionModel, ModelProvider, ModelPrice, select(budgets.c.id).select_from(Budget).exists())
     .join(ModelProvider, model_providers.c.id == completion_models.c.provider_id)
+    .outerjoin(
+        ModelPrice,
+        and_(model_prices.c.completion_id == completion_models.c.id, model_prices.c.valid_from <= bindparam("day")),
+    )
     .where(completion_models.c.id == bindparam("id"))
+    .order_by(model_prices.c.valid_from.desc())
+    .limit(1)
 )
+
+_OF_MODEL = tuple(model_prices.c[f"{kind}_id"] for kind in ("completion", "embedding", "transcription"))
 
 
 class ModelRepository:
@@ -36,10 +53,12 @@ class ModelRepository:
         order = (completion_models.c.is_default.desc(), completion_models.c.nickname, completion_models.c.id)
         return (await self._session.scalars(select(CompletionModel).order_by(*order))).all()
 
-    async def completion_model(self, model_id: UUID) -> tuple[CompletionModel, ModelProvider] | None:
-        """A completion model with its provider."""
-        found = (await self._session.execute(_COMPLETION_MODEL, {"id": model_id})).first()
-        return (found[0], found[1]) if found else None
+    async def completion_model(
+        self, model_id: UUID, day: date
+    ) -> tuple[CompletionModel, ModelProvider, ModelPrice | None, bool] | None:
+        """A completion model with its provider, its price on a day, and whether there are budgets at all."""
+        found = (await self._session.execute(_COMPLETION_MODEL, {"id": model_id, "day": day})).first()
+        return (found[0], found[1], found[2], bool(found[3])) if found else None
 
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first."""
@@ -87,3 +106,22 @@ class ModelRepository:
         if model_id is None:
             used += await self._session.scalar(by_changes) or 0
         return used + (await self._session.scalar(by_collections) or 0)
+
+    async def prices(self, model_id: UUID, limit: int) -> Sequence[ModelPrice]:
+        """The prices of a model, the newest first."""
+        statement = select(ModelPrice).where(or_(*(column == model_id for column in _OF_MODEL)))
+        return (await self._session.scalars(statement.order_by(model_prices.c.valid_from.desc()).limit(limit))).all()
+
+    async def price(self, model_id: UUID, day: date) -> ModelPrice | None:
+        """The price of a model on a day."""
+        statement = select(ModelPrice).where(or_(*(c == model_id for c in _OF_MODEL)), model_prices.c.valid_from <= day)
+        return await self._session.scalar(statement.order_by(model_prices.c.valid_from.desc()).limit(1))
+
+    async def prices_on(self, day: date) -> Mapping[UUID, ModelPrice]:
+        """The price of each model that has one on this day."""
+        statement = select(ModelPrice).where(model_prices.c.valid_from <= day).order_by(model_prices.c.valid_from)
+        return {price.model_id: price for price in await self._session.scalars(statement) if price.model_id}
+
+    async def currency(self) -> str | None:
+        """The currency of the organisation's prices; None as long as there are none."""
+        return await self._session.scalar(select(model_prices.c.currency).select_from(ModelPrice).limit(1))

@@ -1,8 +1,8 @@
 """Model providers and models."""
 
-from sqlalchemy import Boolean, Column, Integer, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, String, Text, UniqueConstraint, Uuid
 
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
 from storage.tables.base import SEALED_COLUMN, Json, belongs_to, mapper, tenant_table
 
 model_providers = tenant_table(
@@ -30,6 +30,11 @@ def _described() -> list[Column[object]]:
         Column("deprecated", Boolean, nullable=False),
         Column("enabled", Boolean, nullable=False),
         Column("is_default", Boolean, nullable=False),
+        Column("license", String(80)),
+        Column("link", String(2000)),
+        Column("retires_on", Date),
+        # Points at a model of the same kind, which may be deleted later: then there is no replacement any more.
+        Column("replacement_id", Uuid),
     ]
 
 
@@ -42,6 +47,7 @@ completion_models = tenant_table(
     Column("vision", Boolean, nullable=False),
     Column("reasoning", Boolean, nullable=False),
     Column("supports_tool_calling", Boolean, nullable=False),
+    Column("max_output", Integer),
     belongs_to("provider_id", "model_providers"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
@@ -62,6 +68,25 @@ transcription_models = tenant_table(
     belongs_to("provider_id", "model_providers"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
+model_prices = tenant_table(
+    "model_prices",
+    Column("completion_id", Uuid),
+    Column("embedding_id", Uuid),
+    Column("transcription_id", Uuid),
+    Column("valid_from", Date, nullable=False),
+    Column("currency", String(10), nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("cached", BigInteger),
+    Column("minute", BigInteger, nullable=False),
+    belongs_to("completion_id", "completion_models"),
+    belongs_to("embedding_id", "embedding_models"),
+    belongs_to("transcription_id", "transcription_models"),
+    UniqueConstraint("tenant_id", "completion_id", "valid_from"),
+    UniqueConstraint("tenant_id", "embedding_id", "valid_from"),
+    UniqueConstraint("tenant_id", "transcription_id", "valid_from"),
+)
+mapper.map_imperatively(ModelPrice, model_prices)
 mapper.map_imperatively(ModelProvider, model_providers)
 mapper.map_imperatively(CompletionModel, completion_models)
 mapper.map_imperatively(EmbeddingModel, embedding_models)

@@ -22,7 +22,7 @@ SECRET = f"Hemligheten är {uuid4()}"
 COLLEAGUE, STRANGER = "kollega@sundvik.se", "spion@grannen.se"
 SOCKET = "/_nicegui_ws/socket.io/"
 REFUSED = re.compile("cannot be shown|kan inte visas")
-OWN = {"/", "/welcome", "/chat", "/conversations", "/account", "/account/api-keys"}
+OWN = {"/", "/welcome", "/chat", "/conversations", "/account", "/account/api-keys", "/account/usage"}
 """Pages that show everybody their own."""
 
 

@@ -61,7 +61,12 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     provider = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": "http://127.0.0.1:9/v1"}}
     added = {"url": "http://127.0.0.1:9/"}
     website = client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added).raise_for_status().json()
+    model = client.get("/api/v1/completion-models/").json()["items"][0]["id"]
+    price = client.post(f"/api/v1/admin/models/{model}/prices/", json={"valid_from": "2020-01-01"}).json()
+    budget = client.post("/api/v1/admin/budgets/", json={"scope": "tenant", "tokens": 10**9}).json()
     return {
+        "budget": budget["id"],
+        "price": price["id"], "completion_model": model,
         "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
         "space": space, "collection": collection, "document": made["items"][0]["id"], "assistant": assistant,
         "conversation": answer["session_id"], "message": answer["id"], "number": "1", "user": user["id"],
@@ -76,7 +81,6 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
         "service_account": client.post("/api/v1/admin/service-accounts/", json={"name": "Robot"}).json()["id"],
         "origin": client.post("/api/v1/allowed-origins/", json={"url": "https://a.example.se"}).json()["id"],
         "job": client.get("/api/v1/jobs/").json()["items"][0]["id"],
-        "completion_model": client.get("/api/v1/completion-models/").json()["items"][0]["id"],
         "embedding_model": client.get("/api/v1/embedding-models/").json()["items"][0]["id"],
     }  # fmt: skip
 

@@ -31,6 +31,7 @@ FILTERS = {
     # A filter that matches nothing is answered with an empty list.
     "GET /api/v1/audit/logs", "GET /api/v1/audit/logs/export", "POST /api/v1/audit/logs/export/async",
     "GET /api/v1/audit/logs/user/{user_id}", "GET /api/v1/admin/users/", "GET /api/v1/api-keys/",
+    "GET /api/v1/usage/", "GET /api/v1/usage/calls/", "GET /api/v1/usage/export/", "GET /api/v1/usage/mine/",
 }  # fmt: skip
 LOOKED_PAST = {
     # Many at once: each is refused for itself, with a sentence.
@@ -126,6 +127,11 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     for kind in ("completion", "embedding", "transcription"):
         models = (await client.get(f"/api/v1/{kind}-models/")).json()["items"]
         made[f"{kind}_model"] = models[0]["id"]
+    price = {"valid_from": "2020-01-01", "input": 5}
+    answer = await client.post(f"/api/v1/admin/models/{made['completion_model']}/prices/", json=price)
+    made["price"] = answer.json()["id"]
+    budget = {"scope": "tenant", "tokens": 10**9}
+    made["budget"] = (await client.post("/api/v1/admin/budgets/", json=budget)).json()["id"]
     return made
 
 
@@ -264,7 +270,7 @@ VIEWERS_MAY = {
     "GET /api/v1/assistants/{id}/sessions/", "POST /api/v1/assistants/{id}/sessions/",
     "POST /api/v1/assistants/{id}/token-estimate", "POST /api/v1/search/", "GET /api/v1/spaces/{id}/group-members/",
     "GET /api/v1/spaces/{id}/knowledge/",
-    "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/",
+    "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/usage/budgets/",
     "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
 }  # fmt: skip
 """What somebody who may only look and ask does with a space and its assistants."""

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     Boolean,
     Column,
+    Date,
     Float,
     Integer,
     LargeBinary,
@@ -38,6 +39,8 @@ def _value(column: Column[Any]) -> Any:
         return uuid4()
     if isinstance(kind, Moment):
         return datetime.now(UTC)
+    if isinstance(kind, Date):
+        return datetime.now(UTC).date()
     if isinstance(kind, Boolean):
         return False
     if isinstance(kind, Float):

@@ -19,6 +19,8 @@ PLACES: dict[str, str] = {
     "sources": "number", "files": "file", "model-providers": "provider", "completion-models": "completion_model",
     "embedding-models": "embedding_model",
     "transcription-models": "transcription_model", "transcription": "transcription_model",
+    "completion": "completion_model", "embedding": "embedding_model", "models": "completion_model",
+    "model-prices": "price", "budgets": "budget",
     "roles": "role", "user-groups": "user_group", "users": "user",
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
@@ -36,7 +38,8 @@ NAMES: dict[str, str] = {
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
-    "provider_id": "provider", "embedding_model_id": "embedding_model",
+    "provider_id": "provider", "model_id": "completion_model", "replacement_id": "completion_model",
+    "embedding_model_id": "embedding_model",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
@@ -60,6 +63,7 @@ SAMPLES: dict[str, Any] = {
     "credentials": {"api_key": "sk-1234567890"}, "config": {"endpoint": "http://127.0.0.1:9/v1"},
     "retention_days": 365, "enabled": True, "model_name": "m", "display_name": "m", "model_type": "completion",
     "format": "csv", "action": "file_uploaded", "token_limit": 8000, "chunk_tokens": 200, "info_blobs": [{"text": "Text"}],
+    "valid_from": "2026-01-01", "tokens": 1_000_000_000,
 }  # fmt: skip
 
 

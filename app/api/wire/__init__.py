@@ -7,6 +7,7 @@ from app.api.wire.api_keys import *
 from app.api.wire.assistants import *
 from app.api.wire.audit import *
 from app.api.wire.base import *
+from app.api.wire.budgets import *
 from app.api.wire.conversations import *
 from app.api.wire.credentials import *
 from app.api.wire.federation import *
@@ -20,6 +21,7 @@ from app.api.wire.security import *
 from app.api.wire.settings import *
 from app.api.wire.spaces import *
 from app.api.wire.tenants import *
+from app.api.wire.usage import *
 from app.api.wire.user_groups import *
 from app.api.wire.users import *
 from app.api.wire.websites import *

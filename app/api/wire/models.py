@@ -1,6 +1,7 @@
 """Public shapes of models."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,34 @@ class SecurityClassificationPublic(Wire):
     security_level: int
 
 
-class EmbeddingModelPublic(Wire):
+class ModelPricePublic(Wire):
+    """Amounts of `currency` for a million tokens, and for a minute of a recording."""
+
+    valid_from: date
+    currency: str
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None
+    minute: Decimal
+
+
+class KeptModelPrice(ModelPricePublic):
+    """The same for administrators, who may take it away."""
+
+    id: UUID
+
+
+class ModelFactsPublic(Wire):
+    """Said beside what existing clients know. From the day `retires_on` the model is not called any more."""
+
+    license: str | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
+    max_output: int | None = None
+    price: ModelPricePublic | None = None
+
+
+class EmbeddingModelPublic(ModelFactsPublic):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     id: UUID
@@ -123,7 +151,7 @@ class ModelInfo(Wire):
     prompt_tokens: int | None = None
 
 
-class CompletionModelPublic(Wire):
+class CompletionModelPublic(ModelFactsPublic):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     id: UUID
@@ -158,7 +186,7 @@ class CompletionModelPublic(Wire):
     provider_type: str | None = None
 
 
-class TranscriptionModelPublic(Wire):
+class TranscriptionModelPublic(ModelFactsPublic):
     id: UUID
     name: str
     nickname: str
@@ -204,12 +232,77 @@ class TenantTranscriptionModelCreate(Wire):
     is_default: bool = False
 
 
-class TenantTranscriptionModelUpdate(Wire):
+class TenantModelUpdate(Wire):
+    """What can be said of every model; what is not named stays."""
+
     display_name: str | None = None
     description: str | None = None
     hosting: str | None = None
     open_source: bool | None = None
     stability: str | None = None
+    family: str | None = None
+    org: str | None = None
+    license: str | None = None
+    hf_link: str | None = None
+    is_deprecated: bool | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
+
+
+class TenantTranscriptionModelUpdate(TenantModelUpdate):
+    pass
+
+
+class TenantEmbeddingModelUpdate(TenantModelUpdate):
+    max_input: int | None = None
+
+
+class TenantCompletionModelUpdate(TenantModelUpdate):
+    token_limit: int | None = None
+    max_output: int | None = None
+    vision: bool | None = None
+    reasoning: bool | None = None
+    supports_tool_calling: bool | None = None
+
+
+class TenantCompletionModelCreate(Wire):
+    provider_id: UUID
+    name: str
+    display_name: str
+    token_limit: int = 128_000
+    vision: bool = False
+    reasoning: bool = False
+    supports_tool_calling: bool = False
+    hosting: str = "swe"
+    family: str = ""
+    is_active: bool = True
+    is_default: bool = False
+
+
+class TenantEmbeddingModelCreate(Wire):
+    provider_id: UUID
+    name: str
+    display_name: str = ""
+    family: str = ""
+    dimensions: int | None = None
+    max_input: int | None = None
+    hosting: str = "swe"
+    is_active: bool = True
+    is_default: bool = False
+
+
+class ModelPriceCreate(Wire):
+    valid_from: date
+    currency: str = "SEK"
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+    cached: Decimal | None = None
+    minute: Decimal = Decimal(0)
+
+
+class PageOfModelPrice(Wire):
+    items: list[KeptModelPrice]
+    count: int
 
 
 class CompletionModel(Wire):
@@ -266,19 +359,7 @@ class EmbeddingModelUpdate(Wire):
     security_classification: ModelId | None = None
 
 
-class TenantEmbeddingModelCreate(Wire):
-    provider_id: UUID
-    name: str
-    display_name: str = ""
-    family: str = "openai"
-    dimensions: int | None = None
-    max_input: int | None = None
-    hosting: str = "swe"
-    is_active: bool = True
-    is_default: bool = False
-
-
-class CompletionModelSecurityStatus(Wire):
+class CompletionModelSecurityStatus(ModelFactsPublic):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     id: UUID
@@ -314,7 +395,7 @@ class CompletionModelSecurityStatus(Wire):
     meets_security_classification: bool | None = None
 
 
-class EmbeddingModelSecurityStatus(Wire):
+class EmbeddingModelSecurityStatus(ModelFactsPublic):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     id: UUID
@@ -343,7 +424,7 @@ class EmbeddingModelSecurityStatus(Wire):
     meets_security_classification: bool | None = None
 
 
-class TranscriptionModelSecurityStatus(Wire):
+class TranscriptionModelSecurityStatus(ModelFactsPublic):
     id: UUID
     name: str
     nickname: str

@@ -1,0 +1,58 @@
+"""A budget is set in a browser; whoever uses it up is told, and so are administrators."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.test_pages import grave
+from tests.support.browser import ready, sign_in
+from tests.support.provider import Provider
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation of its own: budgets hold for everybody."""
+    with installed(tmp_path_factory.mktemp("budgets") / "data", WORKERS="0") as made:
+        yield made
+
+
+def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "ok:900")
+    with installation.client() as client:
+        [model] = [m for m in client.get("/api/v1/completion-models/").json()["items"] if m["name"] == "ok:900"]
+        path = f"/api/v1/admin/tenant-models/completion/{model['id']}/"
+        client.put(path, json={"max_output": 256}).raise_for_status()
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).json()["id"]
+        client.post(
+            f"/api/v1/assistants/{assistant}/", json={"completion_model": {"id": model["id"]}}
+        ).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/budgets")
+    ready(page)
+    page.get_by_role("button", name="Add budget").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("For").click()
+    page.get_by_role("option", name="Space", exact=True).click()
+    dialog.get_by_label("Which").click()
+    page.get_by_role("option", name="Bygg").click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_text("Say how many tokens or how much money.")).to_be_visible()
+    dialog.get_by_label("Tokens").fill("1000")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("1,000 tokens in a month")).to_be_visible()
+    with installation.client() as client:
+        asked = {"assistant_id": assistant, "question": "Vad kostar det?"}
+        client.post("/api/v1/conversations/", json=asked).raise_for_status()
+        assert client.post("/api/v1/conversations/", json=asked).status_code == 403
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    expect(page.get_by_text("Budget (Space): 91 % is used.")).to_be_visible()
+    page.goto(f"{installation.url}/")
+    ready(page)
+    expect(page.get_by_text("91 % of a budget is used: Bygg, 1,000 tokens in a month.")).to_be_visible()
+    assert grave(page) == []

@@ -1,0 +1,41 @@
+"""An administrator says in a browser what a model costs; whoever chooses a model sees it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.test_pages import grave
+from tests.support.browser import ready, sign_in
+from tests.support.provider import Provider
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation of its own: models are everybody's."""
+    with installed(tmp_path_factory.mktemp("facts") / "data", WORKERS="0") as made:
+        yield made
+
+
+def test_facts_and_price_of_a_model(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "ok:3")
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/models")
+    ready(page)
+    page.get_by_role("button", name="Facts and price of ok:3").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("No price is set for this model.")).to_be_visible()
+    assert grave(page) == []
+    dialog.get_by_label("A million tokens read", exact=True).fill("25")
+    dialog.get_by_label("A million tokens written").fill("75")
+    dialog.get_by_role("button", name="Add price").click()
+    expect(dialog.get_by_text("25.00 SEK / 75.00 SEK a million tokens")).to_be_visible()
+    dialog.get_by_role("button", name="Add price").click()
+    expect(dialog.get_by_text("The model has a price from this day on already.")).to_be_visible()
+    dialog.get_by_label("Licence").fill("Apache-2.0")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Apache-2.0 · 25.00 SEK / 75.00 SEK a million tokens")).to_be_visible()
+    with installation.client() as client:
+        [model] = [m for m in client.get("/api/v1/completion-models/").json()["items"] if m["name"] == "ok:3"]
+        assert (model["license"], model["price"]["input"]) == ("Apache-2.0", "25")
