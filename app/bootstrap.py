@@ -64,6 +64,7 @@ from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
+from domain.models.migration import MigrationService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -309,6 +310,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         models=ModelService(uow, ring, chat, credentials),
         model_catalogue=ModelCatalogue(uow),
         usage=UsageService(uow, zone),
+        model_migrations=MigrationService(uow),
         embeddings=EmbeddingService(embedder, limits),
         budgets=BudgetService(uow, zone),
         ledger=ledger,

@@ -26,6 +26,7 @@ from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
+from domain.models.migration import MigrationService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -75,6 +76,7 @@ class Services:
     models: ModelService
     model_catalogue: ModelCatalogue
     embeddings: EmbeddingService
+    model_migrations: MigrationService
     usage: UsageService
     budgets: BudgetService
     ledger: Ledger

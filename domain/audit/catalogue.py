@@ -257,6 +257,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "model_deleted": N_("Model deleted"),
             "model_price_added": N_("Price of a model added"),
             "model_price_deleted": N_("Price of a model deleted"),
+            "model_migrated": N_("Everything that used a model moved to another"),
             "budget_created": N_("Budget set"),
             "budget_updated": N_("Budget changed"),
             "budget_deleted": N_("Budget deleted"),

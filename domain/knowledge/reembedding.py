@@ -17,6 +17,7 @@ from domain.knowledge.repository import EmbeddedChunk
 from domain.models.entities import EmbeddingModel
 from domain.ports import Embedder, SearchHit
 from domain.transaction import Transaction, UnitOfWork
+from domain.usage.attribution import work_in_space
 
 TASK = "change_embedding_model"
 STEP = "indexing"
@@ -86,6 +87,7 @@ class Reembedding:
         self, change: EmbeddingChange, collection: Collection, model: EmbeddingModel, share: _Share
     ) -> None:
         """Embed until every chunk has its new vector, those that come or change meanwhile too."""
+        work_in_space(collection.space_id)
         spare = 1 - collection.vector_set
         while True:
             async with self._uow.read(collection.tenant_id) as tx:

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from domain.kernel.paging import Page
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+
+if TYPE_CHECKING:
+    from domain.assistants.entities import Assistant
+    from domain.models.migration import ModelMigration, ModelUse, ModelUser
 
 
 class ModelRepository(Protocol):
@@ -38,6 +43,20 @@ class ModelRepository(Protocol):
 
     async def prices(self, model_id: UUID, limit: int) -> Sequence[ModelPrice]:
         """The prices of a model, the newest first."""
+
+    async def uses(self, models: Sequence[CompletionModel]) -> "Sequence[ModelUse]":
+        """How much depends on each of these models, in this order."""
+
+    async def users(self, model_id: UUID, *, limit: int, cursor: str | None) -> "Page[ModelUser]":
+        """The assistants that use a model, in the order in which they were made."""
+
+    async def assistants_using(self, model_id: UUID, limit: int) -> "Sequence[Assistant]":
+        """Some of the assistants that use a model."""
+
+    async def migrations(
+        self, model_id: UUID | None, *, limit: int, offset: int
+    ) -> "Sequence[tuple[ModelMigration, str]]":
+        """Moves with the address of who made them, the newest first; those from or to one model."""
 
     async def price(self, model_id: UUID, day: date) -> ModelPrice | None:
         """The price of a model on a day."""

@@ -19,6 +19,7 @@ from domain.ports import ConnectionReport
 from pages import embedding_changes
 from pages.admin.credentials import credentials_card
 from pages.admin.model_facts import edit_facts
+from pages.admin.model_moves import moves, replace_model
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
 from pages.dialogs import confirm, dialog, inline
@@ -53,6 +54,7 @@ async def models() -> None:
         transcription = await here.services.transcription_models.all(actor)
         enabled = here.services.credentials.enabled
         keys = await here.services.credentials.all(actor) if enabled else ()
+        moved = await moves()
 
         def build() -> None:
             if enabled:
@@ -63,7 +65,9 @@ async def models() -> None:
                     [c for c in completion if c.provider.id == provider.id],
                     [c for c in embedding if c.provider.id == provider.id],
                     [c for c in transcription if c.provider.id == provider.id],
+                    completion,
                 )
+            moved()
 
         return build
 
@@ -88,6 +92,7 @@ def _provider(
     completion: Sequence[CompletionChoice],
     embedding: Sequence[EmbeddingChoice],
     transcription: Sequence[TranscriptionChoice],
+    every: Sequence[CompletionChoice],
 ) -> None:
     builtin = provider.type == ProviderType.BUILTIN
     with box("card"):
@@ -108,7 +113,7 @@ def _provider(
                 ):
                     _provider_menu(provider)
         for choice in completion:
-            _completion(choice)
+            _completion(choice, every)
         for item in embedding:
             _embedding(item)
         for heard in transcription:
@@ -137,7 +142,7 @@ def _provider_menu(provider: ModelProvider) -> None:
     ui.menu_item(_("Delete"), on_click=act(remove)).classes("danger")
 
 
-def _completion(choice: CompletionChoice) -> None:
+def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> None:
     here, model = visit(), choice.model
 
     async def remove() -> None:
@@ -151,6 +156,8 @@ def _completion(choice: CompletionChoice) -> None:
             ui.label(model_name(model)).classes("name")
             ui.label(" · ".join([model.name, *facts_of(choice)])).classes("sub")
         _retiring(choice)
+        label = _("Replace {name}", name=model_name(model))
+        icon_button("swap_horiz", label, functools.partial(replace_model, choice, every))
         _flags(choice, here.services.models.set_completion_flags, model_name(model))
         if choice.provider.type != ProviderType.BUILTIN:
             icon_button("delete_outline", _("Delete {name}", name=model_name(model)), act(remove))

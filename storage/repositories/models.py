@@ -9,19 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
 from domain.budgets.entities import Budget
+from domain.kernel.paging import Page
 from domain.knowledge.entities import ChangeState, Collection, EmbeddingChange
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+from domain.models.migration import ModelMigration, ModelUse, ModelUser
+from domain.spaces.entities import Space, SpaceKind
+from domain.usage.entities import ModelCall
+from domain.users.entities import User
 from storage.guard import standing
+from storage.repositories.paging import decode, encode, identifier
 from storage.tables.assistants import assistants
 from storage.tables.budgets import budgets
 from storage.tables.knowledge import collections, embedding_changes
 from storage.tables.models import (
     completion_models,
     embedding_models,
+    model_migrations,
     model_prices,
     model_providers,
     transcription_models,
 )
+from storage.tables.spaces import spaces
+from storage.tables.usage import model_calls
+from storage.tables.users import users
 
 _COMPLETION_MODEL = standing(
     select(CompletionModel, ModelProvider, ModelPrice, select(budgets.c.id).select_from(Budget).exists())
@@ -125,3 +135,62 @@ class ModelRepository:
     async def currency(self) -> str | None:
         """The currency of the organisation's prices; None as long as there are none."""
         return await self._session.scalar(select(model_prices.c.currency).select_from(ModelPrice).limit(1))
+
+    async def uses(self, models: Sequence[CompletionModel]) -> Sequence[ModelUse]:
+        """How much depends on each of these models, in this order."""
+        ids = [model.id for model in models]
+        columns = (assistants.c.completion_model_id, func.count(), func.count(assistants.c.space_id.distinct()))
+        by_assistants = (
+            select(*columns)
+            .select_from(Assistant)
+            .where(assistants.c.completion_model_id.in_(ids))
+            .group_by(assistants.c.completion_model_id)
+        )
+        answered = (
+            select(model_calls.c.model_id, func.count())
+            .select_from(ModelCall)
+            .where(model_calls.c.model_id.in_(ids))
+            .group_by(model_calls.c.model_id)
+        )
+        used = {row[0]: (row[1], row[2]) for row in await self._session.execute(by_assistants)}
+        answers = {row[0]: row[1] for row in await self._session.execute(answered)}
+        return [ModelUse(m, *used.get(m.id, (0, 0)), answers.get(m.id, 0)) for m in models]
+
+    async def users(self, model_id: UUID, *, limit: int, cursor: str | None) -> Page[ModelUser]:
+        """The assistants that use a model, in the order in which they were made."""
+        wanted = [assistants.c.completion_model_id == model_id]
+        total = await self._session.scalar(select(func.count()).select_from(Assistant).where(*wanted))
+        after = decode(cursor, 1)
+        if after is not None:
+            wanted.append(assistants.c.id > identifier(after[0]))
+        statement = (
+            select(Assistant, Space)
+            .join(Space, spaces.c.id == assistants.c.space_id)
+            .where(*wanted)
+            .order_by(assistants.c.id)
+            .limit(limit + 1)
+        )
+        rows = [_user(*row) for row in await self._session.execute(statement)]
+        return Page(rows[:limit], encode(rows[limit - 1].assistant_id) if len(rows) > limit else None, total)
+
+    async def assistants_using(self, model_id: UUID, limit: int) -> Sequence[Assistant]:
+        """Some of the assistants that use a model."""
+        statement = select(Assistant).where(assistants.c.completion_model_id == model_id)
+        return (await self._session.scalars(statement.order_by(assistants.c.id).limit(limit))).all()
+
+    async def migrations(
+        self, model_id: UUID | None, *, limit: int, offset: int
+    ) -> Sequence[tuple[ModelMigration, str]]:
+        """Moves with the address of who made them, the newest first; those from or to one model."""
+        table = model_migrations.c
+        statement = select(ModelMigration, users.c.email).outerjoin(User, users.c.id == table.user_id)
+        if model_id is not None:
+            statement = statement.where(or_(table.from_model_id == model_id, table.to_model_id == model_id))
+        rows = await self._session.execute(statement.order_by(table.id.desc()).limit(limit).offset(offset))
+        return [(row[0], row[1] or "") for row in rows]
+
+
+def _user(assistant: Assistant, space: Space) -> ModelUser:
+    personal = space.kind == SpaceKind.PERSONAL
+    name, place = ("", "") if personal else (assistant.name, space.name)
+    return ModelUser(assistant.id, name, space.id, place, assistant.created_at)

@@ -3,7 +3,8 @@
 from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, String, Text, UniqueConstraint, Uuid
 
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
-from storage.tables.base import SEALED_COLUMN, Json, belongs_to, mapper, tenant_table
+from domain.models.migration import ModelMigration
+from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
 
 model_providers = tenant_table(
     "model_providers",
@@ -86,6 +87,20 @@ model_prices = tenant_table(
     UniqueConstraint("tenant_id", "embedding_id", "valid_from"),
     UniqueConstraint("tenant_id", "transcription_id", "valid_from"),
 )
+# Without references: the history outlives the models.
+model_migrations = tenant_table(
+    "model_migrations",
+    Column("from_model_id", Uuid, nullable=False),
+    Column("from_model_name", String(255), nullable=False),
+    Column("to_model_id", Uuid, nullable=False),
+    Column("to_model_name", String(255), nullable=False),
+    Column("migrated_count", Integer, nullable=False),
+    Column("user_id", Uuid),
+    Column("duration_ms", Integer, nullable=False),
+    Column("finished_at", Moment),
+    Column("warnings", Json, nullable=False),
+)
+mapper.map_imperatively(ModelMigration, model_migrations)
 mapper.map_imperatively(ModelPrice, model_prices)
 mapper.map_imperatively(ModelProvider, model_providers)
 mapper.map_imperatively(CompletionModel, completion_models)

@@ -39,3 +39,36 @@ def test_facts_and_price_of_a_model(page: Page, installation: Installation, prov
     with installation.client() as client:
         [model] = [m for m in client.get("/api/v1/completion-models/").json()["items"] if m["name"] == "ok:3"]
         assert (model["license"], model["price"]["input"]) == ("Apache-2.0", "25")
+
+
+def test_a_model_is_replaced_by_another(page: Page, installation: Installation, provider: Provider) -> None:
+    with installation.client() as client:
+        server = {"name": "Ny server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=server).raise_for_status().json()["id"]
+        for name in ("ok:8", "ok:9"):
+            model = {
+                "provider_id": added,
+                "name": name,
+                "display_name": name,
+                "token_limit": 64_000 if name == "ok:8" else 32_000,
+            }
+            made = client.post("/api/v1/admin/tenant-models/completion/", json=model).raise_for_status().json()["id"]
+        old = next(m for m in client.get("/api/v1/completion-models/").json()["items"] if m["name"] == "ok:8")["id"]
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).json()["id"]
+        client.post(f"/api/v1/assistants/{assistant}/", json={"completion_model": {"id": old}}).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/models")
+    ready(page)
+    page.get_by_role("button", name="Replace ok:8").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Use instead").click()
+    page.get_by_role("option", name="ok:9").click()
+    expect(dialog.get_by_text("1 assistant changes.")).to_be_visible()
+    expect(dialog.get_by_text("It reads less at once: 32,000 instead of 64,000 tokens.")).to_be_visible()
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Replace", exact=True).click()
+    expect(page.get_by_text("ok:8 by ok:9")).to_be_visible()
+    with installation.client() as client:
+        assert client.get(f"/api/v1/assistants/{assistant}/").json()["completion_model"]["id"] == made

@@ -63,9 +63,14 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     website = client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added).raise_for_status().json()
     model = client.get("/api/v1/completion-models/").json()["items"][0]["id"]
     price = client.post(f"/api/v1/admin/models/{model}/prices/", json={"valid_from": "2020-01-01"}).json()
+    added = client.post("/api/v1/admin/model-providers/", json={**provider, "name": "Annan"}).json()["id"]
+    other = {"provider_id": added, "name": "other", "display_name": "Other"}
+    other_id = client.post("/api/v1/admin/tenant-models/completion/", json=other).raise_for_status().json()["id"]
+    move = {"to_model_id": model, "confirm_migration": True}
+    moved = client.post(f"/api/v1/completion-models/{other_id}/migrate", json=move).raise_for_status().json()
     budget = client.post("/api/v1/admin/budgets/", json={"scope": "tenant", "tokens": 10**9}).json()
     return {
-        "budget": budget["id"],
+        "budget": budget["id"], "migration": moved["migration_id"],
         "price": price["id"], "completion_model": model,
         "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
         "space": space, "collection": collection, "document": made["items"][0]["id"], "assistant": assistant,

@@ -130,6 +130,13 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     price = {"valid_from": "2020-01-01", "input": 5}
     answer = await client.post(f"/api/v1/admin/models/{made['completion_model']}/prices/", json=price)
     made["price"] = answer.json()["id"]
+    other = {"provider_id": made["provider"], "name": "other", "display_name": "Other"}
+    added = (await client.post("/api/v1/admin/tenant-models/completion/", json=other)).json()["id"]
+    spare = {**other, "name": "spare", "display_name": "Spare"}
+    moved = (await client.post("/api/v1/admin/tenant-models/completion/", json=spare)).json()["id"]
+    move = {"to_model_id": added, "confirm_migration": True}
+    migrated = await client.post(f"/api/v1/completion-models/{moved}/migrate", json=move)
+    made["migration"] = migrated.json()["migration_id"]
     budget = {"scope": "tenant", "tokens": 10**9}
     made["budget"] = (await client.post("/api/v1/admin/budgets/", json=budget)).json()["id"]
     return made

@@ -20,7 +20,7 @@ PLACES: dict[str, str] = {
     "embedding-models": "embedding_model",
     "transcription-models": "transcription_model", "transcription": "transcription_model",
     "completion": "completion_model", "embedding": "embedding_model", "models": "completion_model",
-    "model-prices": "price", "budgets": "budget",
+    "model-prices": "price", "budgets": "budget", "migration-history": "migration",
     "roles": "role", "user-groups": "user_group", "users": "user",
     "members": "user", "group-members": "user_group", "history": "history", "user": "user", "export": "export",
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
@@ -38,8 +38,8 @@ NAMES: dict[str, str] = {
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
-    "provider_id": "provider", "model_id": "completion_model", "replacement_id": "completion_model",
-    "embedding_model_id": "embedding_model",
+    "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
+    "replacement_id": "completion_model", "embedding_model_id": "embedding_model",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at

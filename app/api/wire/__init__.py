@@ -14,6 +14,7 @@ from app.api.wire.federation import *
 from app.api.wire.files import *
 from app.api.wire.jobs import *
 from app.api.wire.knowledge import *
+from app.api.wire.model_migrations import *
 from app.api.wire.models import *
 from app.api.wire.operations import *
 from app.api.wire.roles import *
