@@ -119,7 +119,11 @@ class UsageReport:
 
     @staticmethod
     def _day(label: str, value: date) -> ui.input:
-        return ui.input(label, value=value.isoformat()).props("outlined dense stack-label type=date")
+        return (
+            ui.input(label, value=value.isoformat())
+            .props("outlined dense stack-label type=date")
+            .style("flex:1;min-width:160px")
+        )
 
     async def _show(self) -> None:
         async def work() -> None:
@@ -172,7 +176,7 @@ class UsageReport:
                 chosen = getattr(self.query, name)
                 value = str(chosen) if str(chosen) in options else None
                 made = ui.select(options, value=value, label=_(label), clearable=True)
-                made.props("outlined dense stack-label options-dense").style("min-width:180px")
+                made.props("outlined dense stack-label options-dense").style("flex:1;min-width:180px")
                 made.on_value_change(lambda event, name=name: self._filter(name, event.value))
 
     async def _filter(self, name: str, value: str | None) -> None:

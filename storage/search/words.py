@@ -28,6 +28,8 @@ PART_WEIGHT = 0.5
 LONGER_WORDS = 32
 """Longer words taken for each asked word, the most frequent first."""
 EXPANDED_WORDS = 12
+LEAST_CHUNKS = 50
+"""Fewer chunks do not tell how rare a word is: one that stands in the only chunk would count for nothing."""
 COMPOUND_LENGTH = 8
 SHORTEST_PART = 4
 MOST_WORDS = 64
@@ -149,7 +151,8 @@ def _parts(word: Asked, known: Vocabulary) -> tuple[str, str] | None:
 
 def _concept(terms: dict[str, float], weight: float, known: Vocabulary) -> Concept:
     chunks = min(known.chunks, sum(known.counts.get(term, 0) for term in terms))
-    return Concept(terms, weight, chunks, math.log(1 + (known.chunks - chunks + 0.5) / (chunks + 0.5)))
+    total = max(known.chunks, LEAST_CHUNKS)
+    return Concept(terms, weight, chunks, math.log(1 + (total - chunks + 0.5) / (chunks + 0.5)))
 
 
 @dataclass(frozen=True, slots=True)
