@@ -35,7 +35,7 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
     ready(page)
     page.get_by_role("button", name="Add budget").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("For").click()
+    dialog.get_by_label("For", exact=True).click()
     page.get_by_role("option", name="Space", exact=True).click()
     dialog.get_by_label("Which").click()
     page.get_by_role("option", name="Bygg").click()

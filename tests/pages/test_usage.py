@@ -45,7 +45,7 @@ def test_usage_of_the_organisation_a_space_and_oneself(
     ready(page)
     page.get_by_label("From").fill("2021-01-01")
     page.get_by_label("To", exact=True).fill("2021-01-31")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("No calls of models in this time.").first).to_be_visible()
     page.goto(f"{installation.url}/conversations/{said['session_id']}/why/{said['id']}")
     ready(page)
