@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.bootstrap import Runtime
 from domain.kernel.actor import Actor, Permission
@@ -264,6 +264,13 @@ FORMER_TABLES = (
 )  # fmt: skip
 
 
+async def _move_apart(connection: AsyncConnection) -> None:
+    """This one revision; those after it have been applied before."""
+    await connection.run_sync(migrate.upgrade_tables, "0020")
+    await connection.execute(text(f"update alembic_version set version_num = '{migrate.head()}'"))
+    await connection.commit()
+
+
 async def test_vectors_are_moved_apart_from_words(shelf: Shelf, place: Place, request: pytest.FixtureRequest) -> None:
     keys = await shelf.put([f"Stycke {n}" for n in range(CODED_FROM + 20)], as_bytes(cone(CODED_FROM + 20)))
     before = await shelf.vectors(cone(1)[0].tobytes(), 5)
@@ -272,11 +279,17 @@ async def test_vectors_are_moved_apart_from_words(shelf: Shelf, place: Place, re
             for statement in (*FORMER["sqlite"], *FORMER_TABLES):
                 await session.execute(text(statement), execution_options=BY_HAND)
             await session.commit()
+        async with migrate.sqlite_connection(place.data / "samrad.db") as connection:
+            await _move_apart(connection)
         await migrate.migrate_sqlite(place.data / "samrad.db")
     else:
         name = place.url.rpartition("/")[2]
         for statement in (*FORMER["postgres"], *FORMER_TABLES):
             await request.getfixturevalue("postgres").execute(statement, name)
+        engine = migrate.owner_engine(place.url)
+        async with engine.connect() as connection:
+            await _move_apart(connection)
+        await engine.dispose()
         await migrate.migrate_postgres(place.url, MASTER_KEY)
     assert await shelf.vectors(cone(1)[0].tobytes(), 5) == before
     assert len(before) == 5
