@@ -180,4 +180,5 @@ def _card(message: Message, source: MessageSource, linked: bool, citation: int |
         "image": f"{address}/page/{query}" if source.page_from else "",
         "alt": _("Page {page} of {title} with the passage marked", page=source.page_from or 1, title=source.title),
         "link": f"/documents/{source.document_id}" if linked else "",
+        "url": source.url if source.url and source.url.startswith(("https://", "http://")) else "",
     }

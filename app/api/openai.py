@@ -305,6 +305,7 @@ class Completion:
                     "number": source.number,
                     "title": source.title,
                     "document_id": source.document_id,
+                    "url": source.url,
                     "page": source.page_from,
                     "headings": source.heading_path,
                     "text": source.text,

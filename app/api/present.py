@@ -420,9 +420,9 @@ def reference(source: MessageSource) -> dict[str, Any]:
     """A source of an answer; besides the document, the very passage."""
     return {
         "id": source.document_id,
-        "metadata": {"title": source.title, "url": None, "embedding_model_id": None, "size": len(source.text)},
-        "group_id": source.collection_id,
-        "website_id": None,
+        "metadata": {"title": source.title, "url": source.url, "embedding_model_id": None, "size": len(source.text)},
+        "group_id": None if source.website else source.collection_id,
+        "website_id": source.collection_id if source.website else None,
         "score": source.score,
         "number": source.number,
         "page": source.page_from,

@@ -37,7 +37,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
-from domain.knowledge.entities import Collection
+from domain.knowledge.entities import Collection, CollectionKind
 from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Passage, Retrieval
 from domain.knowledge.service import KnowledgeService
@@ -409,6 +409,8 @@ def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:
         score=passage.score,
         vector_score=passage.vector_score,
         text_score=passage.text_score,
+        url=passage.url,
+        website=any(c.id == passage.collection_id and c.kind == CollectionKind.WEBSITE for c in plan.collections),
     )
 
 

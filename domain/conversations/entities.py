@@ -77,7 +77,7 @@ class MessageSource(Owned):
     """A passage given to the model for an answer, as it was then: it outlives its document.
 
     `number` is the `[n]` of the citation, `cited` whether the answer refers to it; `start` and `end` are character
-    positions in the text of `version_id`.
+    positions in the text of `version_id`; `url` is where the document can be read, `website` whether it is a website's page.
     """
 
     message_id: UUID
@@ -97,6 +97,8 @@ class MessageSource(Owned):
     vector_score: float | None = None
     text_score: float | None = None
     cited: bool = False
+    url: str | None = None
+    website: bool = False
 
 
 @dataclass(eq=False, kw_only=True)

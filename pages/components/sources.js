@@ -11,6 +11,7 @@ export default {
         <button type="button" class="pagebtn" v-if="s.image && !broken[s.n]" @click="wide = s" :aria-label="labels.enlarge + ': ' + s.alt"><img :src="prefix + s.image" alt="" loading="lazy" @error="broken[s.n] = true" /></button>
         <a class="small" :href="prefix + s.place">{{ labels.place }}</a>
         <a v-if="s.link" class="small" :href="prefix + s.link">{{ labels.document }}</a>
+        <a v-if="s.url" class="small" :href="s.url" target="_blank" rel="noopener noreferrer">{{ labels.web }}</a>
       </div>
     </div>
     <dialog ref="wide" class="pagewide" :aria-label="labels.enlarge" @click="close" @close="wide = null"><img v-if="wide" :src="prefix + wide.image" :alt="wide.alt" /></dialog></div>`,

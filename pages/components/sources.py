@@ -24,6 +24,7 @@ class Sources(ui.element, component="sources.js"):
                 "cited": _("Cited"),
                 "enlarge": _("Enlarge the page"),
                 "document": _("Open the document"),
+                "web": _("Open the page"),
                 "place": _("Show the place in the document"),
                 "checks": _("What the answer says with this source"),
             },

@@ -1,6 +1,6 @@
 """Conversations, messages, the passages they cite, and how answers came about."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, false, text
 
 from domain.conversations.entities import Conversation, Explanation, Message, MessageFile, MessageSource
 from storage.sealing import SealedJson, SealedPack, SealedText
@@ -73,6 +73,8 @@ message_sources = tenant_table(
     Column("vector_score", Float),
     Column("text_score", Float),
     Column("cited", Boolean, nullable=False),
+    Column("url", String(2000)),
+    Column("website", Boolean, nullable=False, server_default=false()),
     belongs_to("message_id", "messages"),
     UniqueConstraint("tenant_id", "message_id", "number"),
 )

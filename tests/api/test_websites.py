@@ -543,3 +543,14 @@ async def test_pages_that_scripts_write_are_read_where_that_is_wanted(house: Hou
     assert (await house.log(run))["/"]["state"] == "changed", (
         "the page itself is the same, what its script fetches is not"
     )
+
+
+async def test_a_cited_page_of_a_website_says_where_it_is(house: House, site: Site) -> None:
+    site.pages = {"/": html("Taxa", "Avgiften för bygglov av en altan är 4 300 kronor.")}
+    website, _ = await house.read(site.url)
+    made = await house.client.post(f"/api/v1/spaces/{house.space}/applications/assistants/", json={"name": "Hjälpen"})
+    assistant = made.json()["id"]
+    await house.client.post(f"/api/v1/assistants/{assistant}/", json={"websites": [{"id": website}]})
+    body = {"assistant_id": assistant, "question": "Vad är avgiften för bygglov av en altan?"}
+    [source] = (await house.client.post("/api/v1/conversations/", json=body)).json()["references"]
+    assert (source["metadata"]["url"], source["website_id"], source["group_id"]) == (f"{site.url}/", website, None)
