@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint format lock migration settings dev browser readers model papers provider clean
+.PHONY: run test lint format lock migration settings dev browser readers model papers provider binary clean
 
 run: $(VENV)/installed
 	@$(BIN)/python main.py prepare
@@ -38,6 +38,10 @@ lock:
 # The next Alembic revision, from what storage/tables says now:  make migration MESSAGE="what changes"
 migration: dev
 	$(BIN)/python -m storage.migrations.revise "$(MESSAGE)"
+
+# One file that runs without Python: dist/samrad. See docs/deploy.md.
+binary:
+	PYTHON=$(PYTHON) deploy/binary/build.sh
 
 settings: dev
 	$(BIN)/python main.py settings > docs/settings.md

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--data", action="store_true", help="also make new data keys and encrypt everything anew")
     _describe_evaluate(commands)
     _describe_life_cycle(commands)
+    commands.add_parser("maintain", help="do now what is done every night: tidy up, and remove what nobody needs")
     commands.add_parser("migrate", help="bring the database to the present schema")
     commands.add_parser("prepare", help="make ready what the first start needs, so that it needs no network")
     doctor = commands.add_parser("doctor", help="say what is wrong and how to mend it")
@@ -176,6 +177,10 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 from app.tenant_files import run as run_tenant_files
 
                 return await run_tenant_files(chosen, settings)
+            case "maintain":
+                from app.maintenance import run as maintain
+
+                return await maintain(settings)
             case "move":
                 from app.moving import move
 

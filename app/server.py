@@ -62,6 +62,7 @@ from app.upkeep import (
     crawl_websites,
     delete_tenants,
     forget_deleted,
+    maintain,
     retain_audit,
     retain_questions,
     sweep_calls,
@@ -196,6 +197,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(retain_questions(runtime), name="retention of questions"),
         asyncio.create_task(back_up(runtime), name="scheduled backups"),
         asyncio.create_task(watch(runtime), name="alerts"),
+        asyncio.create_task(maintain(runtime), name="nightly maintenance"),
     ]
     try:
         yield api

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from app import scheduled_backup
+from app import maintenance, scheduled_backup
 from app.bootstrap import Runtime
 from app.observability.alerts import Alerts
 
@@ -66,3 +66,8 @@ async def watch(runtime: Runtime) -> None:
     """Tell, for ever, what is wrong."""
     alerts = Alerts(runtime.settings, runtime.services.operations, runtime.directory, runtime.guard, runtime.mailer)
     await _again(60, "nobody is told of what is wrong", alerts.look)
+
+
+async def maintain(runtime: Runtime) -> None:
+    """Tidy up, for ever, once a night; of several processes one does it."""
+    await _again(600, "the nightly maintenance failed", lambda: maintenance.nightly(runtime))

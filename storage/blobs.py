@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import struct
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,6 +172,35 @@ class BlobStore:
         """The names of all contents of a tenant."""
         folder = self._folder(tenant_id)
         return await asyncio.to_thread(lambda: sorted(path.name for path in folder.glob("*/*")))
+
+    async def older(self, tenant_id: UUID, seconds: float) -> Sequence[str]:
+        """The names of the contents that were written at least so long ago."""
+        last = time.time() - seconds
+
+        def found() -> list[str]:
+            names = []
+            for path in self._folder(tenant_id).glob("*/*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < last:
+                        names.append(path.name)
+            return sorted(names)
+
+        return await asyncio.to_thread(found)
+
+    async def sweep_temporary(self, seconds: float) -> int:
+        """Delete what was begun at least so long ago and never finished; how much that was."""
+        last = time.time() - seconds
+
+        def sweep() -> int:
+            number = 0
+            for path in self._temporary.glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < last:
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+                        number += 1
+            return number
+
+        return await asyncio.to_thread(sweep)
 
     async def turn_over(self, tenant_id: UUID, name: str) -> bool:
         """Encrypt a content anew with the present key, in its place; False when it is so already, or gone."""

@@ -13,6 +13,7 @@ from storage.guard import KEYS, SYSTEM, TENANT, TenantSession
 from storage.sealing import TenantKeys
 
 READERS = 4
+LEAST_FREE_PAGES = 1_000
 
 
 class Database:
@@ -68,6 +69,27 @@ class Database:
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert driver is not None
                 await driver.execute_fetchall("pragma wal_checkpoint(truncate)")
+
+    async def tend(self, *, vacuum_from: float = 0.25) -> str:
+        """What SQLite wants now and then: its statistics, and the file made smaller when a large part of it is empty.
+
+        PostgreSQL does both by itself. What was done.
+        """
+        if self.dialect != "sqlite":
+            return "PostgreSQL tends itself"
+        await self.settle()
+        async with self.writer.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute_fetchall("pragma optimize")
+            [[free]], [[pages]] = [
+                await driver.execute_fetchall(f"pragma {name}") for name in ("freelist_count", "page_count")
+            ]
+            if free < pages * vacuum_from or free < LEAST_FREE_PAGES:
+                return f"SQLite: statistics are up to date, {free} of {pages} pages are free"
+            await driver.execute_fetchall("vacuum")
+        await self.settle()
+        return f"SQLite: the file was made smaller by {free} of {pages} pages"
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import CursorResult, Float, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -242,6 +242,21 @@ class SqlDirectory:
                 return False
             await session.commit()
         return True
+
+    async def forget_expired(self) -> int:
+        """Delete switches and counts of wrong passwords that mean nothing any more; how many."""
+        moment = now()
+        old = login_throttles.c.window_started_at < moment - timedelta(days=1)
+        unblocked = or_(login_throttles.c.blocked_until.is_(None), login_throttles.c.blocked_until < moment)
+        async with self._database.system_session(write=True) as session:
+            gone = 0
+            for statement in (
+                delete(switches).where(switches.c.expires_at < moment), delete(login_throttles).where(old, unblocked),
+            ):  # fmt: skip
+                done = await session.execute(statement)
+                gone += done.rowcount if isinstance(done, CursorResult) else 0
+            await session.commit()
+        return gone
 
     async def due_jobs(self, lane: str, limit: int) -> Sequence[Located]:
         """Queued jobs that may run now: the first of each tenant, then the second of each, and so on.

@@ -1,0 +1,126 @@
+"""What is done every night: the database is tended, and what nobody needs any more is removed."""
+
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app import scheduled_backup
+from app.bootstrap import Runtime, build, check_database
+from app.config import Settings
+from domain.kernel.clock import now
+from storage.orphans import unnamed
+
+log = logging.getLogger(__name__)
+HOUR_OF_NIGHT = 3
+DONE = "maintenance"
+PAUSE = timedelta(hours=12)
+DAY = 24 * 3600.0
+"""Whatever is younger may belong to something that is going on."""
+LEFT_OVER = ("files.backup-*", "files.loading", "samrad.loading*", "models/model-*")
+"""In the data folder: what a command that was killed leaves behind."""
+
+
+async def run(settings: Settings) -> int:
+    """The command `maintain`."""
+    await check_database(settings)
+    runtime = await build(settings, listen=False)
+    try:
+        for line in await work(runtime):
+            sys.stdout.write(f"{line}\n")
+    finally:
+        await runtime.close()
+    return 0
+
+
+async def nightly(runtime: Runtime) -> None:
+    """In the hour of night, once for all processes."""
+    here = now().astimezone(ZoneInfo(runtime.settings.time_zone))
+    if here.hour == HOUR_OF_NIGHT and await runtime.directory.take_switch(DONE, {}, now() + PAUSE):
+        for line in await work(runtime):
+            log.info("%s", line)
+
+
+async def work(runtime: Runtime) -> list[str]:
+    """Everything; what was done, a line each. One part that fails leaves the others alone."""
+    done = []
+    for name, part in (
+        ("stored files", _orphans), ("unfinished files", _temporary), ("folders", _left_over), ("rows", _expired),
+        ("retention", _retention), ("database", _tend), ("backup", _backup),
+    ):  # fmt: skip
+        try:
+            done.append(f"{name}: {await part(runtime)}")
+        except Exception as error:
+            log.exception("maintenance of %s failed", name)
+            done.append(f"{name}: failed, {type(error).__name__}")
+    return done
+
+
+async def _orphans(runtime: Runtime) -> str:
+    removed = 0
+    tenants = await runtime.directory.tenant_ids()
+    for tenant_id in tenants:
+        names = await runtime.contents.older(tenant_id, DAY)
+        for name in await unnamed(runtime.database, tenant_id, names) if names else ():
+            await runtime.contents.delete(tenant_id, name)
+            removed += 1
+    gone = [each for each in _folders(runtime.settings.data_dir / "files") if each not in set(tenants)]
+    for tenant_id in gone:
+        removed += await runtime.contents.erase(tenant_id)
+    return f"{removed} that nothing names were removed"
+
+
+def _folders(files: Path) -> Iterable[UUID]:
+    """The organisations that have a folder, the new ones left out."""
+    for path in files.glob("*") if files.exists() else ():
+        try:
+            tenant_id = UUID(path.name)
+        except ValueError:
+            continue
+        if path.stat().st_mtime < time.time() - DAY:
+            yield tenant_id
+
+
+async def _temporary(runtime: Runtime) -> str:
+    return f"{await runtime.contents.sweep_temporary(DAY)} removed"
+
+
+async def _left_over(runtime: Runtime) -> str:
+    number = 0
+    for pattern in LEFT_OVER:
+        for path in runtime.settings.data_dir.glob(pattern):
+            if path.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                number += 1
+    return f"{number} left by commands that were killed were removed"
+
+
+async def _expired(runtime: Runtime) -> str:
+    return f"{await runtime.directory.forget_expired()} that mean nothing any more were removed"
+
+
+async def _retention(runtime: Runtime) -> str:
+    services = runtime.services
+    entries = await services.audit.retain_everywhere()
+    questions = await services.unanswered.retain_everywhere()
+    people = await services.users.forget_deleted()
+    return f"{entries} audit entries, {questions} questions without an answer, {people} deleted accounts"
+
+
+async def _tend(runtime: Runtime) -> str:
+    return await runtime.database.tend()
+
+
+async def _backup(runtime: Runtime) -> str:
+    settings, newest = runtime.settings, scheduled_backup.last(runtime.settings)
+    if not settings.backup_schedule:
+        return "not scheduled here"
+    if newest is None:
+        return "none has been made yet"
+    late = now() - newest > scheduled_backup.LATE
+    return f"the newest is from {newest:%Y-%m-%d %H:%M} UTC{', which is too old' if late else ''}"
