@@ -69,10 +69,24 @@ def upgrade_tables(connection: Connection, revision: str = "head") -> None:
 
 
 def upgrade_all(connection: Connection, program_password: str | None) -> None:
-    """Bring everything to the newest revision."""
-    upgrade_tables(connection)
-    ddl.apply(connection, program_password)
+    """Bring everything to the newest revision.
+
+    Where everything is so already, tables, triggers and policies are left alone: making them anew locks every table, and
+    each start of another process would stop those that work, or be stopped by them.
+    """
+    if _up_to_date(connection):
+        if connection.dialect.name == "postgresql":
+            ddl.role(connection, program_password)
+    else:
+        upgrade_tables(connection)
+        ddl.apply(connection, program_password)
     rebuild.words(connection)
+
+
+def _up_to_date(connection: Connection) -> bool:
+    if MigrationContext.configure(connection).get_current_revision() != head():
+        return False
+    return ddl.applied(connection) and not _missing_guards(connection)
 
 
 def _problems(connection: Connection) -> list[str]:

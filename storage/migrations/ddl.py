@@ -4,6 +4,9 @@ Everything here can be applied again at any time; it is, after every upgrade, si
 its triggers without a word.
 """
 
+import hashlib
+from pathlib import Path
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -42,12 +45,33 @@ def sqlite_triggers() -> set[str]:
     return guards | kept | {CHAIN_TRIGGER} | {f"{table}_updated_at" for table in tenant_tables()}
 
 
+def fingerprint() -> str:
+    """Changes when what `apply` does may have changed."""
+    told = [(Path(__file__).parent / "ddl.py").read_bytes(), *(name.encode() for name in tenant_tables())]
+    return hashlib.sha256(b"\n".join(told)).hexdigest()
+
+
+def applied(connection: Connection) -> bool:
+    """Whether this very state was applied already. Then nothing need be locked while others work."""
+    if connection.dialect.name == "sqlite":
+        return bool(connection.exec_driver_sql("pragma user_version").scalar() == _short())
+    noted = "select obj_description(oid) from pg_namespace where nspname = 'app'"
+    return bool(connection.execute(text(noted)).scalar() == fingerprint())
+
+
+def _short() -> int:
+    """SQLite has room for 31 bits."""
+    return int(fingerprint()[:8], 16) >> 1
+
+
 def apply(connection: Connection, program_password: str | None) -> None:
     """Bring everything besides the tables to the state the code expects."""
     if connection.dialect.name == "sqlite":
         _sqlite(connection)
+        connection.exec_driver_sql(f"pragma user_version = {_short()}")
     else:
         _postgres(connection, program_password)
+        connection.execute(text(f"comment on schema app is '{fingerprint()}'"))
 
 
 def _sqlite(connection: Connection) -> None:
@@ -123,7 +147,8 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
             connection.exec_driver_sql(statement)
     for dims in NEAR_DIMENSIONS:
         connection.exec_driver_sql(near_index(dims))
-    _role(connection, program_password)
+    role(connection, program_password)
+    _grants(connection)
     owner = connection.execute(text("select current_user")).scalar_one()
     for table in tenant_tables():
         connection.execute(text(f"drop trigger if exists {table}_updated_at on {table}"))
@@ -174,7 +199,8 @@ def _extension(connection: Connection) -> None:
             ) from error
 
 
-def _role(connection: Connection, program_password: str | None) -> None:
+def role(connection: Connection, program_password: str | None) -> None:
+    """The program's role, with this password; raises `NotAllowed` when it could see more than it should."""
     find = text("select rolsuper or rolbypassrls from pg_roles where rolname = :role")
     unbound = connection.execute(find, {"role": PROGRAM_ROLE}).scalar()
     if unbound:
@@ -186,6 +212,9 @@ def _role(connection: Connection, program_password: str | None) -> None:
         verb = "create" if unbound is None else "alter"
         # The password is a hexadecimal digest: it needs no quoting.
         connection.execute(text(f"{verb} role {PROGRAM_ROLE} login password '{program_password}'"))
+
+
+def _grants(connection: Connection) -> None:
     for grant in (
         f"grant usage on schema public, app to {PROGRAM_ROLE}",
         f"grant select, insert, update, delete on all tables in schema public to {PROGRAM_ROLE}",

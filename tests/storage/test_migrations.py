@@ -243,3 +243,15 @@ async def test_traces_no_longer_repeat_the_question(empty: str, tmp_path: Path) 
     traces += [row["trace"] for row in await server.fetch("select trace::text from messages")]
     await server.close()
     assert [json.loads(trace) for trace in traces] == [{"left_out": 3}] * 2
+
+
+async def test_another_start_locks_nothing_while_people_work(postgres_place: Place) -> None:
+    """A process that starts beside others must not wait for them, nor they for it."""
+    url = postgres_place.url or ""
+    working = await asyncpg.connect(url)
+    async with working.transaction():
+        # As any reader does; making triggers or policies anew would have to wait for its end.
+        await working.execute("lock table spaces, users, chunk_index in access share mode")
+        async with asyncio.timeout(20):
+            await migrate.migrate_postgres(url, MASTER_KEY)
+    await working.close()
