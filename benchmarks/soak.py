@@ -63,6 +63,8 @@ class Person:
         self._number, self._urls, self._seen = number, urls, seen
         self.documents: list[str] = []
         self.questions: list[tuple[str, str]] = []
+        self.refused: list[str] = []
+        """What was refused although it was right; nothing may be."""
         self._token = ""
 
     async def _send(self, method: str, path: str, **more: Any) -> Any:
@@ -78,9 +80,10 @@ class Person:
                 await asyncio.sleep(0.5)
                 continue
             self._seen[f"{answer.status_code}"] += 1
-            if answer.status_code < 500:
-                answer.raise_for_status()
+            if answer.status_code < 400:
                 return answer.json()
+            if answer.status_code < 500:
+                self.refused.append(f"{answer.status_code} for {method} {path}: {answer.text[:150]}")
             await asyncio.sleep(0.5)
         raise RuntimeError(f"{method} {path} was never answered")
 
@@ -161,7 +164,9 @@ async def soak(chosen: argparse.Namespace, programs: list[Program], urls: list[s
     print(f"killed      {dict(killed)}", flush=True)
     await _ready(urls)
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (wrong := [line for each in people for line in await each.wrong()]) and time.monotonic() < deadline:
+    while (
+        wrong := [line for each in people for line in (*each.refused, *await each.wrong())]
+    ) and time.monotonic() < deadline:
         await asyncio.sleep(3)
     print(f"answers     {dict(seen)}")
     documents, questions = (sum(len(getattr(each, name)) for each in people) for name in ("documents", "questions"))
