@@ -115,6 +115,7 @@ class ChatBody(BaseModel):
             "\n\n".join(text for text in instruction if text),
             {name: value for name in settings if (value := getattr(self, name)) is not None},
             self.max_completion_tokens or self.max_tokens,
+            bool(self.store),
         )
 
 

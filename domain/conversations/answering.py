@@ -25,7 +25,7 @@ from domain.conversations.context import (
     assemble,
     room_for_documents,
 )
-from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.explaining import explanation
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs
@@ -55,6 +55,8 @@ FLUSH_SECONDS = 0.8
 STALE_SECONDS = 20.0
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
+FORGOTTEN = "forgotten"
+"""In the trace of a message: its conversation goes when it is answered."""
 CONTINUE = N_("Continue exactly where your answer broke off.")
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
@@ -193,7 +195,7 @@ class Answering:
                 tokens_in=context.tokens,
                 most_out=context.max_answer_tokens,
                 price=plan.choice.price,
-                budgets=plan.choice.budgets,
+                budgets=plan.choice.counted,
             )
         run.ready.set()
         return context
@@ -349,10 +351,14 @@ class Answering:
                 message.finished_at, message.heartbeat_at = now(), None
                 message.tokens_answer = estimate(message.answer)
                 await self._ledger.interrupted(tx, message.id, message.tokens_answer)
+                count += 1
+                conversation = await tx.get(Conversation, message.conversation_id)
+                if message.trace.get(FORGOTTEN) and conversation is not None:
+                    await tx.remove(conversation)
+                    continue
                 sources = (await tx.conversations.sources([message.id])).get(message.id, ())
                 await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
-                count += 1
         return count
 
 

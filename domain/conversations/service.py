@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.assistants.entities import Assistant
 from domain.assistants.service import clean_settings, readable_assistant
-from domain.conversations.answering import Answering, Plan, attribution
+from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
@@ -58,6 +58,8 @@ class Dialogue:
     instruction: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
+    keep: bool = False
+    """Whether the conversation stays when it is answered. If not, whoever asks deletes it, or the sweeper does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,8 @@ class ConversationService:
             plan.prompt = "\n\n".join(part for part in (plan.prompt, instruction) if part)
             plan.settings |= settings
             plan.max_tokens = dialogue.max_tokens
+            if not dialogue.keep:
+                plan.message.trace[FORGOTTEN] = True
             await tx.add(plan.message)
             tx.record(actor, Change("question_asked", "conversation", conversation.id))
         self._answering.start(plan)
@@ -210,7 +214,7 @@ class ConversationService:
             owner=self._answering.owner,
             heartbeat_at=now(),
         )
-        if choice.budgets:
+        if choice.counted:
             await self._ledger.require_room(tx, attribution(actor, assistant, message))
         return Plan(
             actor,

@@ -6,7 +6,14 @@ from typing import Generic, TypeVar
 
 from domain.kernel.clock import now
 from domain.kernel.errors import NoModel
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+from domain.models.entities import (
+    CompletionModel,
+    EmbeddingModel,
+    ModelPrice,
+    ModelProvider,
+    ProviderType,
+    TranscriptionModel,
+)
 
 Model = TypeVar("Model", CompletionModel, EmbeddingModel, TranscriptionModel)
 
@@ -21,6 +28,11 @@ class ModelChoice(Generic[Model]):
     """What it costs now, where that was asked for and is known."""
     budgets: bool = True
     """Whether the organisation may have set budgets; without them nobody need look."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether calls may count in budgets: those of the built-in models cost nothing and never do."""
+        return self.budgets and self.provider.type != ProviderType.BUILTIN
 
     @property
     def retired(self) -> bool:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta, tzinfo
+from datetime import date, tzinfo
 from decimal import Decimal
 from uuid import UUID
 
@@ -45,7 +45,7 @@ class UsageService:
     def query(self, since: date | None = None, until: date | None = None, **ids: UUID | None) -> UsageQuery:
         """A question to the ledger; without days the last thirty. Raises `Invalid`."""
         until = until or self.today()
-        since = since or until - timedelta(days=USUAL_DAYS - 1)
+        since = since or date.fromordinal(max(1, until.toordinal() - USUAL_DAYS + 1))
         if since > until:
             raise Invalid(N_("The first day is after the last one."), field="since")
         if (until - since).days > MOST_DAYS:

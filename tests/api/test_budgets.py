@@ -77,6 +77,14 @@ async def test_when_it_is_used_up_it_says_until_when_and_whom_to_ask(api: Api, p
     assert provider.seen.requests == []
 
 
+async def test_the_built_in_model_counts_in_no_budget(api: Api) -> None:
+    client = await api.client()
+    assistant = await make_assistant(client, await make_space(client))
+    await add(client, tokens=0)
+    assert (await ask(client, assistant, stream=False)).status_code == 200
+    assert await uses(api) == []
+
+
 async def test_those_concerned_are_warned_at_eighty_percent(api: Api, provider: Provider) -> None:
     client, _, assistant = await set_up(api, provider, "ok:389")
     await add(client, tokens=1_000, scope="user", user_id=str(api.owner.user_id))

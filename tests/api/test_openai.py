@@ -1,16 +1,19 @@
 """The official OpenAI client talks to assistants as to models, and gets what everybody gets, and no more."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from domain.conversations.entities import Conversation
+from domain.conversations.entities import Conversation, Message
+from domain.conversations.service import Dialogue
+from domain.kernel.clock import now
 from tests.api.test_budgets import add
 from tests.api.test_conversations import with_documents
 from tests.api.test_usage import answers, ledger, priced
@@ -195,6 +198,25 @@ async def test_keys_reach_only_what_they_are_for(api: Api) -> None:
     assert not {assistant, other} & {model.id async for model in annas.models.list()}
     with pytest.raises(openai.NotFoundError):
         await annas.chat.completions.create(model=assistant, messages=QUESTION)
+
+
+async def test_nothing_stays_when_the_process_dies(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    assistant = await make_assistant(client, await make_space(client))
+    await priced(client, provider, "hang:3", assistant)
+    conversations = api.runtime.services.conversations
+    asked = await conversations.converse(api.owner, Dialogue(UUID(assistant), "Vad kostar det?"))
+    assert await asyncio.to_thread(provider.wait_for_question)
+    # As if another process had asked, and given no sign of life since.
+    run = conversations.runs._runs.pop(asked.message.id)
+    async with api.runtime.database.session(api.owner.tenant_id) as session:
+        await session.execute(update(Message).values(heartbeat_at=now() - timedelta(hours=1)))
+        await session.commit()
+    assert await conversations.sweep() == 1
+    assert await kept(api) == 0
+    assert [call.outcome for call in await answers(api)] == ["interrupted"]
+    run.stop.set()
+    assert await asyncio.to_thread(provider.wait_for_disconnect)
 
 
 async def test_who_goes_away_stops_the_answer(api: Api, provider: Provider) -> None:

@@ -179,6 +179,13 @@ async def test_calls_are_paged_and_exported(api: Api, provider: Provider) -> Non
     assert any(e.action == "usage_exported" for e in await api.entries(api.owner.tenant_id))
 
 
+@pytest.mark.parametrize("days", [{"since": "2026-02-01", "until": "2026-01-01"}, {"since": "0001-01-01"}])
+async def test_days_that_make_no_sense(api: Api, days: dict[str, str]) -> None:
+    client = await api.client()
+    assert (await client.get("/api/v1/usage/", params=days)).json()["field"] == "since"
+    assert (await client.get("/api/v1/usage/", params={"until": "0001-01-01"})).status_code == 200
+
+
 async def test_who_may_look(api: Api, provider: Provider) -> None:
     owner = await api.client()
     space = await make_space(owner)
