@@ -92,6 +92,17 @@ class BudgetUse(Owned):
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What a span has used, once a call was counted."""
+
+    use_id: UUID
+    budget_id: UUID
+    tokens: int
+    cost: int
+    warned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetView:
     """A budget with what its present span has used: where it holds for each one, the most that anyone has.
 

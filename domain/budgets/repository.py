@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.budgets.entities import Budget, BudgetUse
+from domain.budgets.entities import Budget, BudgetUse, Settled
 from domain.kernel.paging import Page
 from domain.usage.attribution import Attribution
 
@@ -19,11 +19,10 @@ class BudgetRepository(Protocol):
     async def subjects(self, budgets: Sequence[Budget]) -> Mapping[UUID, str]:
         """The names of the spaces, users and assistants that budgets are for, by the budget's id."""
 
-    async def applying(self, who: Attribution) -> Sequence[Budget]:
-        """The budgets that a call made for `who` counts in."""
-
-    async def uses(self, keys: Sequence[tuple[UUID, UUID, datetime]]) -> Sequence[BudgetUse]:
-        """What was used, for each of (budget, subject, beginning of the span) that has anything."""
+    async def standings(
+        self, who: Attribution, begun: Mapping[str, datetime]
+    ) -> Sequence[tuple[Budget, BudgetUse | None]]:
+        """The budgets that a call made for `who` counts in, with what the spans that have `begun` then have used."""
 
     async def most(self, spans: Sequence[tuple[UUID, datetime]]) -> Mapping[UUID, tuple[int, int]]:
         """For each of (budget, beginning of the span) the most tokens and money that anyone it holds for has used."""
@@ -34,8 +33,8 @@ class BudgetRepository(Protocol):
     async def take(self, use_id: UUID, tokens: int, cost: int, most_tokens: int | None, most_cost: int | None) -> bool:
         """Hold back tokens and money, if with all that is used and held back they stay within the bounds."""
 
-    async def settle(self, use_id: UUID, held: tuple[int, int], used: tuple[int, int]) -> BudgetUse | None:
-        """Give back what was held and count what was used, each as (tokens, cost); the row as it is then."""
+    async def settle(self, use_id: UUID, held: tuple[int, int], used: tuple[int, int]) -> Settled | None:
+        """Give back what was held and count what was used, each as (tokens, cost); what the span has used then."""
 
     async def warned(self, use_id: UUID, moment: datetime) -> None:
         """Note that those concerned were warned."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.assistants.entities import Assistant
 from domain.assistants.service import readable_assistant
 from domain.budgets.entities import WARN_SHARE, Budget, BudgetScope, BudgetView, Span
-from domain.budgets.reserving import uses_of
+from domain.budgets.reserving import standings
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
@@ -164,10 +164,10 @@ class BudgetService:
                 assistant, _ = await readable_assistant(tx, actor, assistant_id)
                 space_id = assistant.space_id
             who = Attribution(Purpose.ANSWER, actor.user_id, None, space_id, assistant_id)
-            rows = await uses_of(tx, await tx.budgets.applying(who), who, self._zone)
+            rows = await standings(tx, who, self._zone)
         views = [
             BudgetView(b, use.tokens if use else 0, use.cost if use else 0, Span(b.span).ends(begun))
-            for b, _, begun, use in rows
+            for b, begun, use in rows
         ]
         return sorted(views, key=lambda view: -view.share)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, String, cast, func, select, update
+from sqlalchemy import ColumnElement, Integer, Row, Select, String, bindparam, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
@@ -14,6 +14,7 @@ from domain.models.entities import ModelKind
 from domain.spaces.entities import Space
 from domain.usage.entities import Grouping, ModelCall, Outcome, UsageQuery, Used, UsedBy
 from domain.users.entities import User
+from storage.guard import standing
 from storage.repositories.paging import decode, encode, identifier
 from storage.tables.assistants import assistants
 from storage.tables.spaces import spaces
@@ -26,6 +27,12 @@ END = (
 )  # fmt: skip
 """What the end of a call changes in its row."""
 CALLS = model_calls.c
+_CLOSE = standing(
+    update(ModelCall)
+    .where(CALLS.id == bindparam("call"), CALLS.outcome == Outcome.RUNNING)
+    .values({name: bindparam(f"new_{name}", type_=CALLS[name].type) for name in END})
+    .returning(CALLS.id)
+)
 SUMS = {
     "calls": func.count(CALLS.id),
     "failed": func.sum(cast(CALLS.outcome.in_((Outcome.FAILED, Outcome.INTERRUPTED)), Integer)),
@@ -61,13 +68,8 @@ class UsageRepository:
 
     async def close(self, call: ModelCall) -> bool:
         """Write how a call ended; False when that was written before."""
-        statement = (
-            update(ModelCall)
-            .where(CALLS.id == call.id, CALLS.outcome == Outcome.RUNNING)
-            .values({name: getattr(call, name) for name in END})
-            .returning(CALLS.id)
-        )
-        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        given = {"call": call.id, **{f"new_{name}": getattr(call, name) for name in END}}
+        found = await self._session.execute(_CLOSE, given, execution_options={"synchronize_session": False})
         return found.first() is not None
 
     async def running(self, message_id: UUID) -> Sequence[ModelCall]:
