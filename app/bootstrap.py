@@ -60,6 +60,7 @@ from domain.knowledge.chunks import ChunkService
 from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.playground import Playground
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.sharing import SharingService
 from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
@@ -321,6 +322,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
         embedding_changes=EmbeddingChangeService(uow, embedder),
         reembedding=reembedding.Reembedding(uow, embedder),
+        sharing=SharingService(uow),
         playground=Playground(uow, knowledge),
         unanswered=UnansweredService(uow, directory),
         websites=WebsiteService(uow, directory, ring, web, zone, ended),

@@ -23,6 +23,7 @@ from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.playground import Playground
 from domain.knowledge.reembedding import Reembedding
 from domain.knowledge.service import KnowledgeService
+from domain.knowledge.sharing import SharingService
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
@@ -87,6 +88,7 @@ class Services:
     chunks: ChunkService
     embedding_changes: EmbeddingChangeService
     reembedding: Reembedding
+    sharing: SharingService
     playground: Playground
     unanswered: UnansweredService
     websites: WebsiteService

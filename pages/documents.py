@@ -37,8 +37,8 @@ async def document(document_id: str) -> None:
     """What was read from a document, passage by passage."""
     here, key = visit(), identifier(document_id)
     view = await here.services.knowledge.document(here.actor, key)
-    collection = (await here.services.knowledge.collection(here.actor, view.document.collection_id)).collection
-    here.space_id = collection.space_id
+    place = await here.services.knowledge.collection(here.actor, view.document.collection_id)
+    collection, here.space_id = place.collection, place.access.space.id
 
     async def draw_state() -> Callable[[], None]:
         latest = await here.services.knowledge.document(here.actor, key)

@@ -24,7 +24,8 @@ from domain.knowledge.entities import (
 from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.repository import CutCount
 from domain.knowledge.service import CollectionView, DocumentView
-from pages import embedding_changes, websites
+from domain.spaces.entities import Space
+from pages import embedding_changes, sharing, websites
 from pages.components.base import (
     Tone,
     box,
@@ -71,12 +72,13 @@ async def collections(space_id: str) -> None:
 
     async def draw() -> Callable[[], None]:
         found = await here.services.knowledge.collections(here.actor, space.id)
+        borrowed = await here.services.knowledge.borrowed(here.actor, space.id)
 
         def build() -> None:
             with box("card"):
-                for item in found:
+                for item in [*found, *borrowed]:
                     _collection(item)
-                if not found:
+                if not found and not borrowed:
                     text = _(
                         "A collection holds documents that assistants answer from. Create one and drop files into it."
                     )
@@ -127,6 +129,7 @@ def _collection(view: CollectionView) -> None:
             ui.label(collection.name).classes("name")
             parts = [ngettext("{n} document", "{n} documents", view.size.documents), size(view.size.size)]
             ui.label(" · ".join(parts)).classes("sub")
+        sharing.origin_chip(view.origin)
         if view.choice is not None and not view.choice.usable:
             chip(_("The embedding model is switched off"), "bad")
         _collection_menu(view, leave=False)
@@ -143,7 +146,11 @@ def _collection_menu(view: CollectionView, *, leave: bool) -> None:
             scope = ChangeScope(collection_id=collection.id)
             ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model"))
             ui.menu_item(_("Embedding model"), on_click=act(ask))
+            share = functools.partial(sharing.ask_share, collection.id, collection.name)
+            ui.menu_item(_("Share"), on_click=act(share))
         if Action.DELETE in view.permissions:
+            move = functools.partial(sharing.ask_move, collection.id, collection.name)
+            ui.menu_item(_("Move"), on_click=act(move))
             ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, collection, leave))).classes("danger")
 
 
@@ -241,10 +248,13 @@ async def documents(collection_id: str) -> None:
     view = await here.services.knowledge.collection(here.actor, identifier(collection_id))
     if view.collection.kind == CollectionKind.WEBSITE:
         raise NotFound
-    here.space_id = view.collection.space_id
-    space = await here.services.spaces.get(here.actor, view.collection.space_id)
-    may_add = Action.CREATE in permissions(here.actor, space.role, Resource.DOCUMENT)
+    here.space_id = view.access.space.id
+    may_add = Action.CREATE in view.access.permissions(here.actor, Resource.DOCUMENT)
     await Documents(view, may_add).build()
+
+
+def _elsewhere(view: CollectionView) -> Space | None:
+    return view.access.space if view.access.shared else None
 
 
 class Documents:
@@ -257,12 +267,12 @@ class Documents:
     async def build(self) -> None:
         """Head, drop zone, list."""
         collection = self.view.collection
-        left = (await self.visit.services.knowledge.room(self.visit.actor)).left if self.may_add else 0
+        knowledge = self.visit.services.knowledge
+        left = (await knowledge.room(self.visit.actor, collection.id)).left if self.may_add else 0
         with box("page"):
-            back = (_("Knowledge"), f"/spaces/{collection.space_id}/knowledge")
-            with page_head(
-                collection.name, _("Drop files here: they are read and indexed in the background."), back=back
-            ):
+            lead = _("Drop files here: they are read and indexed in the background.") if self.may_add else ""
+            with page_head(collection.name, lead, back=sharing.back_to_knowledge(self.view.access)):
+                sharing.origin_chip(self.view.origin or _elsewhere(self.view))
                 if self.may_add:
                     quiet_button(_("Write a text"), self._write, icon="edit_note")
                 _collection_menu(self.view, leave=True)

@@ -17,7 +17,7 @@ from domain.spaces.entities import Space
 from domain.websites.entities import REASONS, TAKEN, CrawlPage, CrawlRun, PageState, RunState, Website
 from domain.websites.schedule import given_up
 from domain.websites.service import WebsiteView, is_open
-from pages import embedding_changes
+from pages import embedding_changes, sharing
 from pages.components.base import (
     Tone,
     box,
@@ -74,6 +74,7 @@ async def section(space: Space, role: Role) -> None:
 
     async def draw() -> Callable[[], None]:
         found = await here.services.websites.in_space(here.actor, space.id)
+        found += await here.services.websites.borrowed(here.actor, space.id)
         return lambda: _list(found, add if Action.CREATE in allowed else None)
 
     async def add() -> None:
@@ -112,6 +113,7 @@ def _row(view: WebsiteView) -> None:
             link.style("text-decoration:none;color:inherit")
             ui.label(website.title).classes("name")
             ui.label(" · ".join(_facts(view))).classes("sub")
+        sharing.origin_chip(view.origin)
         _run_chip(view)
 
 
@@ -139,17 +141,16 @@ async def website(website_id: str) -> None:
     """One website: its state, its crawls and its pages, live."""
     here, key = visit(), identifier(website_id)
     view = await here.services.websites.get(here.actor, key)
-    here.space_id = view.website.space_id
-    space = await here.services.spaces.get(here.actor, view.website.space_id)
-    may_crawl = Action.CREATE in permissions(here.actor, space.role, Resource.WEBSITE)
+    here.space_id = view.access.space.id
+    may_crawl = Action.CREATE in view.access.permissions(here.actor, Resource.WEBSITE)
 
     async def draw() -> Callable[[], None]:
         latest = await here.services.websites.get(here.actor, key)
         return lambda: _state(latest, may_crawl)
 
     with box("page"):
-        back = (_("Knowledge"), f"/spaces/{view.website.space_id}/knowledge")
-        with page_head(view.website.title, back=back):
+        with page_head(view.website.title, back=sharing.back_to_knowledge(view.access)):
+            sharing.origin_chip(view.origin)
             _actions(view)
         await embedding_changes.changes(ChangeScope(collection_id=key), f"collection:{key}")
         state = Region(draw)
@@ -178,7 +179,11 @@ def _actions(view: WebsiteView) -> None:
         scope = ChangeScope(collection_id=site.id)
         ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model"))
         quiet_button(_("Embedding model"), act(ask), icon="published_with_changes")
+        share = functools.partial(sharing.ask_share, site.id, site.title)
+        quiet_button(_("Share"), act(share), icon="share")
     if Action.DELETE in view.permissions:
+        move = functools.partial(sharing.ask_move, site.id, site.title)
+        quiet_button(_("Move"), act(move), icon="drive_file_move")
         icon_button("delete_outline", _("Delete {name}", name=site.title), act(functools.partial(_delete, site)))
 
 
@@ -290,7 +295,7 @@ async def crawl_log(run_id: str) -> None:
     here, key = visit(), identifier(run_id)
     run = await here.services.websites.run(here.actor, key)
     view = await here.services.websites.get(here.actor, run.website_id)
-    here.space_id = view.website.space_id
+    here.space_id = view.access.space.id
 
     async def fetch(words: str, cursor: str | None) -> Page[CrawlPage]:
         states = {"": (), "taken": TAKEN}.get(chosen.value, (chosen.value,))

@@ -1,5 +1,6 @@
 """Assistants and the versions of their instructions."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,12 +32,14 @@ TEXT_LIMIT = 2_000_000
 async def shown(use: Services, actor: Actor, view: AssistantView) -> dict[str, Any]:
     """An assistant with its collections as far as the actor may see them."""
     choices = {c.model.id: c for c in await use.models.embedding_models(actor)}
-    allowed = view.access.permissions(actor, Resource.COLLECTION)
-    collections = [
-        CollectionView(c, choices[c.embedding_model_id].model, CollectionSize(), allowed, choices[c.embedding_model_id])
-        for c in view.collections
-        if Action.READ in allowed and c.kind == CollectionKind.DOCUMENTS
-    ]
+    own, borrowed = view.access, replace(view.access, shared=True)
+    if Action.READ not in own.permissions(actor, Resource.COLLECTION):
+        return present.assistant(view, [], actor, await websites_of(use, actor, view))
+    collections = []
+    for found in (c for c in view.collections if c.kind == CollectionKind.DOCUMENTS):
+        choice, access = choices[found.embedding_model_id], own if found.space_id == own.space.id else borrowed
+        allowed = access.permissions(actor, Resource.COLLECTION)
+        collections.append(CollectionView(found, choice.model, CollectionSize(), allowed, access, choice))
     return present.assistant(view, collections, actor, await websites_of(use, actor, view))
 
 

@@ -199,6 +199,7 @@ def collection(view: CollectionView) -> dict[str, Any]:
         "embedding_model": embedding_model(view.choice) if view.choice else None,
         "metadata": {"num_info_blobs": view.size.documents, "size": view.size.size},
         "space_id": view.collection.space_id,
+        "shared_from": view.origin.name if view.origin else None,
         "chunk_tokens": view.collection.chunk_tokens,
     }
 

@@ -13,6 +13,7 @@ from app.api.websites import website_public
 from domain.assistants.service import AssistantDraft
 from domain.kernel.access import Resource
 from domain.kernel.actor import Actor
+from domain.knowledge.service import CollectionView
 from domain.services import Services
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceAccess, SpaceView
@@ -26,7 +27,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     members = await use.spaces.members(actor, space_id) if view.space.kind == SpaceKind.SHARED else []
     groups = await use.spaces.groups(actor, space_id) if view.space.kind == SpaceKind.SHARED else []
     default = await use.assistants.default(actor, space_id)
-    collections = await use.knowledge.collections(actor, space_id)
+    collections = await _collections(use, actor, space_id)
     used = [c for c in collections if c.collection.id in {d.id for d in default.collections}]
     member_rights = SpaceAccess(view.space, view.role).permissions(actor, Resource.MEMBER)
     return {
@@ -53,8 +54,15 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     }
 
 
+async def _collections(use: Services, actor: Actor, space_id: UUID) -> list[CollectionView]:
+    """The space's own, then those of other spaces that may be used here."""
+    own, borrowed = await use.knowledge.collections(actor, space_id), await use.knowledge.borrowed(actor, space_id)
+    return [*own, *borrowed]
+
+
 async def _websites(use: Services, actor: Actor, space_id: UUID) -> list[dict[str, Any]]:
-    return [website_public(found) for found in await use.websites.in_space(actor, space_id)]
+    own, borrowed = await use.websites.in_space(actor, space_id), await use.websites.borrowed(actor, space_id)
+    return [website_public(found) for found in [*own, *borrowed]]
 
 
 @router.post("/", response_model=wire.SpacePublic, status_code=201)
@@ -132,7 +140,7 @@ async def create_assistant(id: UUID, body: wire.CreateSpaceAssistantRequest, act
 async def knowledge(id: UUID, actor: Caller, use: Use) -> Any:
     """What is known in a space."""
     view = await use.spaces.get(actor, id)
-    return present.knowledge(actor, view, await use.knowledge.collections(actor, id), await _websites(use, actor, id))
+    return present.knowledge(actor, view, await _collections(use, actor, id), await _websites(use, actor, id))
 
 
 @router.post("/{id}/knowledge/groups/", response_model=wire.CollectionPublic, status_code=201)

@@ -1,8 +1,10 @@
 """What the organisation stores, and its privacy policy."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 
 from app.api import present, wire
 from app.api.base import Caller, Use
@@ -33,11 +35,24 @@ async def spaces(
             "update_at": each.space.updated_at,
             "name": each.space.name,
             "size": each.size,
+            "limit": each.space.quota_limit,
             "members": [{**present.user_sparse(user), "role": member.role} for member, user in each.members],
         }
         for each in page.items
     ]
     return present.page(items, next_cursor=page.next_cursor)
+
+
+class SpaceLimit(BaseModel):
+    """How many bytes of documents a space may hold; null for no limit of its own."""
+
+    limit: int | None
+
+
+@router.put("/spaces/{id}/", response_model=SpaceLimit)
+async def set_space_limit(id: UUID, body: SpaceLimit, actor: Caller, use: Use) -> Any:
+    """Say how many bytes of documents a space may hold, for administrators."""
+    return SpaceLimit(limit=(await use.organisation.set_space_limit(actor, id, body.limit)).quota_limit)
 
 
 @admin.post("/privacy-policy/", response_model=wire.TenantPublic)

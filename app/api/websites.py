@@ -68,6 +68,7 @@ def website_public(view: WebsiteView) -> dict[str, Any]:
         **present.moments(website),
         **{name: getattr(website, name) for name in SETTINGS},
         "permissions": present.names(view.permissions),
+        "shared_from": view.origin.name if view.origin else None,
         "space_id": website.space_id,
         "latest_crawl": run_public(view.latest) if view.latest else None,
         "embedding_model": present.embedding_model(view.choice),

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.assistants.entities import Assistant, Prompt
 from domain.files.entities import File
 from domain.knowledge.entities import Collection
+from domain.spaces.entities import Space
 
 
 class AssistantRepository(Protocol):
@@ -36,8 +37,11 @@ class AssistantRepository(Protocol):
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""
 
-    async def withdraw_collection(self, collection_id: UUID, space_id: UUID) -> None:
-        """Take a collection from the assistants of all spaces but this one."""
+    async def with_collection(self, collection_id: UUID) -> Sequence[tuple[Assistant, Space]]:
+        """The assistants that use a collection, with their spaces, in order of name."""
+
+    async def withdraw_collection(self, collection_id: UUID, space_ids: Sequence[UUID]) -> None:
+        """Take a collection from the assistants of all spaces but these."""
 
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""

@@ -114,8 +114,8 @@ async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) 
 
 
 async def readable_collections(tx: Transaction, space: Space) -> list[Collection]:
-    """The collections an assistant of this space may use: the space's own, then the organisation's."""
-    own = list(await tx.knowledge.collections([space.id]))
+    """The collections an assistant of this space may use: its own, those shared with it, then the organisation's."""
+    own = [*await tx.knowledge.collections([space.id]), *await tx.knowledge.shared_with(space.id)]
     organization = await tx.spaces.organization()
     if organization is None or organization.id == space.id:
         return own

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
-from domain.assistants.service import clean_settings, readable_assistant
+from domain.assistants.service import clean_settings, readable_assistant, readable_collections
 from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
@@ -23,10 +23,12 @@ from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, No
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
+from domain.knowledge.entities import Document
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
 from domain.ports import ChatProvider, Deed, Directory, Limiter
+from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.ledger import Ledger
 
@@ -383,8 +385,22 @@ class ConversationService:
         source = next((each for each in view.sources if each.number == number), None)
         if source is None:
             raise NotFound(N_("The source was not found."))
+        async with self._uow.read(actor.tenant_id) as tx:
+            await self._still_shared(tx, actor, view.message, source)
         content = await self._knowledge.version_content(actor.tenant_id, source.version_id)
         return place(source, spans(view.message, source, citation), *content)
+
+    @staticmethod
+    async def _still_shared(tx: Transaction, actor: Actor, message: Message, source: MessageSource) -> None:
+        """Raise `NotFound` when the assistant's space may no longer read what the passage is from."""
+        document = await tx.get(Document, source.document_id)
+        conversation = await tx.get(Conversation, message.conversation_id)
+        assistant = await tx.get(Assistant, conversation.assistant_id) if conversation else None
+        space = await tx.get(Space, assistant.space_id) if assistant else None
+        if document is None or space is None:
+            return
+        if document.collection_id not in {c.id for c in await readable_collections(tx, space)}:
+            raise NotFound(N_("This source is no longer shared with the space."))
 
     async def explained(self, actor: Actor, message_id: UUID) -> Explained:
         """How one of the actor's answers came about."""

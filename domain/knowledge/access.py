@@ -2,12 +2,36 @@
 
 from uuid import UUID
 
-from domain.kernel.access import Action, Resource
+from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden, NotFound
 from domain.knowledge.entities import Collection, CollectionKind, Document
+from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction
+
+
+async def knowledge_access(
+    tx: Transaction, actor: Actor, collection: Collection, missing: NotFound, resource: Resource = Resource.COLLECTION
+) -> SpaceAccess:
+    """The actor's place where a collection is to be read: in its own space, else where it is shared, as a reader only.
+
+    What lies in the organisation's space is everybody's to read. Raises `missing` when it is not the actor's to know.
+    """
+    places = [collection.space_id, *(share.space_id for share in await tx.knowledge.shares(collection.id))]
+    for space_id in places:
+        space = await tx.get(Space, space_id)
+        if space is None:
+            continue
+        try:
+            access = await space_access(tx, actor, space_id)
+        except NotFound:
+            if space.kind == SpaceKind.ORGANIZATION:
+                return SpaceAccess(space, Role.EDITOR, shared=True)
+            continue
+        if Action.READ in access.permissions(actor, resource):
+            return SpaceAccess(space, access.role, shared=space_id != collection.space_id)
+    raise missing
 
 
 async def collection_access(
@@ -18,9 +42,7 @@ async def collection_access(
     missing = NotFound(N_("The collection was not found."))
     if collection is None:
         raise missing
-    access = await space_access(tx, actor, collection.space_id, missing=missing)
-    if Action.READ not in access.permissions(actor, Resource.COLLECTION):
-        raise missing
+    access = await knowledge_access(tx, actor, collection, missing)
     access.require(actor, resource, action)
     if collection.kind == CollectionKind.WEBSITE and action != Action.READ:
         raise Forbidden(N_("The pages of a website are kept by its crawls."))

@@ -141,6 +141,15 @@ class Chunk(Owned):
     disabled: bool = False
 
 
+@dataclass(eq=False, kw_only=True)
+class CollectionShare(Owned):
+    """A space that may read a collection of another one and use it in its assistants."""
+
+    collection_id: UUID
+    space_id: UUID
+    user_id: UUID
+
+
 class ChangeState(StrEnum):
     """Where a change of embedding model is; from `clearing` on the new model answers."""
 

@@ -14,6 +14,7 @@ from domain.knowledge.entities import Collection, Document, DocumentState, Docum
 from domain.knowledge.parsing import SUPPORTED, extension_of
 from domain.knowledge.progress import announce
 from domain.ports import Contents, StoredContent
+from domain.spaces.entities import Space
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.entities import User
@@ -58,7 +59,7 @@ async def take_in(
             return Uploaded(document, same, None)
     # Uploads of an organisation wait for each other here, so that two cannot share the last room.
     await tx.users.take_turns()
-    await require_room(tx, actor, stored.size)
+    await require_room(tx, actor, stored.size, collection.space_id)
     blob = await kept(tx, actor.tenant_id, stored)
     document, number = await _new_or_replaced(tx, actor, collection, incoming, ended)
     version = DocumentVersion(
@@ -123,30 +124,52 @@ async def cancel_reading(tx: Transaction, version: DocumentVersion, ended: Mappi
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes that may still be stored: in the organisation, and by the person; None without a limit of one's own."""
+    """Bytes that may still be stored: in the organisation, by the person, in the space; None where there is no limit."""
 
     organisation: int
     own: int | None
+    space: int | None = None
 
     @property
     def left(self) -> int:
         """What can be uploaded now."""
-        return max(0, self.organisation if self.own is None else min(self.organisation, self.own))
+        return max(0, min(left for left in (self.organisation, self.own, self.space) if left is not None))
 
 
-async def room(tx: Transaction, actor: Actor) -> Room:
-    """How much more the actor may store."""
+async def room(tx: Transaction, actor: Actor, space_id: UUID | None = None) -> Room:
+    """How much more the actor may store, in a space."""
     tenant, user = await tx.get(Tenant, actor.tenant_id), await tx.get(User, actor.user_id)
     total = tenant.quota_limit if tenant else 0
     own = user.quota_limit if user else None
     return Room(
         total - await tx.knowledge.bytes_stored(),
         None if own is None else own - await tx.knowledge.bytes_stored(actor.user_id),
+        await room_in_space(tx, space_id) if space_id else None,
     )
 
 
-async def require_room(tx: Transaction, actor: Actor, more: int) -> None:
-    """Raise `QuotaExceeded` unless `more` bytes can be stored."""
+async def room_in_space(tx: Transaction, space_id: UUID) -> int | None:
+    """How many bytes a space may still store; None without a limit."""
+    space = await tx.get(Space, space_id)
+    if space is None or space.quota_limit is None:
+        return None
+    return space.quota_limit - (await tx.spaces.bytes_in([space_id])).get(space_id, 0)
+
+
+async def require_room_in_space(tx: Transaction, space_id: UUID, more: int) -> None:
+    """Raise `QuotaExceeded` unless `more` bytes fit into a space."""
+    left, space = await room_in_space(tx, space_id), await tx.get(Space, space_id)
+    if left is not None and space is not None and more > left:
+        raise QuotaExceeded(
+            N_("The storage of the space “{name}” is full ({limit}). Delete something there or ask an administrator."),
+            name=space.name,
+            limit=human_size(space.quota_limit or 0),
+        )
+
+
+async def require_room(tx: Transaction, actor: Actor, more: int, space_id: UUID) -> None:
+    """Raise `QuotaExceeded`, which says whose limit it is, unless `more` bytes can be stored in the space."""
+    await require_room_in_space(tx, space_id, more)
     tenant = await tx.get(Tenant, actor.tenant_id)
     user = await tx.get(User, actor.user_id)
     if tenant and await tx.knowledge.bytes_stored() + more > tenant.quota_limit:

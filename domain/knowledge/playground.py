@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from domain.assistants.service import readable_collections
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound
@@ -51,7 +52,7 @@ class Playground:
             access = await space_access(tx, actor, space_id)
             if Action.READ not in access.permissions(actor, Resource.COLLECTION):
                 raise NotFound(N_("The space was not found."))
-            collections = list(await tx.knowledge.collections([space_id]))
+            collections = await readable_collections(tx, access.space)
         if collection_ids is not None:
             by_id = {collection.id: collection for collection in collections}
             if any(wanted not in by_id for wanted in collection_ids):

@@ -10,6 +10,7 @@ from domain.kernel.paging import Page
 from domain.knowledge.entities import (
     Chunk,
     Collection,
+    CollectionShare,
     Document,
     DocumentVersion,
     EmbeddingChange,
@@ -113,6 +114,12 @@ class KnowledgeRepository(Protocol):
 
     async def collections_by_id(self, ids: Sequence[UUID]) -> Sequence[Collection]:
         """Collections by id; unknown ones are left out."""
+
+    async def shares(self, collection_id: UUID) -> Sequence[CollectionShare]:
+        """The shares of a collection with other spaces."""
+
+    async def shared_with(self, space_id: UUID) -> Sequence[Collection]:
+        """The collections of other spaces that are shared with this one, in order of name."""
 
     async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:
         """How much each collection holds."""

@@ -48,6 +48,7 @@ from domain.models.entities import EmbeddingModel
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import default_transcription
 from domain.ports import Contents, Deed, Embedder, Limiter
+from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import Attribution, attributed
@@ -65,13 +66,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CollectionView:
-    """A collection with its figures and what the actor may do to it."""
+    """A collection with its figures and what the actor may do to it, as it is seen in `access.space`.
+
+    `origin` is the space it belongs to, where that is another one.
+    """
 
     collection: Collection
     model: EmbeddingModel | None
     size: CollectionSize
     permissions: Sequence[Action]
+    access: SpaceAccess
     choice: EmbeddingChoice | None = None
+    origin: Space | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +139,32 @@ class KnowledgeService:
             found = [c for c in await tx.knowledge.collections([space_id]) if c.kind == CollectionKind.DOCUMENTS]
             return await self._views(tx, actor, access, found)
 
+    async def borrowed(self, actor: Actor, space_id: UUID) -> list[CollectionView]:
+        """The collections of other spaces that may be used in this one: shared ones, then the organisation's."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            if Action.READ not in access.permissions(actor, Resource.COLLECTION):
+                return []
+            usable = await readable_collections(tx, access.space)
+            found = [c for c in usable if c.space_id != space_id and c.kind == CollectionKind.DOCUMENTS]
+            return await self._views(tx, actor, replace(access, shared=True), found)
+
     async def _views(
         self, tx: Transaction, actor: Actor, access: SpaceAccess, found: Sequence[Collection]
     ) -> list[CollectionView]:
         choices = {c.model.id: c for c in await embedding_choices(tx)}
         sizes = await tx.knowledge.sizes([c.id for c in found])
         allowed = access.permissions_of_one(actor, Resource.COLLECTION)
+        origins = {i: await tx.get(Space, i) for i in {c.space_id for c in found} - {access.space.id}}
         return [
             CollectionView(
                 c,
                 choices[c.embedding_model_id].model,
                 sizes.get(c.id, CollectionSize()),
                 allowed,
+                access,
                 choices[c.embedding_model_id],
+                origins.get(c.space_id),
             )
             for c in found
         ]
@@ -271,10 +290,10 @@ class KnowledgeService:
         title = clean_name(title or name, "title")
         extension = extension_of(name)
         async with self._uow.read(actor.tenant_id) as tx:
-            await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
+            collection, _ = await self._collection(tx, actor, collection_id, Action.CREATE, Resource.DOCUMENT)
             if declared_size is not None and declared_size > self.max_file_size:
                 raise FileTooLarge(limit=human_size(self.max_file_size))
-            await require_room(tx, actor, declared_size or 0)
+            await require_room(tx, actor, declared_size or 0, collection.space_id)
             if extension in RECORDINGS:
                 await default_transcription(tx)
         stored = await self._contents.receive(actor.tenant_id, stream, self.max_file_size)
@@ -290,10 +309,13 @@ class KnowledgeService:
             await discard(self._uow, self._contents, actor.tenant_id, stored)
             raise
 
-    async def room(self, actor: Actor) -> Room:
-        """How much more the actor may store."""
+    async def room(self, actor: Actor, collection_id: UUID | None = None) -> Room:
+        """How much more the actor may store, in a collection."""
         async with self._uow.read(actor.tenant_id) as tx:
-            return await room(tx, actor)
+            if collection_id is None:
+                return await room(tx, actor)
+            collection, _ = await self._collection(tx, actor, collection_id, Action.READ)
+            return await room(tx, actor, collection.space_id)
 
     async def add_text(
         self, actor: Actor, collection_id: UUID, text: str, title: str, url: str | None = None

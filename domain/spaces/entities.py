@@ -29,13 +29,14 @@ MEMBER_ROLES = (SpaceRole.ADMIN, SpaceRole.EDITOR, SpaceRole.VIEWER)
 
 @dataclass(eq=False, kw_only=True)
 class Space(Owned):
-    """A space. `user_id` is the owner of a personal space and None otherwise."""
+    """A space. `user_id` is the owner of a personal space and None otherwise; `quota_limit` is in bytes of documents."""
 
     name: str
     kind: str
     user_id: UUID | None = None
     description: str | None = None
     data_retention_days: int | None = None
+    quota_limit: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -29,18 +29,23 @@ ORGANIZATION_NAME = "Organization space"
 
 @dataclass(frozen=True, slots=True)
 class SpaceAccess:
-    """A space together with the role in which the actor sees it."""
+    """A space together with the role in which the actor sees it; what is `shared` there from another may only be read."""
 
     space: Space
     role: Role
+    shared: bool = False
 
     def require(self, actor: Actor, resource: Resource, action: Action) -> None:
         """Raise `Forbidden` unless the actor may do this in the space."""
+        if self.shared and action is not Action.READ:
+            raise Forbidden(N_("This is shared from another space. It can only be changed there."))
         require(actor, self.role, resource, action)
 
     def permissions(self, actor: Actor, resource: Resource) -> list[Action]:
         """What the actor may do to such a resource in the space."""
         allowed = permissions(actor, self.role, resource)
+        if self.shared:
+            return [action for action in allowed if action is Action.READ]
         if resource is Resource.MEMBER and self.space.kind != SpaceKind.SHARED:
             return []
         return allowed

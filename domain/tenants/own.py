@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, Invalid
+from domain.kernel.errors import N_, Invalid, NotFound
 from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
-from domain.spaces.entities import Space, SpaceMember
+from domain.spaces.entities import Space, SpaceKind, SpaceMember
 from domain.tenants.administration import existing
 from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
 from domain.users.entities import User
 
 ADDRESS_LIMIT = 2000
+LEAST_LIMIT = 1_000
+"""Bytes below which a limit would be none of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,23 @@ class OrganisationService:
             sizes, members = await tx.spaces.bytes_in(ids), await tx.spaces.members_of(ids)
         found = [StoredSpace(s, sizes.get(s.id, 0), members.get(s.id, ())) for s in page.items]
         return Page(found, page.next_cursor, page.total)
+
+    async def set_space_limit(self, actor: Actor, space_id: UUID, limit: int | None) -> Space:
+        """Say how many bytes of documents a space may hold, or that only the organisation's limit counts.
+
+        What is there already stays, even where it is more.
+        """
+        actor.require(Permission.ADMIN)
+        if limit is not None and limit < LEAST_LIMIT:
+            raise Invalid(N_("Give at least {least} bytes, or nothing for no limit."), field="limit", least=LEAST_LIMIT)
+        async with self._uow.begin(actor.tenant_id) as tx:
+            space = await tx.get(Space, space_id)
+            if space is None or space.kind == SpaceKind.PERSONAL:
+                raise NotFound(N_("The space was not found."))
+            old, space.quota_limit = space.quota_limit, limit
+            values = {"quota_limit": old}, {"quota_limit": limit}
+            tx.record(actor, Change("space_updated", "space", space.id, space.name, *values))
+        return space
 
     async def set_privacy_policy(self, actor: Actor, address: str | None) -> Tenant:
         """Say where the organisation's privacy policy is, or that there is none."""

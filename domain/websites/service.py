@@ -1,11 +1,12 @@
 """Websites: use cases of people, and what the schedule does."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
+from domain.assistants.service import readable_collections
 from domain.jobs.entities import Job, Lane
 from domain.jobs.service import Ended, request_cancel
 from domain.kernel.access import Action, Resource
@@ -16,12 +17,15 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.ids import new_id
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
+from domain.knowledge.access import knowledge_access
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.knowledge.removal import remove_collection
 from domain.knowledge.repository import CollectionSize
+from domain.knowledge.sharing import relocate
 from domain.models.choice import EmbeddingChoice
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.ports import Directory, Vault
+from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
 from domain.websites import crawling, schedule
@@ -52,13 +56,18 @@ class CrawlRunning(Failure):
 
 @dataclass(frozen=True, slots=True)
 class WebsiteView:
-    """A website with its latest crawl, its size, its embedding model and what the actor may do to it."""
+    """A website with its latest crawl, its size, its embedding model and what the actor may do to it.
+
+    It is seen in `access.space`; `origin` is the space it belongs to, where that is another one.
+    """
 
     website: Website
     latest: CrawlRun | None
     size: CollectionSize
     choice: EmbeddingChoice
     permissions: Sequence[Action]
+    access: SpaceAccess
+    origin: Space | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +109,26 @@ class WebsiteService:
                 return []
             return await self._views(tx, actor, access, await tx.websites.in_spaces([space_id]))
 
+    async def borrowed(self, actor: Actor, space_id: UUID) -> list[WebsiteView]:
+        """The websites of other spaces that may be used in this one: shared ones, then the organisation's."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            access = await space_access(tx, actor, space_id)
+            if Action.READ not in access.permissions(actor, Resource.WEBSITE):
+                return []
+            usable = await readable_collections(tx, access.space)
+            ids = [c.id for c in usable if c.space_id != space_id and c.kind == CollectionKind.WEBSITE]
+            return await self._views(tx, actor, replace(access, shared=True), await tx.websites.many(ids))
+
     async def of(self, actor: Actor, access: SpaceAccess, ids: Sequence[UUID]) -> list[WebsiteView]:
         """Those of these websites that there are, as somebody with this access sees them."""
         if Action.READ not in access.permissions(actor, Resource.WEBSITE):
             return []
         async with self._uow.read(actor.tenant_id) as tx:
-            return await self._views(tx, actor, access, await tx.websites.many(ids))
+            found = await tx.websites.many(ids)
+            own = [website for website in found if website.space_id == access.space.id]
+            borrowed = [website for website in found if website.space_id != access.space.id]
+            views = await self._views(tx, actor, access, own)
+            return views + await self._views(tx, actor, replace(access, shared=True), borrowed)
 
     @staticmethod
     async def _views(tx: Transaction, actor: Actor, access: SpaceAccess, found: Sequence[Website]) -> list[WebsiteView]:
@@ -116,8 +139,17 @@ class WebsiteService:
         models = {c.id: c.embedding_model_id for c in await tx.knowledge.collections_by_id(ids)}
         latest, sizes = await tx.websites.latest_runs(ids), await tx.knowledge.sizes(ids)
         allowed = access.permissions_of_one(actor, Resource.WEBSITE)
+        origins = {i: await tx.get(Space, i) for i in {w.space_id for w in found} - {access.space.id}}
         return [
-            WebsiteView(w, latest.get(w.id), sizes.get(w.id, CollectionSize()), choices[models[w.id]], allowed)
+            WebsiteView(
+                w,
+                latest.get(w.id),
+                sizes.get(w.id, CollectionSize()),
+                choices[models[w.id]],
+                allowed,
+                access,
+                origins.get(w.space_id),
+            )
             for w in found
         ]
 
@@ -133,9 +165,10 @@ class WebsiteService:
         missing = NotFound(N_("The website was not found."))
         if website is None:
             raise missing
-        access = await space_access(tx, actor, website.space_id, missing=missing)
-        if Action.READ not in access.permissions(actor, Resource.WEBSITE):
+        collection = await tx.get(Collection, website_id)
+        if collection is None:
             raise missing
+        access = await knowledge_access(tx, actor, collection, missing, Resource.WEBSITE)
         access.require(actor, Resource.WEBSITE, action)
         return website, access
 
@@ -249,11 +282,7 @@ class WebsiteService:
             old, website.space_id = website.space_id, space_id
             collection = await tx.get(Collection, website_id)
             if collection is not None:
-                collection.space_id = space_id
-            await tx.flush()
-            organization = await tx.spaces.organization()
-            if organization is None or organization.id != space_id:
-                await tx.assistants.withdraw_collection(website_id, space_id)
+                await relocate(tx, collection, space_id)
             change = Change(
                 "website_transferred", "website", website_id, website.title, old={"space_id": str(old)},
                 new={"space_id": str(space_id)},

@@ -149,7 +149,7 @@ class Intake:
             if await tx.get(Website, website.id) is None:
                 raise NotFound(N_("The website was deleted."))
             await tx.users.take_turns()
-            await require_room(tx, _on_behalf(website), stored.size)
+            await require_room(tx, _on_behalf(website), stored.size, website.space_id)
             blob = await kept(tx, website.tenant_id, stored)
             document = await self._document(tx, website, content)
             latest = await tx.knowledge.latest_version(document.id)

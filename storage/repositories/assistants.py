@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
 from domain.files.entities import File
 from domain.knowledge.entities import Collection
+from domain.spaces.entities import Space
 from storage.guard import standing
 from storage.tables.assistants import assistant_collections, assistant_files, assistants, prompts
 from storage.tables.files import files
 from storage.tables.knowledge import collections
+from storage.tables.spaces import spaces
 
 _SELECTED_PROMPT = standing(
     select(Prompt)
@@ -99,9 +101,20 @@ class AssistantRepository:
             )
         await self._session.flush()
 
-    async def withdraw_collection(self, collection_id: UUID, space_id: UUID) -> None:
-        """Take a collection from the assistants of all spaces but this one."""
-        elsewhere = select(assistants.c.id).select_from(Assistant).where(assistants.c.space_id != space_id)
+    async def with_collection(self, collection_id: UUID) -> Sequence[tuple[Assistant, Space]]:
+        """The assistants that use a collection, with their spaces, in order of name."""
+        statement = (
+            select(Assistant, Space)
+            .join(AssistantCollection, assistant_collections.c.assistant_id == assistants.c.id)
+            .join(Space, spaces.c.id == assistants.c.space_id)
+            .where(assistant_collections.c.collection_id == collection_id)
+            .order_by(func.lower(assistants.c.name), assistants.c.id)
+        )
+        return [(assistant, space) for assistant, space in await self._session.execute(statement)]
+
+    async def withdraw_collection(self, collection_id: UUID, space_ids: Sequence[UUID]) -> None:
+        """Take a collection from the assistants of all spaces but these."""
+        elsewhere = select(assistants.c.id).select_from(Assistant).where(assistants.c.space_id.not_in(set(space_ids)))
         links = (
             assistant_collections.c.collection_id == collection_id,
             assistant_collections.c.assistant_id.in_(elsewhere),

@@ -13,6 +13,7 @@ from domain.kernel.paging import Page
 from domain.knowledge.entities import (
     Chunk,
     Collection,
+    CollectionShare,
     Document,
     DocumentState,
     DocumentVersion,
@@ -28,6 +29,7 @@ from storage.search import SearchIndex
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import (
     chunks,
+    collection_shares,
     collections,
     document_versions,
     documents,
@@ -81,6 +83,21 @@ class KnowledgeRepository:
         if not ids:
             return []
         statement = select(Collection).where(collections.c.id.in_(set(ids))).order_by(func.lower(collections.c.name))
+        return (await self._session.scalars(statement)).all()
+
+    async def shares(self, collection_id: UUID) -> Sequence[CollectionShare]:
+        """The shares of a collection with other spaces."""
+        statement = select(CollectionShare).where(collection_shares.c.collection_id == collection_id)
+        return (await self._session.scalars(statement)).all()
+
+    async def shared_with(self, space_id: UUID) -> Sequence[Collection]:
+        """The collections of other spaces that are shared with this one, in order of name."""
+        statement = (
+            select(Collection)
+            .join(CollectionShare, collection_shares.c.collection_id == collections.c.id)
+            .where(collection_shares.c.space_id == space_id)
+            .order_by(func.lower(collections.c.name), collections.c.id)
+        )
         return (await self._session.scalars(statement)).all()
 
     async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:

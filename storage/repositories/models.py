@@ -112,9 +112,10 @@ class ModelRepository:
                 embedding_changes.c.state.in_([state for state in ChangeState if state.open]),
             )
         )
+        if model_id is not None:
+            by_changes = by_changes.where(embedding_models.c.id == model_id)
         used = await self._session.scalar(by_assistants) or 0
-        if model_id is None:
-            used += await self._session.scalar(by_changes) or 0
+        used += await self._session.scalar(by_changes) or 0
         return used + (await self._session.scalar(by_collections) or 0)
 
     async def prices(self, model_id: UUID, limit: int) -> Sequence[ModelPrice]:

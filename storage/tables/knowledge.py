@@ -19,6 +19,7 @@ from domain.knowledge.entities import (
     CHUNK_TOKENS,
     Chunk,
     Collection,
+    CollectionShare,
     Document,
     DocumentVersion,
     EmbeddingChange,
@@ -121,6 +122,17 @@ chunks = tenant_table(
 Index("ix_chunks_tenant_id_key", chunks.c.tenant_id, chunks.c.key)
 Index("ix_chunks_tenant_id_document_id", chunks.c.tenant_id, chunks.c.document_id)
 Index("ix_chunks_tenant_id_collection_id", chunks.c.tenant_id, chunks.c.collection_id)
+collection_shares = tenant_table(
+    "collection_shares",
+    Column("collection_id", Uuid, nullable=False),
+    Column("space_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    belongs_to("collection_id", "collections"),
+    belongs_to("space_id", "spaces"),
+    belongs_to("user_id", "users", ondelete="RESTRICT"),
+    UniqueConstraint("tenant_id", "collection_id", "space_id"),
+)
+Index("ix_collection_shares_space", collection_shares.c.tenant_id, collection_shares.c.space_id)
 embedding_changes = tenant_table(
     "embedding_changes",
     Column("collection_id", Uuid, nullable=False),
@@ -164,5 +176,6 @@ mapper.map_imperatively(Document, documents)
 mapper.map_imperatively(DocumentVersion, document_versions)
 mapper.map_imperatively(Transcript, transcripts)
 mapper.map_imperatively(Chunk, chunks)
+mapper.map_imperatively(CollectionShare, collection_shares)
 mapper.map_imperatively(EmbeddingChange, embedding_changes)
 mapper.map_imperatively(UnansweredQuestion, unanswered_questions)

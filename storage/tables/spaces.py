@@ -1,6 +1,6 @@
 """Spaces and their members."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
 from storage.tables.base import belongs_to, mapper, tenant_table
@@ -12,6 +12,7 @@ spaces = tenant_table(
     Column("user_id", Uuid),
     Column("description", Text),
     Column("data_retention_days", Integer),
+    Column("quota_limit", BigInteger),
     belongs_to("user_id", "users"),
     UniqueConstraint("tenant_id", "user_id"),
     CheckConstraint("(kind = 'personal') = (user_id is not null)", name="personal_has_owner"),

@@ -94,3 +94,28 @@ async def test_the_address_of_the_privacy_policy(api: Api) -> None:
     assert [change["new"] for change in changes] == [
         {"privacy_policy": "https://sundsvall.se/gdpr"}, {"privacy_policy": None}
     ]  # fmt: skip
+
+
+async def test_a_space_has_a_limit_of_its_own(api: Api) -> None:
+    client = await api.client()
+    space, other = await make_space(client, "Bygg"), await make_space(client, "Skola")
+    collection, elsewhere = await make_collection(client, space), await make_collection(client, other)
+    url = f"/api/v1/storage/spaces/{space}/"
+    assert (await client.put(url, json={"limit": 5})).status_code == 422
+    assert (await client.put(url, json={"limit": 1000})).json() == {"limit": 1000}
+    assert await refused(client, collection, [600, 600, 600]) == 2
+    answer = await upload(client, collection, "mer.txt", b"z" * 500)
+    assert (answer.status_code, "Bygg" in answer.json()["message"]) == (403, True)
+    # Elsewhere there is room; but what is there does not fit into the full space.
+    assert await refused(client, elsewhere, [700]) == 0
+    moved = await client.post(f"/api/v1/groups/{elsewhere}/transfer/", json={"target_space_id": space})
+    assert (moved.status_code, moved.json()["code"]) == (403, 9008)
+    shown = (await client.get("/api/v1/storage/spaces/")).json()["items"]
+    assert {item["name"]: item["limit"] for item in shown if item["name"] in ("Bygg", "Skola")} == {
+        "Bygg": 1000, "Skola": None
+    }  # fmt: skip
+    assert (await client.put(url, json={"limit": None})).json() == {"limit": None}
+    assert await refused(client, collection, [5000]) == 0
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    assert (await anna.put(url, json={"limit": 5000})).status_code == 403

@@ -26,7 +26,7 @@ PLACES: dict[str, str] = {
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
-    "chunks": "chunk", "unanswered-questions": "unanswered",
+    "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id

@@ -23,6 +23,7 @@ class CollectionPublic(Wire):
     embedding_model: EmbeddingModelPublic
     metadata: CollectionMetadata
     space_id: UUID
+    shared_from: str | None = None
 
 
 class IntegrationKnowledgeMetaData(Wire):

@@ -143,6 +143,7 @@ class StorageSpaceInfoModel(Wire):
     id: UUID
     name: str
     size: int
+    limit: int | None = None
     members: list[StorageSpaceMemberModel]
 
 

@@ -50,6 +50,7 @@ class WebsitePublic(Wire):
     name: str | None
     url: str
     space_id: UUID
+    shared_from: str | None = None
     download_files: bool
     run_scripts: bool = False
     crawl_type: CrawlType
