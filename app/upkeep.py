@@ -26,6 +26,11 @@ async def forget_deleted(runtime: Runtime) -> None:
     await _again(6 * HOUR, "deleted accounts are not forgotten", runtime.services.users.forget_deleted)
 
 
+async def erase_traces(runtime: Runtime) -> None:
+    """Take, for ever, the words of deleted documents out of the database's files."""
+    await _again(HOUR, "traces of deleted documents are not erased", runtime.services.deletion.erase_traces)
+
+
 async def sweep_runs(runtime: Runtime) -> None:
     """Close, for ever, the answers whose process has died."""
     await _again(5, "interrupted answers are not closed", runtime.services.conversations.sweep)

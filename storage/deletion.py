@@ -136,6 +136,10 @@ class SqlEraser:
             await session.commit()
         await self._database.settle()
 
+    async def erase_traces(self) -> bool:
+        """Rewrite what still holds words of documents that were deleted; whether there was something to do."""
+        return await self._index.erase_traces(self._database)
+
     async def sign_anew(self, signer: CertificateSigner) -> None:
         """Sign with the present key what a former one has signed."""
         async with self._database.system_session(write=True) as session:

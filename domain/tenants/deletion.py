@@ -116,6 +116,9 @@ class Eraser(Protocol):
     async def close(self, tenant_id: UUID, signer: CertificateSigner) -> None:
         """Delete the organisation itself and finish its certificate, in one transaction, when no trace is left."""
 
+    async def erase_traces(self) -> bool:
+        """Rewrite what still holds words of documents that were deleted; whether there was something to do."""
+
     async def sign_anew(self, signer: CertificateSigner) -> None:
         """Sign with the present key what a former one has signed."""
 
@@ -168,6 +171,10 @@ class DeletionService:
     async def sign_anew(self) -> None:
         """After the master key was replaced: certificates that hold are signed with the key that came of it."""
         await self._eraser.sign_anew(self.signer)
+
+    async def erase_traces(self) -> bool:
+        """Take the words of documents that were deleted out of the database's files; whether there were some."""
+        return await self._eraser.erase_traces()
 
     async def carry_on(self) -> int:
         """Go on with every deletion that has begun; how many came to their end."""

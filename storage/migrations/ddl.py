@@ -82,6 +82,7 @@ def _sqlite(connection: Connection) -> None:
     run("create table if not exists chunk_vector_places(vector integer primary key, tenant_id text not null, "
         "scope text not null, dims integer not null, block integer)")  # fmt: skip
     run("create index if not exists ix_chunk_vector_places_scope on chunk_vector_places(scope)")
+    run("create table if not exists chunk_traces(number integer primary key)")
     run("create table if not exists chunk_centres(scope text not null, dims integer not null, centre blob not null, "
         "primary key(scope, dims)) without rowid")  # fmt: skip
     run("create table if not exists chunk_blocks(number integer primary key, scope text not null, dims integer not null, "

@@ -45,6 +45,9 @@ class SearchIndex(Protocol):
     async def compact(self, database: Database) -> None:
         """Rewrite what still holds words of removed chunks, where there is such a thing."""
 
+    async def erase_traces(self, database: Database) -> bool:
+        """Rewrite what still holds words of removed chunks, if any were removed; whether there was something to do."""
+
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
     ) -> Sequence[SearchHit]:

@@ -229,6 +229,10 @@ class PostgresSearchIndex:
     async def compact(self, database: Database) -> None:
         """Nothing: the server does it by itself."""
 
+    async def erase_traces(self, database: Database) -> bool:
+        """Nothing: the server's vacuum frees what rows held."""
+        return False
+
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
     ) -> Sequence[SearchHit]:

@@ -26,6 +26,8 @@ FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
 _PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :lexemes)")
 _MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)")
+_LEFT_TRACES = text("insert or ignore into chunk_traces(number) values (1)")
+_NO_TRACES = text("delete from chunk_traces returning number")
 _CHANGES = text("select total_changes()")
 LEAST_CHANGES = 2
 """A merge that changes fewer rows had nothing to do."""
@@ -219,6 +221,8 @@ class SqliteSearchIndex:
             session, (await session.execute(_VECTOR_PLACES, values, execution_options=BY_HAND)).all()
         )
         places = (await session.execute(_PLACES, values, execution_options=BY_HAND)).all()
+        if places:
+            await session.execute(_LEFT_TRACES, execution_options=BY_HAND)
         gone = [{"key": row.key} for row in places]
         for table, column in (("chunk_terms", "rowid"), ("chunk_places", "key")) if gone else ():
             statement = text(f"delete from {table} where {column} = :key")
@@ -249,6 +253,23 @@ class SqliteSearchIndex:
                 await session.commit()
             if done < LEAST_CHANGES:
                 return
+
+    async def erase_traces(self, database: Database) -> bool:
+        """Compact, if chunks were removed since it was done the last time: the full text still holds their words."""
+        async with database.system_session(write=True) as session:
+            some = (await session.execute(_NO_TRACES)).first() is not None
+            await session.commit()
+        if not some:
+            return False
+        try:
+            await self.compact(database)
+            await database.settle()
+        except BaseException:
+            async with database.system_session(write=True) as session:
+                await session.execute(_LEFT_TRACES)
+                await session.commit()
+            raise
+        return True
 
     async def vectors(
         self, session: AsyncSession, collection_ids: Sequence[UUID], vector: bytes, limit: int, vector_set: int = 0
