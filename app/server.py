@@ -183,7 +183,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
     """The application with everything it needs, until the block is left."""
     await check_database(settings)
     runtime = await build(settings)
-    runtime.contents.prepare()
+    runtime.contents.prepare(alone=settings.single_node and settings.workers > 0)
     api = create_api(runtime)
     if pages:
         add_pages(api, runtime)

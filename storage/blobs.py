@@ -31,6 +31,8 @@ MAGIC, FIRST_MAGIC = b"SMRD2", b"SMRD1"
 KEY_TAG_BYTES, PREFIX_BYTES, TAG_BYTES = 8, 7, 16
 HEADER_BYTES = len(MAGIC) + KEY_TAG_BYTES + PREFIX_BYTES
 SEGMENT = 256 * 1024
+ABANDONED_SECONDS = 5 * 3600.0
+"""Whatever is being received or read has ended by then."""
 MISSING = N_("The stored file is missing. Upload it again.")
 
 
@@ -63,10 +65,10 @@ class BlobStore:
         self._root, self._keys = root, keys
         self._temporary = root / "tmp"
 
-    def prepare(self) -> None:
-        """Make the folders; delete what an earlier process left half done."""
-        shutil.rmtree(self._temporary, ignore_errors=True)
+    def prepare(self, *, alone: bool = False) -> None:
+        """Make the folders; delete what an earlier process left half done. Unless `alone`, others may be at work with it."""
         self._temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sweep(-1 if alone else ABANDONED_SECONDS)
 
     def _path(self, tenant_id: UUID, name: str) -> Path:
         return self._root / tenant_id.hex / name[:2] / name
@@ -189,18 +191,16 @@ class BlobStore:
 
     async def sweep_temporary(self, seconds: float) -> int:
         """Delete what was begun at least so long ago and never finished; how much that was."""
-        last = time.time() - seconds
+        return await asyncio.to_thread(self._sweep, seconds)
 
-        def sweep() -> int:
-            number = 0
-            for path in self._temporary.glob("*"):
-                with contextlib.suppress(FileNotFoundError):
-                    if path.stat().st_mtime < last:
-                        shutil.rmtree(path) if path.is_dir() else path.unlink()
-                        number += 1
-            return number
-
-        return await asyncio.to_thread(sweep)
+    def _sweep(self, seconds: float) -> int:
+        last, number = time.time() - seconds, 0
+        for path in self._temporary.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < last:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    number += 1
+        return number
 
     async def turn_over(self, tenant_id: UUID, name: str) -> bool:
         """Encrypt a content anew with the present key, in its place; False when it is so already, or gone."""

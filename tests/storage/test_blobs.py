@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 
 from domain.kernel.errors import FileTooLarge, NotFound
 from domain.kernel.ids import new_id
-from storage.blobs import FIRST_MAGIC, HEADER_BYTES, SEGMENT, TAG_BYTES, BlobStore
+from storage.blobs import ABANDONED_SECONDS, FIRST_MAGIC, HEADER_BYTES, SEGMENT, TAG_BYTES, BlobStore
 from storage.sealing import TenantKeys
 
 SIZES = [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 3 * SEGMENT, 3 * SEGMENT + 17]
@@ -189,7 +190,14 @@ async def test_deleting_twice(store: BlobStore) -> None:
 
 
 async def test_what_was_half_done_is_removed_at_the_start(store: BlobStore, tmp_path: Path) -> None:
-    left = tmp_path / "files" / "tmp" / "left"
+    folder = tmp_path / "files" / "tmp"
+    left, open_still = folder / "left", folder / "reading"
     left.write_bytes(b"half")
+    open_still.mkdir()
+    long_ago = time.time() - 2 * ABANDONED_SECONDS
+    os.utime(left, (long_ago, long_ago))
+    # Another process may have begun the other one just now.
     store.prepare()
-    assert not left.exists()
+    assert [left.exists(), open_still.exists()] == [False, True]
+    store.prepare(alone=True)
+    assert not open_still.exists()
