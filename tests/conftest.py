@@ -73,7 +73,7 @@ class Place:
             "database_app_url": self.program_url,
             "encryption_key": MASTER_KEY.hex(),
             "models_dir": MODEL,
-            "embedding_idle_seconds": 15,
+            "embedding_idle_seconds": 60,
             # Tests do in a second what people do in an hour; those about limits set their own.
             **dict.fromkeys(UNLIMITED, 0),
         }
@@ -107,22 +107,33 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def embedding_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the embedding process of all tests listens: it loads its model once, not for every installation."""
+    return tmp_path_factory.mktemp("run")
+
+
 @pytest.fixture
-async def sqlite_place(sqlite_template: Path, tmp_path: Path) -> Place:
+def data_folder(tmp_path: Path, embedding_folder: Path) -> Path:
+    """An empty data folder, but for the way to the common embedding process."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "run").symlink_to(embedding_folder)
+    return data
+
+
+@pytest.fixture
+async def sqlite_place(sqlite_template: Path, data_folder: Path) -> Place:
     """An installation on SQLite."""
-    data = tmp_path / "data"
-    data.mkdir()
-    shutil.copyfile(sqlite_template, data / "samrad.db")
-    return Place(data, None, None)
+    shutil.copyfile(sqlite_template, data_folder / "samrad.db")
+    return Place(data_folder, None, None)
 
 
 @pytest.fixture
-async def postgres_place(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Place]:
+async def postgres_place(postgres: Postgres, data_folder: Path) -> AsyncIterator[Place]:
     """An installation on Postgres."""
-    data = tmp_path / "data"
-    data.mkdir()
     name = await postgres.create(template=TEMPLATE)
-    yield Place(data, postgres.url(name), postgres.url(name, user="samrad_app"))
+    yield Place(data_folder, postgres.url(name), postgres.url(name, user="samrad_app"))
     await postgres.drop(name)
 
 
