@@ -51,9 +51,11 @@ class SharingService:
         """The assistants that lose a collection when it is moved to a space, or without one: when no share is left."""
         async with self._uow.read(actor.tenant_id) as tx:
             collection, _ = await _owned(tx, actor, collection_id, Action.EDIT)
-            target = (await space_access(tx, actor, space_id)).space if space_id else None
-            if target is not None and target.kind == SpaceKind.ORGANIZATION:
-                return []
+            if space_id is not None:
+                target = await space_access(tx, actor, space_id)
+                target.require(actor, _resource(collection), Action.CREATE)
+                if target.space.kind == SpaceKind.ORGANIZATION:
+                    return []
             kept = {space_id or collection.space_id}
             if space_id is not None:
                 kept |= {share.space_id for share in await tx.knowledge.shares(collection_id)}

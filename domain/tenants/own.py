@@ -72,12 +72,13 @@ class OrganisationService:
         What is there already stays, even where it is more.
         """
         actor.require(Permission.ADMIN)
-        if limit is not None and limit < LEAST_LIMIT:
-            raise Invalid(N_("Give at least {least} bytes, or nothing for no limit."), field="limit", least=LEAST_LIMIT)
         async with self._uow.begin(actor.tenant_id) as tx:
             space = await tx.get(Space, space_id)
             if space is None or space.kind == SpaceKind.PERSONAL:
                 raise NotFound(N_("The space was not found."))
+            if limit is not None and limit < LEAST_LIMIT:
+                text = N_("Give at least {least} bytes, or nothing for no limit.")
+                raise Invalid(text, field="limit", least=LEAST_LIMIT)
             old, space.quota_limit = space.quota_limit, limit
             values = {"quota_limit": old}, {"quota_limit": limit}
             tx.record(actor, Change("space_updated", "space", space.id, space.name, *values))
