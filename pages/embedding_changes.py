@@ -34,7 +34,6 @@ async def changes(scope: ChangeScope, topic: str, done: Callable[[], object] | N
         return build
 
     region = Region(draw)
-    await region.refresh()
 
     async def changed(news: News) -> None:
         if news.kind not in ("embedding_change", "resync"):
@@ -45,7 +44,9 @@ async def changes(scope: ChangeScope, topic: str, done: Callable[[], object] | N
             if done is not None and news.data.get("state") in (ChangeState.CLEARING, ChangeState.DONE):
                 done()
 
+    # Before the first look, so that nothing that ends meanwhile is missed.
     here.listen(topic, changed)
+    await region.refresh()
 
 
 class _Row:

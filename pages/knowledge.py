@@ -277,9 +277,9 @@ class Documents:
                     quiet_button(_("Write a text"), self._write, icon="edit_note")
                 _collection_menu(self.view, leave=True)
             self.model = Region(self._draw_model)
-            await self.model.refresh()
             scope = ChangeScope(collection_id=collection.id)
             await embedding_changes.changes(scope, f"collection:{collection.id}", self._model_changed)
+            await self.model.refresh()
             if self.may_add:
                 self._drop(left)
             self.list = PagedList(self._fetch, self._row, empty=self._empty, search=_("Search documents by name"))

@@ -174,8 +174,7 @@ def _embedding(choice: EmbeddingChoice) -> None:
         _retiring(choice)
         title = _("Replace {name} everywhere", name=model.name)
         ask = functools.partial(embedding_changes.ask, ChangeScope(model_id=model.id), title)
-        replace = quiet_button(_("Replace everywhere"), act(ask)).props("dense")
-        replace.props["aria-label"] = title
+        icon_button("swap_horiz", title, act(ask))
         _flags(choice, here.services.models.set_embedding_flags, model.name)
 
 

@@ -10,7 +10,7 @@ import secrets
 import httpx
 import pytest
 
-from app.cli import QUIET
+from app.observability.logs import QUIET
 from tests.api.test_audit import reader
 from tests.conftest import MASTER_KEY, PASSWORD
 from tests.security.test_walk import work_of

@@ -165,6 +165,8 @@ class Provider:
         if gone.done():
             return True
         gone.cancel()
+        # Only one may wait for what the caller says next.
+        await asyncio.gather(gone, return_exceptions=True)
         return False
 
     async def _transcript(self, writer: Writer, headers: dict[str, str], raw: bytes) -> None:
