@@ -4,11 +4,14 @@ The weights of intfloat/multilingual-e5-small (MIT) come in 4 bits in the `nanoe
 become an ONNX encoder with 8-bit weights per channel, a 4-bit word table, and a tokenizer definition.
 """
 
+import logging
 import os
 import shutil
 import struct
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,15 +140,26 @@ def _write(weights: _Weights, folder: Path) -> None:
     _tokenizer(weights).save(str(folder / "tokenizer.json"))
     full = folder / "full.onnx"
     onnx.save(_encoder(weights), str(full))
-    quantize_dynamic(
-        full,
-        folder / "encoder.onnx",
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        op_types_to_quantize=["MatMul", "Attention"],
-        extra_options={"DefaultTensorType": TensorProto.FLOAT},
-    )
+    with _quiet():
+        quantize_dynamic(
+            full,
+            folder / "encoder.onnx",
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["MatMul", "Attention"],
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
     full.unlink()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the line that the library logs for each of the model's parts, under nobody's name."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _tokenizer(weights: _Weights) -> Any:
