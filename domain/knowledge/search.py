@@ -36,22 +36,23 @@ async def find_passages(
 ) -> Retrieval:
     """The best `limit` passages for a query.
 
-    `vectors` holds the query as each embedding model sees it; the words of the query
-    are sought in `collection_ids`. Without either, that leg is left out. One leg after the other: side by side they would
-    wait for the interpreter as long. Where the search is `narrowed`, the legs reach deeper until enough is left of them.
+    `vectors` holds the query as each embedding model sees it; the words of the query are sought in `collection_ids`. Without
+    either, that leg is left out. One leg after the other: side by side they would wait for the interpreter as long. Where
+    the search is `narrowed`, the legs reach deeper until enough is left of them.
     """
     depth = max(LEG_DEPTH, limit * 2)
     milliseconds: dict[str, int] = {}
-    legs, texts = await _legs(tx, query, vectors, collection_ids, depth, milliseconds)
-    if narrowed is not None:
+    while True:
+        legs, texts = await _legs(tx, query, vectors, collection_ids, depth, milliseconds)
+        if narrowed is None:
+            break
+        ended = max(_found(legs), len(texts.hits)) < depth or depth >= DEEPEST
         with _timed("filter", milliseconds):
-            full = _found(legs), len(texts.hits)
             legs, texts = await _admitted(tx, narrowed, legs, texts)
-            while _found(legs) + len(texts.hits) < limit * 2 and depth < DEEPEST and max(full) >= depth:
-                depth *= DEEPER
-                legs, texts = await _legs(tx, query, vectors, collection_ids, depth, {})
-                full = _found(legs), len(texts.hits)
-                legs, texts = await _admitted(tx, narrowed, legs, texts)
+        if ended or _found(legs) + len(texts.hits) >= limit * 2:
+            break
+        # Not further: the vectors of SQLite are asked for 4,096 neighbours at the most.
+        depth = min(depth * DEEPER, DEEPEST)
     weight = vector_weight(query, texts.small_words, best(texts.hits))
     ranked = fuse(legs, texts.hits, weight)
     with _timed("passages", milliseconds):
@@ -100,4 +101,4 @@ async def _admitted(tx: Transaction, narrowed: Filter, legs: Legs, texts: TextHi
 def _timed(step: str, milliseconds: dict[str, int]) -> Iterator[None]:
     began = monotonic()
     yield
-    milliseconds[step] = round((monotonic() - began) * 1_000)
+    milliseconds[step] = milliseconds.get(step, 0) + round((monotonic() - began) * 1_000)

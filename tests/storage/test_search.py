@@ -13,7 +13,9 @@ from app.bootstrap import Runtime
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
+from domain.knowledge.filters import Filter
 from domain.knowledge.repository import IndexEntry
+from domain.knowledge.search import QueryVector, find_passages
 from storage import migrate
 from storage.search import SearchIndex
 from storage.search.analysis import analyse
@@ -213,6 +215,18 @@ async def test_a_large_collection_hides_no_words_of_another_and_shows_none(shelf
     found = await shelf.texts("bygglov", 400)
     assert found
     assert set(found) <= set(large)
+
+
+async def test_a_narrowed_search_asks_for_no_more_than_the_index_gives(shelf: Shelf) -> None:
+    held = as_bytes(cone(1_750))
+    for first in range(0, 1_750, 250):
+        await shelf.put([f"Text {n}" for n in range(250)], held[first : first + 250])
+    scope = [shelf.collection.id]
+    async with shelf.runtime.rotation.unit_of_work.read(shelf.owner.tenant_id) as tx:
+        for types, count in ((["pdf"], 0), (["txt"], 100)):
+            asked = [QueryVector(scope, held[0])]
+            found = await find_passages(tx, "text", asked, scope, 100, Filter.of(types=types))
+            assert len(found.passages) == count
 
 
 async def test_words_are_made_anew_where_chunks_have_none(
