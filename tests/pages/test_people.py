@@ -11,16 +11,16 @@ from tests.support.server import Installation, installed
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A program with one organisation, set up from the command line."""
+def installation(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
+    """A program with one organisation and its administrator, and Bo Ek."""
     with installed(tmp_path_factory.mktemp("people") / "data", WORKERS="0") as made:
+        add_user(made, browser, "Bo Ek", "bo@sundvik.se")
         yield made
 
 
 def test_a_role_is_made_given_explained_and_its_permissions_work(
     page: Page, installation: Installation, browser: Browser
 ) -> None:
-    add_user(installation, browser, "Bo Ek", "bo@sundvik.se")
     sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/roles")
     page.get_by_role("button", name="New role").click()
