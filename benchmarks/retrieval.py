@@ -46,6 +46,16 @@ class Place:
     collection_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A document with what belongs to it."""
+
+    document: Document
+    version: DocumentVersion
+    chunks: list[Chunk]
+    entries: list[IndexEntry]
+
+
 class Texts:
     """Synthetic chunks: words by Zipf's law, vectors around topics. The same seed gives the same chunks."""
 
@@ -79,10 +89,11 @@ async def fill(place: Place, texts: Texts, count: int) -> None:
     """Store `count` chunks in documents of CHUNKS_EACH."""
     for number in range(-(-count // CHUNKS_EACH)):
         size = min(CHUNKS_EACH, count - number * CHUNKS_EACH)
-        await _store(place, texts, f"Dokument {new_id()}", size)
+        await _store(place, document(place, texts, f"Dokument {new_id()}", size))
 
 
-async def _store(place: Place, texts: Texts, title: str, size: int) -> None:
+def document(place: Place, texts: Texts, title: str, size: int) -> Made:
+    """A document of `size` chunks that is not stored yet."""
     tenant, owner = place.actor.tenant_id, place.actor.user_id
     document = Document(tenant_id=tenant, collection_id=place.collection_id, user_id=owner, title=title)
     version = DocumentVersion(
@@ -101,10 +112,14 @@ async def _store(place: Place, texts: Texts, title: str, size: int) -> None:
         entries.append(
             IndexEntry(chunk.key, chunk.id, chunk.collection_id, document.id, analyse(text, "sv"), texts.vector())
         )
-    async with place.uow.begin(tenant) as tx:
-        await tx.add(document, version)
-        document.version_id = version.id
-        await tx.knowledge.store_chunks(version, chunks, entries)
+    return Made(document, version, chunks, entries)
+
+
+async def _store(place: Place, made: Made) -> None:
+    async with place.uow.begin(place.actor.tenant_id) as tx:
+        await tx.add(made.document, made.version)
+        made.document.version_id = made.version.id
+        await tx.knowledge.store_chunks(made.version, made.chunks, made.entries)
 
 
 async def measure(name: str, place: Place, texts: Texts, count: int, queries: int) -> None:

@@ -29,9 +29,12 @@ def free_port() -> int:
 
 
 class Postgres:
-    """A server of its own in a temporary folder, gone when the tests end, however they end."""
+    """A server of its own in a temporary folder, gone when the tests end, however they end.
 
-    def __init__(self) -> None:
+    `memory` are the shared buffers: benchmarks of much data want more of them than tests.
+    """
+
+    def __init__(self, memory: str = "128MB") -> None:
         _remove_leftovers()
         self._as_root = os.geteuid() == 0
         self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
@@ -41,7 +44,7 @@ class Postgres:
         self._bin = self._programs()
         self._data = self._root / "data"
         try:
-            self._initialise()
+            self._initialise(memory)
             self._process = self._start()
         except BaseException:
             shutil.rmtree(self._root, ignore_errors=True)
@@ -60,7 +63,7 @@ class Postgres:
         become = ["setpriv", f"--reuid={SERVER_USER}", f"--regid={SERVER_GROUP}", "--clear-groups", "--pdeathsig=QUIT"]
         return [*(become if self._as_root else []), str(self._bin / program), *arguments]
 
-    def _initialise(self) -> None:
+    def _initialise(self, memory: str) -> None:
         command = self._command(
             "initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8", "--no-sync", "-D", str(self._data),
@@ -69,7 +72,7 @@ class Postgres:
         with (self._data / "postgresql.auto.conf").open("a") as file:
             file.write(
                 f"listen_addresses='127.0.0.1'\nport={self.port}\nunix_socket_directories='{self._root}'\nfsync=off\n"
-                "synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nshared_buffers='128MB'\n"
+                f"synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nshared_buffers='{memory}'\n"
             )
 
     def _start(self) -> subprocess.Popen[bytes]:
