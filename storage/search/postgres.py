@@ -20,7 +20,7 @@ from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.migrations.ddl import NEAR_DIMENSIONS
 from storage.search.texts import Longer, search
-from storage.search.words import LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
+from storage.search.words import ALL, LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 EXACT_ROWS = 30_000
@@ -66,9 +66,8 @@ _NEAR = {
     for dims in NEAR_DIMENSIONS
 }
 _COUNT = text(
-    "select count(*) from (select 1 from chunk_vectors "
-    "where collection_id = any(:scope) and vector_set = :vector_set and dims = :dims limit :most) s"
-).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
+    "select coalesce(sum(chunks), 0) from chunk_words where collection_id = any(:scope) and word = :word"
+).bindparams(bindparam("scope", type_=ARRAY(Uuid)), bindparam("word", ALL))
 _PLACES = text("select collection_id, terms from chunk_index where chunk_key = any(:keys)")
 _REMOVE = text("delete from chunk_index where chunk_key = any(:keys)")
 # Whoever changes the words of a collection waits here for others who do: so two cannot block each other.
@@ -238,12 +237,11 @@ class PostgresSearchIndex:
     ) -> Sequence[SearchHit]:
         """Exact in small scopes; by the HNSW index, walked until enough rows pass the filter, in large ones."""
         dims = len(vector) // FLOAT_BYTES
-        scope = {"scope": list(collection_ids), "vector_set": vector_set, "dims": dims}
-        count = await session.execute(_COUNT, scope | {"most": EXACT_ROWS + 1}, execution_options=BY_HAND)
+        count = await session.execute(_COUNT, {"scope": list(collection_ids)}, execution_options=BY_HAND)
         values = {
             "scope": list(collection_ids), "vector_set": vector_set, "vector": _literal(vector), "most": limit
         }  # fmt: skip
-        if (count.scalar() or 0) <= EXACT_ROWS or dims not in _NEAR:
+        if count.scalar_one() <= EXACT_ROWS or dims not in _NEAR:
             rows = await session.execute(_EXACT, values | {"dims": dims}, execution_options=BY_HAND)
         else:
             for setting in ("hnsw.iterative_scan = relaxed_order", "hnsw.ef_search = 100"):

@@ -38,6 +38,8 @@ COLLECTED_TERMS = 12
 """Terms of a concept by which chunks are collected; all of them count when chunks are ranked."""
 FREQUENT = 800
 """Entries looked at for a concept whose terms are all more frequent than the budget allows."""
+READ = 50_000
+"""Entries an index may go through to give those of frequent concepts: Postgres reads a word's list whole before it stops."""
 CANDIDATES = 160
 PROMINENT = "0"
 """Before a term: the chunk holds it prominently. No term begins so, since those of numbers begin with `NUMBER`."""
@@ -167,7 +169,7 @@ class Group:
 def groups(wanted: Sequence[Concept], known: Vocabulary) -> list[Group]:
     """How chunks are collected: each concept by its rarer terms as long as the budget lasts, prominent ones on top."""
     asked_for: list[Group] = []
-    left = BUDGET
+    left, unread = BUDGET, READ
     for concept in wanted:
         chosen: list[str] = []
         counted = ((known.counts.get(term, 0), term) for term in concept.terms)
@@ -178,13 +180,18 @@ def groups(wanted: Sequence[Concept], known: Vocabulary) -> list[Group]:
         worth = concept.idf * concept.weight
         if chosen:
             asked_for.append(Group(tuple(chosen), worth, BUDGET))
-        if concept.chunks and (not chosen or concept.chunks > CANDIDATES):
-            strong = tuple(PROMINENT + term for term, weight in concept.terms.items() if weight == 1.0)
-            asked_for.append(Group(strong, worth * (0.5 if chosen else 1.5), FREQUENT))
-            if not chosen:
-                left = max(0, left - FREQUENT)
-                plain = tuple(term for term, weight in concept.terms.items() if weight == 1.0)
-                asked_for.append(Group(plain, worth, FREQUENT))
+        if not concept.chunks or (chosen and concept.chunks <= CANDIDATES):
+            continue
+        # What stands nearly everywhere tells chunks apart the least: where rarer words collect, it only ranks.
+        if concept.chunks > unread and asked_for:
+            continue
+        unread -= concept.chunks
+        strong = tuple(PROMINENT + term for term, weight in concept.terms.items() if weight == 1.0)
+        asked_for.append(Group(strong, worth * (0.5 if chosen else 1.5), FREQUENT))
+        if not chosen:
+            left = max(0, left - FREQUENT)
+            plain = tuple(term for term, weight in concept.terms.items() if weight == 1.0)
+            asked_for.append(Group(plain, worth, FREQUENT))
     return asked_for
 
 

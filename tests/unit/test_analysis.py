@@ -118,6 +118,19 @@ def test_the_best_of_very_many_is_found_by_a_word_that_is_everywhere() -> None:
     assert found("kommunen", *texts)[0] == 9_000
 
 
+def test_words_that_are_everywhere_rank_but_do_not_collect_where_rarer_ones_do() -> None:
+    known = words.Vocabulary(200_000, 100.0, {"kommun": 190_000, "radon": 400, "trafik": 30_000}, {})
+
+    def collecting(question: str) -> set[str]:
+        wanted = words.concepts(words.asked(question), known)
+        assert {term for concept in wanted for term in concept.terms} >= set(question.split())
+        return {term.removeprefix(words.PROMINENT) for group in words.groups(wanted, known) for term in group.terms}
+
+    assert collecting("radon kommun") == {"radon"}
+    assert collecting("radon trafik kommun") == {"radon", "trafik"}
+    assert collecting("kommun") == {"kommun"}
+
+
 def test_folding_keeps_swedish_letters_and_no_other_signs() -> None:
     assert fold("ÅÄÖ É ü Ø") == "åäö e u ø"
     assert fold("A\u030angstro\u0308m") == "ångström"
