@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.ai.embedding.convert import convert
 from app.config import Settings, _spellings
 from tests.support.api import Api
 from tests.support.server import ROOT
@@ -212,3 +214,10 @@ async def test_the_dashboard_asks_for_numbers_that_are_there(api: Api) -> None:
     }
     assert asked - there == set()
     assert there - asked == set(), "numbers without a place on the dashboard"
+
+
+def test_the_prepared_model_can_be_read_by_the_user_that_a_container_runs_as(tmp_path: Path) -> None:
+    convert(tmp_path / "model")
+    others_read, others_enter = stat.S_IROTH, stat.S_IROTH | stat.S_IXOTH
+    assert (tmp_path / "model").stat().st_mode & others_enter == others_enter
+    assert all(file.stat().st_mode & others_read for file in (tmp_path / "model").iterdir())

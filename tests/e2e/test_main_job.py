@@ -1,6 +1,11 @@
-"""The main job in a browser: set up, upload, ask, and open the cited page; on all three shapes of an installation."""
+"""The main job in a browser: set up, upload, ask, and open the cited page; on all three shapes of an installation.
+
+With RUNNING_URL in the environment the test of citations goes to a program that runs there and has never been set up, such
+as the one file or a container.
+"""
 
 import gzip
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +24,8 @@ from tests.support.provider import Provider
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
 from tests.support.valkey import Valkey
 
-SHAPES = ("builtin", "provider", "production")
+RUNNING = os.environ.get("RUNNING_URL", "")
+SHAPES = ("running",) if RUNNING else ("builtin", "provider", "production")
 QUESTION = "Vad kostar ett bygglov för en altan?"
 FACT = "Avgiften för bygglov för en altan är 4 300 kronor."
 FILLER = [
@@ -43,8 +49,9 @@ PAPERS = Path(__file__).resolve().parents[2] / ".cache" / "papers" / "usr" / "sh
 class Shape:
     """An installation and what answers there."""
 
-    installation: Installation
-    provider: Provider | None
+    url: str
+    installation: Installation | None = None
+    provider: Provider | None = None
 
 
 @pytest.fixture(params=SHAPES)
@@ -52,6 +59,9 @@ def shape(
     request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres, shared_valkey: Valkey, provider: Provider
 ) -> Iterator[Shape]:
     """Built-in answers on one node; a provider on one node; Postgres, Redis and a worker of its own."""
+    if request.param == "running":
+        yield Shape(RUNNING)
+        return
     settings: dict[str, str] = {}
     name = ""
     if request.param == "production":
@@ -60,7 +70,7 @@ def shape(
         in_thread(postgres.execute("create extension if not exists vector", name))
     installation = Installation(tmp_path / "data", **settings)
     installation.start(*(("serve", "worker") if name else ("serve",)))
-    yield Shape(installation, provider if request.param == "provider" else None)
+    yield Shape(installation.url, installation, provider if request.param == "provider" else None)
     installation.stop()
     if name:
         in_thread(postgres.drop(name))
@@ -124,9 +134,9 @@ def make_assistant(page: Page, url: str) -> None:
 
 
 def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page, shape: Shape, tmp_path: Path) -> None:
-    url = shape.installation.url
+    url = shape.url
     set_up(page, url)
-    if shape.provider is not None:
+    if shape.installation and shape.provider:
         shape.installation.add_model(shape.provider.url, "echo")
     make_collection(page, url, tmp_path)
     make_assistant(page, url)

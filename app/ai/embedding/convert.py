@@ -34,6 +34,8 @@ def convert(folder: Path) -> None:
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix="model-", dir=folder.parent))
+    # In a container another user runs the program than the one who prepares it.
+    building.chmod(0o755)
     try:
         _write(_Weights(_source()), building)
         if not ready(folder):
