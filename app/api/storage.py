@@ -1,6 +1,6 @@
 """What the organisation stores, and its privacy policy."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.kernel.paging import MAX_LIMIT
+from domain.knowledge.repository import Amount
 
 router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
 admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
@@ -25,21 +26,39 @@ async def storage(actor: Caller, use: Use) -> Any:
 
 @router.get("/spaces/", response_model=wire.StorageInfoModel)
 async def spaces(
-    actor: Caller, use: Use, limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT, cursor: str | None = None
+    actor: Caller,
+    use: Use,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
+    cursor: str | None = None,
+    sort: Literal["name", "size"] = "name",
 ) -> Any:
-    """The shared spaces with what each stores, in order of name, for administrators."""
-    page = await use.organisation.spaces(actor, limit=limit, cursor=cursor)
+    """The shared spaces with what each stores, in order of name or the largest first, for administrators."""
+    page = await use.organisation.spaces(actor, limit=limit, cursor=cursor, largest=sort == "size")
     items = [
         {
             **present.moments(each.space),
             "update_at": each.space.updated_at,
             "name": each.space.name,
-            "size": each.size,
+            **_amount(each.amount),
             "limit": each.space.quota_limit,
             "members": [{**present.user_sparse(user), "role": member.role} for member, user in each.members],
         }
         for each in page.items
     ]
+    return present.page(items, next_cursor=page.next_cursor)
+
+
+def _amount(held: Amount) -> dict[str, int]:
+    return {"size": held.bytes, "documents": held.documents, "passages": held.passages}
+
+
+@router.get("/people/", response_model=wire.StoragePeople)
+async def people(
+    actor: Caller, use: Use, limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT, cursor: str | None = None
+) -> Any:
+    """Those who have stored documents, in whatever space, most bytes first, for administrators."""
+    page = await use.organisation.owners(actor, limit=limit, cursor=cursor)
+    items = [{**present.user_sparse(user), **_amount(held), "limit": user.quota_limit} for user, held in page.items]
     return present.page(items, next_cursor=page.next_cursor)
 
 

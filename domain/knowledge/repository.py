@@ -18,6 +18,16 @@ from domain.knowledge.entities import (
     UnansweredQuestion,
 )
 from domain.ports import SearchHit, TextHits
+from domain.users.entities import User
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What somebody or a space stores: bytes of all versions, documents, and passages that can be searched."""
+
+    bytes: int = 0
+    documents: int = 0
+    passages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,9 @@ class KnowledgeRepository(Protocol):
 
     async def bytes_stored(self, user_id: UUID | None = None) -> int:
         """Bytes of documents of the tenant, or of one user's."""
+
+    async def owners(self, *, limit: int, cursor: str | None) -> Page[tuple[User, Amount]]:
+        """Who has stored documents, with what they have stored, most bytes first."""
 
     async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents of each user."""

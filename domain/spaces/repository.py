@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
+from domain.knowledge.repository import Amount
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
 from domain.user_groups.entities import UserGroup
 from domain.users.entities import User
@@ -48,8 +49,11 @@ class SpaceRepository(Protocol):
     async def members_of(self, space_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[SpaceMember, User]]]:
         """The members of each space with their living users, in order of address."""
 
-    async def shared(self, *, limit: int, cursor: str | None) -> Page[Space]:
-        """All spaces that are not personal, in order of name."""
+    async def shared(self, *, limit: int, cursor: str | None, largest: bool = False) -> Page[Space]:
+        """All spaces that are not personal, in order of name, or those with most bytes of documents first."""
+
+    async def amounts(self, space_ids: Sequence[UUID]) -> Mapping[UUID, Amount]:
+        """What each of the spaces stores; those that store nothing are left out."""
 
     async def bytes_in(self, space_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents in each space."""

@@ -9,6 +9,7 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
+from domain.knowledge.repository import Amount
 from domain.spaces.entities import Space, SpaceKind, SpaceMember
 from domain.tenants.administration import existing
 from domain.tenants.entities import Tenant
@@ -36,10 +37,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class StoredSpace:
-    """A shared space, the bytes of its documents, and its members."""
+    """A shared space, what it stores, and its members."""
 
     space: Space
-    size: int
+    amount: Amount
     members: Sequence[tuple[SpaceMember, User]]
 
 
@@ -56,15 +57,25 @@ class OrganisationService:
             tenant, personal = await existing(tx, actor.tenant_id), await tx.spaces.bytes_in_personal()
             return Storage(personal, await tx.knowledge.bytes_stored() - personal, tenant.quota_limit)
 
-    async def spaces(self, actor: Actor, *, limit: int | None = None, cursor: str | None = None) -> Page[StoredSpace]:
-        """The shared spaces in order of name, with what each stores."""
+    async def spaces(
+        self, actor: Actor, *, limit: int | None = None, cursor: str | None = None, largest: bool = False
+    ) -> Page[StoredSpace]:
+        """The shared spaces with what each stores, in order of name or the largest first."""
         actor.require(Permission.ADMIN)
         async with self._uow.read(actor.tenant_id) as tx:
-            page = await tx.spaces.shared(limit=clamp(limit), cursor=cursor)
+            page = await tx.spaces.shared(limit=clamp(limit), cursor=cursor, largest=largest)
             ids = [space.id for space in page.items]
-            sizes, members = await tx.spaces.bytes_in(ids), await tx.spaces.members_of(ids)
-        found = [StoredSpace(s, sizes.get(s.id, 0), members.get(s.id, ())) for s in page.items]
+            amounts, members = await tx.spaces.amounts(ids), await tx.spaces.members_of(ids)
+        found = [StoredSpace(s, amounts.get(s.id, Amount()), members.get(s.id, ())) for s in page.items]
         return Page(found, page.next_cursor, page.total)
+
+    async def owners(
+        self, actor: Actor, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[tuple[User, Amount]]:
+        """The people who have stored documents, with what they have stored, most bytes first."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await tx.knowledge.owners(limit=clamp(limit), cursor=cursor)
 
     async def set_space_limit(self, actor: Actor, space_id: UUID, limit: int | None) -> Space:
         """Say how many bytes of documents a space may hold, or that only the organisation's limit counts.

@@ -1,15 +1,16 @@
 """Administration: how much room documents take, and in which spaces."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import ui
 
 from domain.kernel.actor import Permission
 from domain.kernel.paging import Page
-from domain.spaces.entities import Space
+from domain.knowledge.repository import Amount
 from domain.tenants.own import Storage, StoredSpace
+from domain.users.entities import User
 from pages.components.base import (
     box,
     button,
@@ -24,27 +25,40 @@ from pages.components.pager import PagedList
 from pages.dialogs import dialog, inline
 from pages.i18n import _, ngettext, size
 from pages.names import space_name
-from pages.visit import toast, visit
+from pages.visit import guarded, toast, visit
 
 MEGABYTE = 1024**2
 
 
 async def storage() -> None:
-    """Used and allowed, then each shared space."""
+    """Used and allowed, then each shared space, then those who have stored most."""
     here = visit()
     here.actor.require(Permission.ADMIN)
 
     async def fetch(_words: str, cursor: str | None) -> Page[StoredSpace]:
-        return await here.services.organisation.spaces(here.actor, cursor=cursor)
+        return await here.services.organisation.spaces(here.actor, cursor=cursor, largest=order.value == "size")
+
+    async def fetch_people(_words: str, cursor: str | None) -> Page[tuple[User, Amount]]:
+        return await here.services.organisation.owners(here.actor, cursor=cursor)
 
     with box("page narrow"):
         page_head(_("Storage"), _("The room that documents take. Who operates the installation sets the limit."))
         _used(await here.services.organisation.storage(here.actor))
-        heading(_("Shared spaces"))
+        with box("line"):
+            heading(_("Shared spaces")).classes("grow")
+            orders = {"name": _("In order of name"), "size": _("Largest first")}
+            order = ui.select(orders, value="name", label=_("Order"), on_change=guarded(lambda _e: found.restart()))
+            order.props("outlined stack-label dense")
         found: PagedList[StoredSpace] = PagedList(
             fetch, functools.partial(_space, lambda: found.refresh()), empty=lambda _words: _none()
         )
         await found.refresh()
+        heading(_("People"))
+        paragraph(_("Who has stored most, in all spaces together."), "muted")
+        people: PagedList[tuple[User, Amount]] = PagedList(
+            fetch_people, functools.partial(_person, lambda: people.refresh()), empty=lambda _words: _nobody()
+        )
+        await people.refresh()
 
 
 def _used(found: Storage) -> None:
@@ -64,24 +78,52 @@ def _space(redraw: Callable[[], Any], found: StoredSpace) -> None:
     with box("rowline").props("role=listitem"):
         with box("grow"):
             ui.label(space_name(found.space)).classes("name")
-            if found.members:
-                ui.label(ngettext("{n} member", "{n} members", len(found.members))).classes("sub")
-        limit = found.space.quota_limit
-        used = size(found.size)
-        ui.label(_("{used} of {limit}", used=used, limit=size(limit)) if limit else used).classes("chip")
-        name = space_name(found.space)
-        icon_button("edit", _("Limit of {name}", name=name), functools.partial(_edit, found.space, redraw))
+            members = ngettext("{n} member", "{n} members", len(found.members)) if found.members else ""
+            ui.label(" · ".join(part for part in (members, _counted(found.amount)) if part)).classes("sub")
+        name, limit = space_name(found.space), found.space.quota_limit
+        _room(found.amount, limit)
+        save = functools.partial(visit().services.organisation.set_space_limit, visit().actor, found.space.id)
+        text = _("When it is reached, nothing more can be added to the space. What is there stays.")
+        icon_button("edit", _("Limit of {name}", name=name), lambda: _edit(name, text, limit, save, redraw))
 
 
-def _edit(space: Space, redraw: Callable[[], Any]) -> None:
-    """How much a space may store."""
-    here = visit()
-    made, card = dialog(_("Limit of {name}", name=space_name(space)))
+def _person(redraw: Callable[[], Any], found: tuple[User, Amount]) -> None:
+    here, (user, held) = visit(), found
+
+    async def save(limit: int | None) -> None:
+        await here.services.users.update(here.actor, user.id, {"quota_limit": limit})
+
+    with box("rowline").props("role=listitem"):
+        with box("grow"):
+            ui.label(user.display_name).classes("name")
+            ui.label(f"{user.email} · {_counted(held)}").classes("sub")
+        _room(held, user.quota_limit)
+        text = _("When it is reached, the person can add nothing more in any space. What is there stays.")
+        if user.id != here.actor.user_id:
+            label = _("Limit of {name}", name=user.display_name)
+            icon_button("edit", label, lambda: _edit(user.display_name, text, user.quota_limit, save, redraw))
+
+
+def _counted(held: Amount) -> str:
+    documents = ngettext("{n} document", "{n} documents", held.documents)
+    return f"{documents} · " + ngettext("{n} passage", "{n} passages", held.passages)
+
+
+def _room(held: Amount, limit: int | None) -> None:
+    used = size(held.bytes)
+    ui.label(_("{used} of {limit}", used=used, limit=size(limit)) if limit else used).classes("chip")
+
+
+def _edit(
+    name: str, told: str, present: int | None, save: Callable[[int | None], Awaitable[Any]], redraw: Callable[[], Any]
+) -> None:
+    """How much a space or a person may store."""
+    made, card = dialog(_("Limit of {name}", name=name))
 
     async def submit() -> None:
         async def work() -> None:
             limit = round(float(entry.value) * MEGABYTE) if entry.value else None
-            await here.services.organisation.set_space_limit(here.actor, space.id, limit)
+            await save(limit)
             made.close()
             toast(_("Saved."))
             await redraw()
@@ -89,9 +131,8 @@ def _edit(space: Space, redraw: Callable[[], Any]) -> None:
         await inline(work, problem)
 
     with card:
-        text = _("When it is reached, nothing more can be added to the space. What is there stays.")
-        paragraph(text, "muted")
-        value = round(space.quota_limit / MEGABYTE, 2) if space.quota_limit else None
+        paragraph(told, "muted")
+        value = round(present / MEGABYTE, 2) if present else None
         entry = ui.number(_("Megabytes (empty for no limit)"), value=value, min=0)
         entry.props("outlined stack-label autofocus")
         problem = box("full-width")
@@ -99,6 +140,10 @@ def _edit(space: Space, redraw: Callable[[], Any]) -> None:
             quiet_button(_("Cancel"), made.close)
             button(_("Save"), submit)
     made.open()
+
+
+def _nobody() -> None:
+    empty_state("person", _("Nobody has stored anything."), _("Those who add documents show up here."))
 
 
 def _none() -> None:

@@ -20,10 +20,12 @@ from domain.knowledge.entities import (
     Transcript,
     UnansweredQuestion,
 )
-from domain.knowledge.repository import CollectionSize, CutCount, Described, DocumentRow, FoundChunk, IndexEntry
+from domain.knowledge.repository import Amount, CollectionSize, CutCount, Described, DocumentRow, FoundChunk, IndexEntry
 from domain.ports import SearchHit, TextHits
 from domain.spaces.entities import Space
+from domain.users.entities import User
 from storage.guard import standing
+from storage.repositories.amounts import AMOUNT, BYTES, amount, most_first
 from storage.repositories.paging import decode, encode, escape_like
 from storage.search import SearchIndex
 from storage.tables.assistants import assistants
@@ -37,6 +39,7 @@ from storage.tables.knowledge import (
     unanswered_questions,
 )
 from storage.tables.spaces import spaces
+from storage.tables.users import users
 
 CHUNK_ROWS = 500
 """Rows to a statement when many are written or deleted."""
@@ -377,6 +380,19 @@ class KnowledgeRepository:
         if user_id is None:
             return int(await self._session.scalar(_BYTES) or 0)
         return int(await self._session.scalar(_BYTES_OF_USER, {"user_id": user_id}) or 0)
+
+    async def owners(self, *, limit: int, cursor: str | None) -> Page[tuple[User, Amount]]:
+        """Who has stored documents, with what they have stored, most bytes first."""
+        people = select(func.count(documents.c.user_id.distinct())).select_from(Document)
+        statement = (
+            select(User, *AMOUNT)
+            .join(Document, documents.c.user_id == users.c.id)
+            .join(DocumentVersion, document_versions.c.document_id == documents.c.id)
+            .group_by(users.c.id)
+        )
+        rows, more = await most_first(self._session, statement, BYTES, users.c.id, limit, cursor)
+        found: list[tuple[User, Amount]] = [(row[0], amount(*row[1:])) for row in rows]
+        return Page(found, more, await self._session.scalar(people))
 
     async def bytes_by_user(self, user_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents of each user."""

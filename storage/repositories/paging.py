@@ -36,6 +36,17 @@ def identifier(key: str) -> UUID:
         raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor") from None
 
 
+def number(key: str) -> int:
+    """A whole number in a cursor; raises `Invalid` when it is none, or more than a database holds."""
+    try:
+        value = int(key)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 2**63:
+        raise Invalid(N_("The list cannot be continued from here. Load it again."), field="cursor")
+    return value
+
+
 def escape_like(text: str) -> str:
     """`text` with the wildcards of LIKE made literal; the escape character is the backslash.
 

@@ -12,11 +12,13 @@ from domain.assistants.entities import Assistant
 from domain.kernel.access import Role, highest
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection, Document, DocumentVersion
+from domain.knowledge.repository import Amount
 from domain.spaces.entities import Space, SpaceGroup, SpaceKind, SpaceMember
 from domain.spaces.repository import SpaceCounts
 from domain.user_groups.entities import UserGroup, UserGroupMember
 from domain.users.entities import User
 from storage.guard import standing
+from storage.repositories.amounts import AMOUNT, amount, most_first
 from storage.repositories.paging import decode, encode, identifier
 from storage.tables.assistants import assistants
 from storage.tables.knowledge import collections, document_versions, documents
@@ -131,8 +133,10 @@ class SpaceRepository:
             found[member.space_id].append((member, user))
         return found
 
-    async def shared(self, *, limit: int, cursor: str | None) -> Page[Space]:
-        """All spaces that are not personal, in order of name."""
+    async def shared(self, *, limit: int, cursor: str | None, largest: bool = False) -> Page[Space]:
+        """All spaces that are not personal, in order of name, or those with most bytes of documents first."""
+        if largest:
+            return await self._largest(limit, cursor)
         name, after, wanted = func.lower(spaces.c.name), decode(cursor, 2), [spaces.c.kind != SpaceKind.PERSONAL]
         total = await self._session.scalar(select(func.count()).select_from(Space).where(*wanted))
         if after is not None:
@@ -142,6 +146,26 @@ class SpaceRepository:
         rows = (await self._session.execute(statement)).all()
         more = encode(rows[limit - 1][1], rows[limit - 1][0].id) if len(rows) > limit else None
         return Page([row[0] for row in rows[:limit]], more, total)
+
+    async def _largest(self, limit: int, cursor: str | None) -> Page[Space]:
+        bytes_, wanted = func.coalesce(func.sum(document_versions.c.size), 0), spaces.c.kind != SpaceKind.PERSONAL
+        total = await self._session.scalar(select(func.count()).select_from(Space).where(wanted))
+        statement = (
+            select(Space, bytes_)
+            .outerjoin(Collection, collections.c.space_id == spaces.c.id)
+            .outerjoin(Document, documents.c.collection_id == collections.c.id)
+            .outerjoin(DocumentVersion, document_versions.c.document_id == documents.c.id)
+            .where(wanted)
+            .group_by(spaces.c.id)
+        )
+        rows, more = await most_first(self._session, statement, bytes_, spaces.c.id, limit, cursor)
+        return Page([row[0] for row in rows], more, total)
+
+    async def amounts(self, space_ids: Sequence[UUID]) -> Mapping[UUID, Amount]:
+        """What each of the spaces stores."""
+        inside = _stored(collections.c.space_id, *AMOUNT).where(collections.c.space_id.in_(space_ids))
+        rows = await self._session.execute(inside.group_by(collections.c.space_id))
+        return {space_id: amount(*values) for space_id, *values in rows}
 
     async def bytes_in(self, space_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """Bytes of documents in each space."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx
 
+from domain.kernel.actor import Actor
 from domain.tenants.operator import Operator
 from tests.support.api import Api, make_collection, make_space, upload
 
@@ -66,10 +67,46 @@ async def test_spaces_are_listed_with_what_they_store(api: Api) -> None:
     assert rest["next_cursor"] is None
 
 
+async def test_the_largest_come_first_among_spaces_and_people(api: Api, other: Actor) -> None:
+    await api.user("anna@example.se", role="Owner")
+    anna, client = await api.client("anna@example.se"), await api.client()
+    spaces = {name: await make_space(anna, name) for name in ("Alfa", "Beta", "Gamma")}
+    collection = await make_collection(anna, spaces["Beta"])
+    await upload(anna, collection, "a.txt", b"Altaner. " * 5)
+    await upload(anna, collection, "b.txt", b"Staket. " * 5)
+    await upload(anna, await make_collection(anna, spaces["Gamma"]), "c.txt", b"Murar. " * 2)
+    personal = (await client.get("/api/v1/spaces/type/personal/")).json()["id"]
+    await upload(client, await make_collection(client, personal), "d.txt", b"Eget. " * 10)
+    await api.work()
+    seen, cursor = [], None
+    while True:
+        params = {"sort": "size", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/api/v1/storage/spaces/", params=params)).json()
+        seen += [(item["name"], item["size"], item["documents"], item["passages"]) for item in page["items"]]
+        if not (cursor := page["next_cursor"]):
+            break
+    assert seen[:2] == [("Beta", 85, 2, 2), ("Gamma", 14, 1, 1)]
+    assert {name for name, size, *_ in seen[2:] if not size} >= {"Alfa"}
+    url = "/api/v1/storage/people/"
+    first = (await client.get(url, params={"limit": 1})).json()
+    [most] = first["items"]
+    assert [most[name] for name in ("email", "size", "documents", "limit")] == ["anna@example.se", 99, 3, None]
+    rest = (await client.get(url, params={"limit": 1, "cursor": first["next_cursor"]})).json()
+    assert [(p["email"], p["size"], p["passages"]) for p in rest["items"]] == [("owner@example.se", 60, 1)]
+    assert rest["next_cursor"] is None
+    for wrong in ("x", "WyJ4IiwgIngiXQ"):
+        assert (await client.get(url, params={"cursor": wrong})).status_code == 422
+    await api.runtime.services.users.update(api.owner, UUID(first["items"][0]["id"]), {"quota_limit": 1000})
+    assert (await client.get(url, params={"limit": 1})).json()["items"][0]["limit"] == 1000
+    # Another organisation has nothing of it.
+    stranger = await api.client(other.email)
+    assert (await stranger.get(url)).json()["items"] == []
+
+
 async def test_only_administrators_see_it(api: Api) -> None:
     await api.user("anna@example.se")
     anna = await api.client("anna@example.se")
-    for url in ("/api/v1/storage/", "/api/v1/storage/spaces/"):
+    for url in ("/api/v1/storage/", "/api/v1/storage/spaces/", "/api/v1/storage/people/"):
         assert (await anna.get(url)).status_code == 403
     assert (await anna.post("/api/v1/admin/privacy-policy/", json={"url": "https://x.se"})).status_code == 403
 

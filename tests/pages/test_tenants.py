@@ -25,6 +25,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 def test_an_administrator_sees_what_is_stored(page: Page, installation: Installation) -> None:
     with closing(installation.client()) as client:
+        client.post("/api/v1/spaces/", json={"name": "Avtal"}).raise_for_status()
         space = client.post("/api/v1/spaces/", json={"name": "Bygglov"}).json()["id"]
         url = f"/api/v1/spaces/{space}/knowledge/groups/"
         collection = client.post(url, json={"name": "Handböcker"}).json()["id"]
@@ -34,7 +35,17 @@ def test_an_administrator_sees_what_is_stored(page: Page, installation: Installa
     page.get_by_role("link", name="Storage").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Storage")
     expect(page.get_by_text("2 kB of 10 GB used")).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="Bygglov")).to_contain_text("2 kB")
+    lines = page.get_by_role("list").first.get_by_role("listitem")
+    expect(lines.filter(has_text="Bygglov")).to_contain_text("2 kB")
+    expect(lines.filter(has_text="Bygglov")).to_contain_text("1 document")
+    expect(lines.first).to_contain_text("Avtal")
+    page.get_by_label("Order").click()
+    page.get_by_role("option", name="Largest first").click()
+    expect(lines.first).to_contain_text("Bygglov")
+    # Those who have stored most: the owner, whose own limit others set.
+    people = page.get_by_role("list").last.get_by_role("listitem")
+    expect(people).to_contain_text("2 kB")
+    expect(people.get_by_role("button")).to_have_count(0)
     assert grave(page) == []
 
 

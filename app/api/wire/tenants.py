@@ -7,7 +7,7 @@ from uuid import UUID
 from app.api.wire.base import ModelId, Wire
 from app.api.wire.roles import Permission, PredefinedRolePublic, RolePublic
 from app.api.wire.user_groups import UserGroupRead
-from app.api.wire.users import InvitationLink, UserState
+from app.api.wire.users import InvitationLink, UserSparse, UserState
 
 TenantState = Literal["active", "suspended", "deleting"]
 
@@ -143,12 +143,27 @@ class StorageSpaceInfoModel(Wire):
     id: UUID
     name: str
     size: int
+    documents: int
+    passages: int
     limit: int | None = None
     members: list[StorageSpaceMemberModel]
 
 
 class StorageInfoModel(Wire):
     items: list[StorageSpaceInfoModel]
+    count: int
+    next_cursor: str | None = None
+
+
+class StoragePerson(UserSparse):
+    size: int
+    documents: int
+    passages: int
+    limit: int | None = None
+
+
+class StoragePeople(Wire):
+    items: list[StoragePerson]
     count: int
     next_cursor: str | None = None
 
