@@ -42,6 +42,7 @@ from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.conversations.transcripts import TranscriptService
 from domain.credentials.resolver import Key
 from domain.credentials.service import CredentialService
 from domain.federation.connections import Connections, FederationRules, SharedProvider
@@ -281,6 +282,9 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     oidc = OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds)
     watch = OidcWatch(directory)
     watcher = Watcher(settings, database, directory, metrics, redis_url(settings), lambda: len(runs))
+    conversations = ConversationService(
+        uow, directory, knowledge, files, chat, runs, limits, stems, ledger, max_files=settings.max_in_question
+    )
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
         tenants=TenantService(uow, directory, users),
@@ -329,9 +333,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         website_preview=PreviewService(uow, web, limits),
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
-        conversations=ConversationService(
-            uow, directory, knowledge, files, chat, runs, limits, stems, ledger, max_files=settings.max_in_question
-        ),
+        conversations=conversations,
+        transcripts=TranscriptService(uow, conversations),
         files=files,
         jobs=JobService(uow, directory, ended),
         audit=AuditService(uow, directory, contents, signer),

@@ -43,6 +43,7 @@ from app.api import (
     storage,
     sysadmin,
     transcription_models,
+    transcripts,
     usage,
     user_groups,
     users,
@@ -84,7 +85,8 @@ FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
     assistants.router, assistants.prompts, conversations.legacy, conversations.router,
-    explanations.router, chunks.collections, chunks.documents, playground.router, embedding_changes.router, sharing.router,
+    explanations.router, transcripts.router,
+    chunks.collections, chunks.documents, playground.router, embedding_changes.router, sharing.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,
     model_migrations.router, models.completion, models.embedding, models.overview, models.providers,
     models.administration,

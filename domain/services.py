@@ -9,6 +9,7 @@ from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
 from domain.conversations.service import ConversationService
+from domain.conversations.transcripts import TranscriptService
 from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
@@ -96,6 +97,7 @@ class Services:
     crawling: Crawling
     assistants: AssistantService
     conversations: ConversationService
+    transcripts: TranscriptService
     files: FileService
     jobs: JobService
     audit: AuditService

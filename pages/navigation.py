@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from nicegui import background_tasks, ui
 
 from domain.conversations.entities import Conversation
+from domain.conversations.transcripts import TranscriptFormat
 from domain.kernel.access import Action, Resource, permissions
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
@@ -119,10 +120,20 @@ class Navigation:
 
 
 def conversation_menu(conversation: Conversation, shown: bool) -> None:
-    """Rename and delete; `shown` says that the conversation is on the screen."""
+    """Rename, take along and delete; `shown` says that the conversation is on the screen."""
     with ui.menu().props("auto-close"):
         ui.menu_item(_("Rename"), on_click=functools.partial(_rename, conversation))
+        for text, form in (
+            (_("Export as Markdown"), TranscriptFormat.MARKDOWN),
+            (_("Export as Word"), TranscriptFormat.DOCX),
+            (_("Export as JSON"), TranscriptFormat.JSON),
+        ):
+            ui.menu_item(text, on_click=functools.partial(_export, conversation, form))
         ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, conversation, shown))).classes("danger")
+
+
+def _export(conversation: Conversation, form: TranscriptFormat) -> None:
+    ui.download.from_url(f"/api/v1/conversations/{conversation.id}/export/?format={form}")
 
 
 async def _rename(conversation: Conversation) -> None:

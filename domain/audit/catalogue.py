@@ -228,6 +228,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "question_asked": N_("Question asked"),
             "model_called": N_("Model called"),
             "usage_exported": N_("Use of the models exported"),
+            "conversation_exported": N_("Conversation exported"),
             "conversation_renamed": N_("Conversation renamed"),
             "conversation_deleted": N_("Conversation deleted"),
             "answer_rated": N_("Answer rated"),

@@ -70,3 +70,16 @@ def test_what_a_model_says_is_never_a_program(page: Page, installation: Installa
     ready(page)
     expect(log).to_contain_text("Enligt underlaget")
     assert page.evaluate("window.owned") is None
+
+
+def test_a_conversation_is_taken_along_from_its_menu(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    installation.add_model(provider.url, "echo")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Får jag ta med mig åäö?")
+    expect(page.get_by_test_id("send")).to_be_visible()
+    page.get_by_role("main").get_by_label(re.compile("^Options for")).first.click()
+    with page.expect_download() as taken:
+        page.get_by_role("menuitem", name="Export as Markdown").click()
+    assert "Får jag ta med mig åäö" in taken.value.path().read_text("utf-8")

@@ -1,0 +1,110 @@
+"""Conversations as files: whole, readable, harmless, and for their author alone."""
+
+import io
+import json
+import uuid
+
+import docx
+import httpx
+import pytest
+
+from app.transcripts.markdown import harmless, plain
+from app.transcripts.words import clean
+from domain.conversations.transcripts import file_name
+from tests.api.test_conversations import PAGES, QUESTION, with_documents
+from tests.support.api import Api
+
+HOSTILE = (
+    "# Rubrik\n<script>alert(1)</script> ![x](http://spy.example.se/p.png) [y](javascript:alert(1))\x07\u202e\n1. a"
+)
+
+
+async def asked(api: Api, client: httpx.AsyncClient, question: str = QUESTION) -> str:
+    assistant = await with_documents(api, client)
+    body = {"assistant_id": assistant, "question": question}
+    return str((await client.post("/api/v1/conversations/", json=body)).json()["session_id"])
+
+
+async def test_a_conversation_as_three_kinds_of_files(api: Api) -> None:
+    client = await api.client()
+    client.headers["accept-language"] = "sv"
+    url = f"/api/v1/conversations/{await asked(api, client, QUESTION + ' Åäö?')}/export/"
+    text = await client.get(url)
+    assert text.headers["content-type"].startswith("text/markdown")
+    assert "filename*=UTF-8''Vad%20kostar%20bygglov%20f%C3%B6r%20en%20altan%20" in text.headers["content-disposition"]
+    assert "> Vad kostar bygglov för en altan? Åäö?" in text.text
+    assert "Handbok.pdf" in text.text
+    assert f"> {PAGES[1]}" in text.text
+    assert "## Svar · " in text.text
+    whole = json.loads((await client.get(url, params={"format": "json"})).text)
+    [message] = whole["messages"]
+    assert (message["question"], whole["complete"]) == (QUESTION + " Åäö?", True)
+    cited = next(source for source in message["sources"] if source["cited"])
+    assert cited["title"] == "Handbok.pdf"
+    assert PAGES[1] in cited["text"]
+    assert message["model"]["name"]
+    document = docx.Document(io.BytesIO((await client.get(url, params={"format": "docx"})).content))
+    lines = [paragraph.text for paragraph in document.paragraphs]
+    assert QUESTION + " Åäö?" in lines
+    assert any(line.startswith("[1] Handbok.pdf") for line in lines)
+    assert any(PAGES[1] in line for line in lines)
+    exported = [e for e in await api.entries(api.owner.tenant_id) if e.action == "conversation_exported"]
+    assert [e.changes["new"]["format"] for e in exported] == ["markdown", "json", "docx"]
+
+
+async def test_hostile_text_is_only_text_in_every_file(api: Api) -> None:
+    client = await api.client()
+    url = f"/api/v1/conversations/{await asked(api, client, HOSTILE)}/export/"
+    text = (await client.get(url)).text
+    assert "<script" not in text.replace("\\<", "")
+    assert "\x07" not in text
+    assert "\u202e" not in text
+    assert "\n# Rubrik" not in text
+    word = await client.get(url, params={"format": "docx"})
+    lines = [paragraph.text for paragraph in docx.Document(io.BytesIO(word.content)).paragraphs]
+    assert "1. a" in lines
+    assert json.loads((await client.get(url, params={"format": "json"})).text)["messages"][0]["question"] == HOSTILE
+
+
+async def test_only_the_author_takes_a_conversation_along(api: Api) -> None:
+    client = await api.client()
+    session = await asked(api, client)
+    wrong = await client.get(f"/api/v1/conversations/{session}/export/", params={"format": "pdf"})
+    assert 400 <= wrong.status_code < 500
+    missing = await client.get(f"/api/v1/conversations/{uuid.uuid4()}/export/")
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("**Ja** [1], se [här](https://a.se/)", "**Ja** [1], se [här](https://a.se/)"),
+        ("<img src=x> 1 < 2", "&lt;img src=x> 1 < 2"),
+        ("![x](http://spy.se)", "!\\[x](http://spy.se)"),
+        ("[x](JavaScript:a) [y]( data:b)", "[x]\\(JavaScript:a) [y]\\( data:b)"),
+        ("[z](&#106;avascript:c)", "[z]\\(&#106;avascript:c)"),
+        ("[x]: javascript:a", "[x]\\: javascript:a"),
+    ],
+)  # fmt: skip
+def test_an_answer_keeps_its_markdown_but_nothing_that_loads(answer: str, shown: str) -> None:
+    assert harmless(answer) == shown
+
+
+def test_typed_text_is_shown_as_typed() -> None:
+    assert plain("1. a\n- b *c*\n4.5") == "1\\. a\n\\- b \\*c\\*\n4\\.5"
+    assert clean("a\x00b\u2028c\ud800\ufffe") == "ab\nc"
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("Vad kostar bygglov?", "Vad kostar bygglov.md"),
+        ("../../etc/passwd", "etc passwd.md"),
+        ("Åäö\r\nX: y", "Åäö X y.md"),
+        ("con", "samråd con.md"),
+        ("???", "samråd.md"),
+        ("a" * 300, f"{'a' * 80}.md"),
+    ],
+)
+def test_names_of_files_are_safe(name: str, made: str) -> None:
+    assert file_name(name, "md") == made
