@@ -40,6 +40,7 @@ from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
+from domain.conversations.looking_back import LookingBackService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
 from domain.conversations.transcripts import TranscriptService
@@ -335,6 +336,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         assistants=AssistantService(uow),
         conversations=conversations,
         transcripts=TranscriptService(uow, conversations),
+        looking_back=LookingBackService(uow),
         files=files,
         jobs=JobService(uow, directory, ended),
         audit=AuditService(uow, directory, contents, signer),

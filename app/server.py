@@ -17,6 +17,7 @@ from app.api import (
     audit,
     budgets,
     chunks,
+    conversation_search,
     conversations,
     credentials,
     embedding_changes,
@@ -84,7 +85,8 @@ BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
-    assistants.router, assistants.prompts, conversations.legacy, conversations.router,
+    assistants.router, assistants.prompts, conversations.legacy, conversation_search.router,
+    conversations.router,
     explanations.router, transcripts.router,
     chunks.collections, chunks.documents, playground.router, embedding_changes.router, sharing.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, jobs.router, jobs.socket,

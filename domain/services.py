@@ -8,6 +8,7 @@ from domain.api_keys.service import ApiKeyService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
+from domain.conversations.looking_back import LookingBackService
 from domain.conversations.service import ConversationService
 from domain.conversations.transcripts import TranscriptService
 from domain.credentials.service import CredentialService
@@ -98,6 +99,7 @@ class Services:
     assistants: AssistantService
     conversations: ConversationService
     transcripts: TranscriptService
+    looking_back: LookingBackService
     files: FileService
     jobs: JobService
     audit: AuditService

@@ -3,28 +3,41 @@
 from nicegui import ui
 
 from domain.conversations.entities import Conversation
+from domain.conversations.looking_back import Excerpt
 from domain.kernel.paging import Page
-from pages.components.base import box, button, empty_state, icon, icon_button, link_box, page_head
+from pages.components.base import box, button, empty_state, icon, icon_button, link_box, page_head, text_element
 from pages.components.pager import PagedList
 from pages.i18n import _, moment
 from pages.navigation import conversation_menu
+from pages.turns import marked_parts
 from pages.visit import News, visit
+
+Row = tuple[Conversation, Excerpt | None]
 
 
 async def history() -> None:
     """Newest first, with search in names, questions and answers."""
     here = visit()
 
-    async def fetch(words: str, cursor: str | None) -> Page[Conversation]:
-        return await here.services.conversations.page(here.actor, search=words, cursor=cursor)
+    async def fetch(words: str, cursor: str | None) -> Page[Row]:
+        if words:
+            found = await here.services.looking_back.search(here.actor, words, cursor=cursor)
+            return Page([(each.conversation, each.excerpt) for each in found.items], found.next_cursor)
+        page = await here.services.conversations.page(here.actor, cursor=cursor)
+        return Page([(each, None) for each in page.items], page.next_cursor, page.total)
 
-    def row(conversation: Conversation) -> None:
+    def row(item: Row) -> None:
+        conversation, excerpt = item
         with box("rowline").props("role=listitem"):
             icon("chat_bubble_outline")
             with link_box(f"/conversations/{conversation.id}", "grow") as link:
                 link.style("text-decoration:none;color:inherit")
                 ui.label(conversation.name).classes("name")
                 ui.label(moment(conversation.last_message_at or conversation.created_at)).classes("sub")
+                if excerpt is not None:
+                    with box("sub").props("data-testid=excerpt"):
+                        for part in marked_parts(excerpt.text, excerpt.marks):
+                            text_element("mark" if part["mark"] else "span", part["text"])
             with icon_button("more_horiz", _("Options for {name}", name=conversation.name)):
                 conversation_menu(conversation, False)
 

@@ -59,8 +59,7 @@ class Navigation:
             heading(_("Conversations"))
             for conversation in recent:
                 self._conversation(conversation)
-            if len(recent) == RECENT:
-                self._item("history", _("All conversations"), "/conversations")
+            self._item("history", _("All conversations"), "/conversations")
         if self.visit.actor.is_admin:
             heading(_("Administration"))
             self._item("hub", _("AI models"), "/admin/models")

@@ -128,6 +128,11 @@ class SealedText(TypeDecorator[str]):
         return _keys().open(value, self.purpose)
 
 
+def opened(value: str, purpose: str, keys: TenantKeys) -> str:
+    """What `SealedText` gives, of a value as it is stored."""
+    return keys.open(value, purpose) if _IS_SEALED.match(value) else value
+
+
 class SealedJson(SealedText):
     """The same for what is written as JSON."""
 

@@ -1,6 +1,7 @@
 """What conversations ask of storage."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -8,6 +9,17 @@ from uuid import UUID
 from domain.conversations.entities import Conversation, Explanation, Message, MessageSource
 from domain.files.entities import File
 from domain.kernel.paging import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of a message and of its conversation's name."""
+
+    conversation_id: UUID
+    message_id: UUID
+    name: str
+    question: str
+    answer: str
 
 
 class ConversationRepository(Protocol):
@@ -27,6 +39,17 @@ class ConversationRepository(Protocol):
         cursor: str | None,
     ) -> Page[Conversation]:
         """The conversations of a user, or of a key of an assistant; newest first."""
+
+    async def said(
+        self, user_id: UUID, api_key_id: UUID | None, *, after: tuple[UUID, UUID | None] | None, limit: int
+    ) -> Sequence[Said]:
+        """The words of a user's messages, by conversation, the newest first.
+
+        `after` is a message with its conversation, or a conversation all of whose messages are passed over.
+        """
+
+    async def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
+        """Conversations by their ids."""
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages (older than `before`), oldest first."""

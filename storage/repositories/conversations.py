@@ -1,18 +1,22 @@
 """Conversations of one tenant."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Text, and_, delete, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.conversations.entities import AnswerState, Conversation, Explanation, Message, MessageFile, MessageSource
+from domain.conversations.repository import Said
 from domain.files.entities import File
 from domain.kernel.paging import Page
+from storage.guard import KEYS
 from storage.repositories.paging import decode, encode
+from storage.sealing import TenantKeys, opened
 from storage.tables.conversations import conversations, explanations, message_files, message_sources, messages
 from storage.tables.files import files
 
@@ -64,6 +68,37 @@ class ConversationRepository:
         statement = select(conversations.c.id, conversations.c.name).select_from(Conversation).where(*wanted)
         newest = statement.order_by(conversations.c.id.desc()).limit(MOST_SEARCHED)
         return [found for found, name in await self._session.execute(newest) if search in name.casefold()]
+
+    async def said(
+        self, user_id: UUID, api_key_id: UUID | None, *, after: tuple[UUID, UUID | None] | None, limit: int
+    ) -> Sequence[Said]:
+        """The words of a user's messages, by conversation, the newest first."""
+        wanted = [conversations.c.user_id == user_id, conversations.c.api_key_id.is_not_distinct_from(api_key_id)]
+        if after is not None:
+            conversation_id, message_id = after
+            older = conversations.c.id < conversation_id
+            if message_id is not None:
+                older = or_(older, and_(conversations.c.id == conversation_id, messages.c.id < message_id))
+            wanted.append(older)
+        # As they are stored: they are opened beside the event loop.
+        texts = (type_coerce(c, Text) for c in (conversations.c.name, messages.c.question, messages.c.answer))
+        statement = (
+            select(messages.c.conversation_id, messages.c.id, *texts)
+            .select_from(Message)
+            .join(Conversation, conversations.c.id == messages.c.conversation_id)
+            .where(*wanted)
+            .order_by(conversations.c.id.desc(), messages.c.id.desc())
+            .limit(limit)
+        )
+        rows = (await self._session.execute(statement)).all()
+        return await asyncio.to_thread(_said, rows, self._session.info[KEYS])
+
+    async def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
+        """Conversations by their ids."""
+        if not ids:
+            return {}
+        statement = select(Conversation).where(conversations.c.id.in_(ids))
+        return {found.id: found for found in await self._session.scalars(statement)}
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages, oldest first."""
@@ -145,3 +180,16 @@ class ConversationRepository:
             .values(cited=True),
             execution_options={"synchronize_session": False},
         )
+
+
+def _said(rows: Sequence[Sequence[Any]], keys: TenantKeys) -> list[Said]:
+    return [
+        Said(
+            row[0],
+            row[1],
+            opened(row[2], "conversations.name", keys),
+            opened(row[3], "messages.question", keys),
+            opened(row[4], "messages.answer", keys),
+        )
+        for row in rows
+    ]

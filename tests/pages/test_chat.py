@@ -83,3 +83,17 @@ def test_a_conversation_is_taken_along_from_its_menu(
     with page.expect_download() as taken:
         page.get_by_role("menuitem", name="Export as Markdown").click()
     assert "Får jag ta med mig åäö" in taken.value.path().read_text("utf-8")
+
+
+def test_an_answer_is_found_again_by_its_words(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "echo")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Var står ordet blåklint?")
+    expect(page.get_by_test_id("send")).to_be_visible()
+    page.get_by_role("link", name="All conversations").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/conversations$"))
+    page.get_by_label("Search conversations").fill("BLÅKLINT")
+    expect(page.get_by_test_id("excerpt").locator("mark").first).to_have_text("blåklint")
+    page.get_by_label("Search conversations").fill("prästkrage")
+    expect(page.get_by_text("Nothing was found.")).to_be_visible()
