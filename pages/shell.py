@@ -14,6 +14,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure, Unauthenticated
 from domain.operations.entities import NoticeLevel
 from domain.operations.service import TOPIC
+from pages import keyboard
 from pages.components.base import Tone, box, empty_state, heading, icon, icon_button, note, quiet_button
 from pages.components.region import Region
 from pages.components.shortcuts import Shortcuts
@@ -112,7 +113,9 @@ class Shell:
     async def build(self, routes: dict[str, Builder]) -> None:
         """Make all parts and the page that the address asks for."""
         ui.colors(primary="#3b4fd8", positive="#11734a", negative="#b3261e", warning="#8a5200")
-        Shortcuts({"mod+k": "search", "mod+shift+o": "new", "/": "search"}, self._shortcut)
+        Shortcuts(
+            {"mod+k": "search", "mod+shift+o": "new", "/": "search", "shift+?": "keys", "?": "keys"}, self._shortcut
+        )
         self.palette = Palette()
         with ui.header() as self.header:
             self._header()
@@ -191,11 +194,14 @@ class Shell:
                 if code != self.visit.language:
                     ui.menu_item(name, on_click=functools.partial(self.set_language, code))
             ui.menu_item(_("Light or dark theme"), on_click=self._toggle_theme)
+            ui.menu_item(_("Keyboard shortcuts"), on_click=keyboard.show)
             ui.menu_item(_("Sign out"), on_click=self._sign_out)
 
     async def _shortcut(self, name: str) -> None:
         if name == "search":
             await self.palette.open()
+        elif name == "keys":
+            keyboard.show()
         else:
             ui.navigate.to("/chat")
 

@@ -97,3 +97,14 @@ def test_an_answer_is_found_again_by_its_words(page: Page, installation: Install
     expect(page.get_by_test_id("excerpt").locator("mark").first).to_have_text("blåklint")
     page.get_by_label("Search conversations").fill("prästkrage")
     expect(page.get_by_text("Nothing was found.")).to_be_visible()
+
+
+def test_a_question_mark_shows_what_the_keyboard_does(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/conversations")
+    ready(page)
+    page.keyboard.press("Shift+?")
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(keys).to_contain_text("New chat")
+    page.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
