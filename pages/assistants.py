@@ -9,6 +9,7 @@ from nicegui import ui
 
 from domain.assistants.entities import Prompt
 from domain.assistants.service import AssistantDraft, AssistantView
+from domain.assistants.starters import MOST_STARTERS
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
@@ -220,6 +221,10 @@ class Editor:
         with setting(_("Description"), _("Shown before the first question. Say what it can help with.")):
             self.description = ui.textarea(value=assistant.description or "").props("outlined dense autogrow")
             self.description.props["aria-label"] = _("Description")
+        text = _("Offered before the first question, each on a line of its own, at most {n}.", n=MOST_STARTERS)
+        with setting(_("Questions to begin with"), text):
+            self.starters = ui.textarea(value="\n".join(assistant.starter_questions)).props("outlined dense autogrow")
+            self.starters.props["aria-label"] = _("Questions to begin with")
 
     def _instruction(self) -> None:
         prompt = self.view.prompt
@@ -327,6 +332,7 @@ class Editor:
             settings["temperature"] = round(float(self.temperature.value), 2)
         values: dict[str, Any] = {
             "description": self.description.value,
+            "starter_questions": str(self.starters.value or "").splitlines(),
             "prompt": self.prompt.value,
             "model_settings": settings,
             "whole_documents": bool(self.whole.value),

@@ -90,6 +90,7 @@ class Chat:
             "why": self._why,
             "older": self._older,
             "gap": self._gap,
+            "starter": self._start_with,
         }.items():
             self.thread.handle(event, act(handler))
         last = self.messages[-1] if self.messages else None
@@ -131,14 +132,13 @@ class Chat:
     def _opener(assistant_id: UUID) -> Any:
         return lambda: ui.navigate.to(f"/chat/{assistant_id}")
 
-    def _welcome(self) -> dict[str, str]:
+    def _welcome(self) -> dict[str, Any]:
         assistant = self.assistant.assistant
-        if assistant.description:
-            return {"title": self.name, "text": assistant.description}
-        return {
-            "title": _("What can I help you with?"),
-            "text": _("Ask in your own words. Answers that rest on documents show their sources."),
-        }
+        title, text = self.name, assistant.description
+        if not text:
+            title = _("What can I help you with?")
+            text = _("Ask in your own words. Answers that rest on documents show their sources.")
+        return {"title": title, "text": text, "starters": assistant.starter_questions}
 
     def _composer(self) -> None:
         model = self.assistant.model
@@ -158,6 +158,10 @@ class Chat:
             self.composer.block()
 
     # Asking
+
+    async def _start_with(self, data: dict[str, Any]) -> None:
+        """A question to begin with goes into the box, where it can be changed before it is sent."""
+        self.composer.fill(str(data.get("text", "")))
 
     async def _ask(self, data: dict[str, Any]) -> None:
         """Take the question in; when it is refused, its writer gets it back."""

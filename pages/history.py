@@ -33,6 +33,7 @@ FIELDS = {
     "logging_enabled": N_("Logging"),
     "insight_enabled": N_("Insights"),
     "whole_documents": N_("Whole documents"),
+    "starter_questions": N_("Questions to begin with"),
     "data_retention_days": N_("Days that conversations are kept"),
     "metadata_json": N_("Details"),
     "kind": N_("Kind"),

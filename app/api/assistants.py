@@ -24,7 +24,8 @@ from domain.services import Services
 router = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
 prompts = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 PLAIN = (
-    "name", "description", "logging_enabled", "insight_enabled", "whole_documents", "data_retention_days", "metadata_json",
+    "name", "description", "logging_enabled", "insight_enabled", "whole_documents", "starter_questions",
+    "data_retention_days", "metadata_json",
 )  # fmt: skip
 TEXT_LIMIT = 2_000_000
 

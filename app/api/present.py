@@ -331,6 +331,7 @@ def assistant(
         else None,
         "insight_enabled": view.assistant.insight_enabled,
         "whole_documents": view.assistant.whole_documents,
+        "starter_questions": view.assistant.starter_questions,
         "data_retention_days": view.assistant.data_retention_days,
     }
 

@@ -11,7 +11,8 @@ from domain.kernel.entity import Owned
 class Assistant(Owned):
     """A configured chat partner. `is_default` marks the one that each space has by itself.
 
-    With `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
+    `starter_questions` are offered before the first question. With `whole_documents` the model is given the documents in
+    which something was found as a whole, as far as they fit.
     """
 
     space_id: UUID
@@ -25,6 +26,7 @@ class Assistant(Owned):
     logging_enabled: bool = False
     insight_enabled: bool = False
     whole_documents: bool = False
+    starter_questions: list[str] = field(default_factory=list)
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 

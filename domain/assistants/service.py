@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.api_keys.removal import end_keys
 from domain.assistants.entities import Assistant, Prompt
+from domain.assistants.starters import starter_questions
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import before as told_before
 from domain.audit.replay import difference, snapshot
@@ -28,12 +29,13 @@ from domain.users.entities import User
 
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
-    "logging_enabled", "insight_enabled", "whole_documents", "data_retention_days", "metadata_json",
+    "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
-    "whole_documents", "data_retention_days", "metadata_json", "prompt_id", "collection_ids", "file_ids",
+    "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
+    "file_ids",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -259,6 +261,8 @@ class AssistantService:
             assistant.metadata_json = values["metadata_json"]
         if "whole_documents" in draft.given:
             assistant.whole_documents = bool(values["whole_documents"])
+        if "starter_questions" in draft.given:
+            assistant.starter_questions = starter_questions(values["starter_questions"] or ())
         if "logging_enabled" in draft.given and values["logging_enabled"] != assistant.logging_enabled:
             actor.require(Permission.ADMIN)
             assistant.logging_enabled = bool(values["logging_enabled"])

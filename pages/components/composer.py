@@ -53,6 +53,10 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
         self._props["blocked"] = True
         self.update()
 
+    def fill(self, text: str) -> None:
+        """Write a question into the box."""
+        self.run_method("fill", text)
+
     def give_back(self) -> None:
         """Put the question that was refused back into the box."""
         self._props["running"] = False

@@ -20,7 +20,8 @@ export default {
   template: `<div class="thread">
     <div class="threadbox" ref="box" role="log" aria-live="polite" tabindex="0" :aria-label="labels.conversation" :aria-busy="running ? 'true' : 'false'" @scroll.passive="scrolled"><div class="threadin">
       <button v-if="older" type="button" class="act solid" style="align-self:center" @click="$emit('older', list[0]?.id)">{{ labels.older }}</button>
-      <div v-if="!list.length && welcome" class="welcome"><div class="av" style="width:44px;height:44px;font-size:16px" aria-hidden="true">{{ initials }}</div><h2>{{ welcome.title }}</h2><p>{{ welcome.text }}</p></div>
+      <div v-if="!list.length && welcome" class="welcome"><div class="av" style="width:44px;height:44px;font-size:16px" aria-hidden="true">{{ initials }}</div><h2>{{ welcome.title }}</h2><p>{{ welcome.text }}</p>
+        <ul v-if="welcome.starters.length" class="starters" role="list" :aria-label="labels.starters"><li v-for="text in welcome.starters" :key="text"><button type="button" class="act solid" @click="$emit('starter', { text })">{{ text }}</button></li></ul></div>
       <div v-for="(t, i) in list" :key="t.key || t.id" class="turn" :class="{ last: i > list.length - 3 }">
         <div class="ask" :data-testid="'message-question-' + i"><span class="sr-only">{{ labels.you }}</span>
           <ul class="files" role="list" v-if="t.files.length" style="margin:0"><li v-for="f in t.files" :key="f.id"><a class="filechip" :href="prefix + f.link" target="_blank" rel="noopener"><span class="material-icons" aria-hidden="true" style="font-size:16px">description</span><span class="fn">{{ f.name }}</span></a></li></ul>

@@ -19,6 +19,7 @@ def labels() -> dict[str, str]:
         "conversation": _("Conversation"),
         "you": _("You:"),
         "older": _("Show earlier messages"),
+        "starters": _("Questions to begin with"),
         "thinking": _("Thinking…"),
         "copy": _("Copy"),
         "copied": _("Copied"),
@@ -52,10 +53,10 @@ class Thread(
 
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
     of the marker among those checked, or -1)}, `regenerate`, `continue`, `why` {message_id}, `rate` {message_id, value},
-    `older` first id, `gap` {message_id, have}.
+    `starter` {text}, `older` first id, `gap` {message_id, have}.
     """
 
-    def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, str], older: bool) -> None:
+    def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:
         super().__init__()
         self.classes("full-width").style("flex:1;min-height:0;display:flex;flex-direction:column")
         self._props.update(

@@ -31,6 +31,7 @@ assistants = tenant_table(
     Column("logging_enabled", Boolean, nullable=False),
     Column("insight_enabled", Boolean, nullable=False),
     Column("whole_documents", Boolean, nullable=False, server_default=false()),
+    Column("starter_questions", Json, nullable=False, server_default="[]"),
     Column("data_retention_days", Integer),
     Column("metadata_json", Json),
     belongs_to("space_id", "spaces"),

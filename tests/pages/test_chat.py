@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
 from tests.support.provider import Provider
 from tests.support.server import Installation, installed
@@ -55,6 +56,32 @@ def test_a_stopped_answer_keeps_its_text_in_every_tab(
     words = message["answer"].split()
     assert words == [f"w{n}" for n in range(len(words))]
     assert 8 < len(words) < 600
+
+
+def test_a_question_to_begin_with_goes_into_the_box(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "echo")
+    with closing(installation.client()) as client:
+        assistant = client.get("/api/v1/spaces/type/personal/").json()["default_assistant"]["id"]
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_label("Questions to begin with").fill("Vad kostar bygglov?\n\nVem <b>beslutar</b>?")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved").first).to_be_visible()
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    starters = page.get_by_role("list", name="Questions to begin with").get_by_role("button")
+    expect(starters).to_have_text(["Vad kostar bygglov?", "Vem <b>beslutar</b>?"])
+    assert grave(page) == []
+    starters.first.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_label("Message", exact=True)
+    expect(box).to_have_value("Vad kostar bygglov?")
+    expect(box).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/conversations/"))
+    expect(page.get_by_role("log")).to_contain_text("Vad kostar bygglov?")
+    expect(starters).to_have_count(0)
 
 
 def test_what_a_model_says_is_never_a_program(page: Page, installation: Installation, provider: Provider) -> None:

@@ -89,6 +89,7 @@ class DefaultAssistant(Wire):
     icon_id: UUID | None = None
     insight_enabled: bool = False
     whole_documents: bool = False
+    starter_questions: list[str] = []
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -138,6 +139,7 @@ class AssistantPublic(Wire):
     icon_id: UUID | None = None
     insight_enabled: bool
     whole_documents: bool = False
+    starter_questions: list[str] = []
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -189,6 +191,7 @@ class PartialAssistantUpdatePublic(Wire):
     description: str | None = None
     insight_enabled: bool | None = None
     whole_documents: bool | None = None
+    starter_questions: list[str] | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
     icon_id: UUID | None = None
