@@ -1,7 +1,7 @@
 """How the search on Postgres grows: 10,000, 100,000 and 1,000,000 chunks in one collection, loaded in bulk.
 
 The chunks are those of `benchmarks.retrieval`. They are copied into the tables, and the two large indexes are made when all
-rows are there, as after a restored backup; what that takes and how large they become is printed, and the plan of each leg.
+rows are there, as after a restored backup; what that takes and how large they become is printed.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from benchmarks.installation import arguments, row
-from benchmarks.retrieval import CHUNKS_EACH, Made, Place, Texts, document, measure, opened
+from benchmarks.retrieval import CHUNKS_EACH, DIMENSIONS, Made, Place, Texts, document, measure, opened
 from domain.kernel.ids import new_id
 from storage.migrations.ddl import near_index
 from storage.search.postgres import _literal
@@ -21,7 +21,7 @@ from storage.search.words import backwards, prominent, tally
 from tests.support.postgres import OWNER, Postgres
 
 MEMORY = "4GB"
-GIN, NEAR = "ix_chunk_index_lexemes", "ix_chunk_vectors_near_384"
+GIN, NEAR = "ix_chunk_index_lexemes", f"ix_chunk_vectors_near_{DIMENSIONS}"
 Words = dict[str, list[int]]
 
 
@@ -40,7 +40,7 @@ def _lines(made: Made) -> Iterator[tuple[bytes, bytes, bytes]]:
                 chunk.text, chunk.start, chunk.end, chunk.token_count, "[]",
             ),
             _fields(tenant, chunk.key, chunk.id, chunk.collection_id, chunk.document_id, lexemes, entry.terms),
-            _fields(tenant, chunk.key, 0, chunk.collection_id, 384, _literal(entry.vector)),
+            _fields(tenant, chunk.key, 0, chunk.collection_id, DIMENSIONS, _literal(entry.vector)),
         )  # fmt: skip
 
 
@@ -88,9 +88,9 @@ async def _count(place: Place, connection: asyncpg.Connection, words: Words) -> 
 
 async def drop_indexes(connection: asyncpg.Connection) -> dict[str, str]:
     """Drop the two large indexes; the statements that make them."""
-    made = {name: await connection.fetchval("select pg_get_indexdef($1::regclass)", name) for name in (GIN,)}
+    words = await connection.fetchval("select pg_get_indexdef($1::regclass)", GIN)
     await connection.execute(f"drop index {GIN}, {NEAR}")
-    return made | {NEAR: near_index(384)}
+    return {GIN: words, NEAR: near_index(DIMENSIONS)}
 
 
 async def make_indexes(connection: asyncpg.Connection, statements: dict[str, str], count: int) -> None:
