@@ -1,7 +1,8 @@
 """How the search on Postgres grows: 10,000, 100,000 and 1,000,000 chunks in one collection, loaded in bulk.
 
 The chunks are those of `benchmarks.retrieval`. They are copied into the tables, and the two large indexes are made when all
-rows are there, as after a restored backup; what that takes and how large they become is printed.
+rows are there, as after a restored backup; what that takes and how large they become is printed. At the end the server
+writes down the plans of one search.
 """
 
 import asyncio
@@ -23,6 +24,14 @@ from tests.support.postgres import OWNER, Postgres
 MEMORY = "4GB"
 GIN, NEAR = "ix_chunk_index_lexemes", f"ix_chunk_vectors_near_{DIMENSIONS}"
 Words = dict[str, list[int]]
+PLANS = {
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_nested_statements": "on",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_parameter_max_length": "0",
+}
+PLAN_WIDTH = 160
 
 
 def _fields(*values: object) -> bytes:
@@ -105,11 +114,24 @@ async def make_indexes(connection: asyncpg.Connection, statements: dict[str, str
     await connection.execute("vacuum analyze chunks, chunk_index, chunk_vectors, chunk_words")
 
 
+async def plans(server: Postgres, connection: asyncpg.Connection, place: Place, texts: Texts) -> None:
+    """Search once more and print the plans of all that the server was asked, long vectors cut."""
+    for setting, value in PLANS.items():
+        await connection.execute(f"alter system set {setting} = '{value}'")
+    await connection.execute("select pg_reload_conf()")
+    before = len(server.log())
+    # The first search takes each connection of the pool past the new settings.
+    for _ in range(3):
+        await measure("postgres, plans written", place, texts, 0, 1)
+    print("\n".join(line[:PLAN_WIDTH] for line in server.log()[before:].splitlines()), flush=True)
+
+
 async def run(server: Postgres, folder: Path, counts: Sequence[int], queries: int) -> None:
     """Load, index and measure each of the counts, the smaller ones on the way."""
     await server.execute(f"create role {OWNER} login createrole")
     name = await server.create()
     await server.execute("create extension vector", name)
+    await server.execute(f"alter database {name} set session_preload_libraries = 'auto_explain'")
     connection = await asyncpg.connect(server.url(name, user="postgres"))
     # The rows are whole by construction; without this each one would be looked up in the tables it refers to.
     await connection.execute("set session_replication_role = replica")
@@ -124,6 +146,7 @@ async def run(server: Postgres, folder: Path, counts: Sequence[int], queries: in
                 stored = count
                 await make_indexes(connection, statements, count)
                 await measure("postgres", place, Texts(7), count, queries)
+            await plans(server, connection, place, Texts(8))
     finally:
         await connection.close()
 

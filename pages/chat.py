@@ -69,6 +69,7 @@ class Chat:
         """Head, thread and composer; a running answer is followed from where it is."""
         turns = [turn(view) for view in self.messages]
         choices = await self.visit.services.assistants.mine(self.visit.actor)
+        replacing = await self._replacing()
         concerning = await self.visit.services.budgets.concerning(self.visit.actor, self.assistant.assistant.id)
         with box("chatpage"):
             self.head = box("chathead")
@@ -80,6 +81,8 @@ class Chat:
             with box().style("max-width:820px;margin:0 auto;width:calc(100% - 32px)"):
                 for budget in concerning[:1]:
                     standing(budget)
+                if replacing:
+                    note(replacing, "warn")
             self._composer()
         self.visit.listen(f"user:{self.visit.actor.user_id}", self._elsewhere)
         for event, handler in {
@@ -101,6 +104,19 @@ class Chat:
 
     def _usable(self) -> bool:
         return self.assistant.model is not None and self.assistant.model.usable
+
+    async def _replacing(self) -> str:
+        """What to expect when the assistant's model has failed so often that it is left alone; empty otherwise."""
+        choice, service = self.assistant.model, self.visit.services.conversations
+        if choice is None or not service.health.resting(choice.model.id):
+            return ""
+        name = model_name(choice.model)
+        other = await service.replacing(self.visit.actor, choice)
+        if other is None:
+            return _("{name} does not answer at present. It is tried again shortly.", name=name)
+        return _(
+            "{name} does not answer at present; {other} answers instead.", name=name, other=model_name(other.model)
+        )
 
     def _draw_head(self, choices: Sequence[AssistantView]) -> None:
         self.choices = choices
@@ -229,7 +245,9 @@ class Chat:
             self.asking = False
 
     async def _continue(self, data: dict[str, Any]) -> None:
-        asked = await self.visit.services.conversations.resume(self.visit.actor, identifier(data["message_id"]))
+        asked = await self.visit.services.conversations.resume(
+            self.visit.actor, identifier(data["message_id"]), elsewhere=bool(data.get("elsewhere"))
+        )
         self.thread.change(str(asked.message.id), **ending(asked.message, ()))
         self._follow(asked.message, len(asked.message.answer))
 

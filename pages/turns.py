@@ -10,7 +10,7 @@ from domain.conversations.citations import Citation, Verdict
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import citations_of, spans
 from domain.conversations.service import MessageView
-from domain.kernel.errors import N_
+from domain.kernel.errors import N_, Trouble
 from pages.i18n import _, ngettext, number
 
 CLAIM_LENGTH = 240
@@ -32,6 +32,18 @@ COUNTED = {
     Verdict.NOT_FOUND: N_("{n} not found"),
 }
 WORDS_ONLY = N_("The documents were searched by words only, because the embedding model did not answer.")
+UNKNOWN_TROUBLE = N_("failed")
+TROUBLES = {
+    Trouble.BUSY: N_("had too much to do"),
+    Trouble.DOWN: N_("had a problem of its own"),
+    Trouble.UNREACHABLE: N_("could not be reached"),
+    Trouble.SILENT: N_("did not begin to answer"),
+    Trouble.CUT: N_("broke off"),
+    Trouble.GARBAGE: N_("gave no usable answer"),
+    Trouble.KEY: N_("refused the key"),
+    Trouble.UNKNOWN_MODEL: N_("is not known at its provider"),
+    Trouble.RESTING: N_("has failed several times lately"),
+}
 UNFINISHED = (AnswerState.STOPPED, AnswerState.INTERRUPTED, AnswerState.FAILED)
 
 
@@ -43,7 +55,6 @@ def turn(view: MessageView) -> dict[str, Any]:
         "question": message.question,
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
-        "model": _(message.model_name),
         "rating": message.feedback_value or 0,
         "status": "",
         **ending(message, view.sources),
@@ -56,15 +67,28 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
     note = ""
     if unfinished:
         note = _(message.error, **message.error_params) if message.error else _(NOTES[AnswerState(message.state)])
+    elsewhere = message.trace.get("elsewhere") if unfinished and message.answer else None
     return {
         "state": message.state,
+        "model": _(message.model_name),
         "note": note,
+        "stoodIn": stood_in(message),
+        "elsewhere": _("Continue with {name}", name=_(elsewhere)) if elsewhere else "",
         "unread": unread(message, sources),
         "canContinue": unfinished and bool(message.answer),
         "canRetry": unfinished,
         **sources_part(sources),
         **checks_part(message),
     }
+
+
+def stood_in(message: Message) -> str:
+    """Why another model answers than the one that was asked; empty when it is the same."""
+    for attempt in message.trace.get("attempts", ()):
+        if attempt["model"] != message.model_name:
+            other = {"name": _(attempt["model"]), "reason": _(TROUBLES.get(attempt["trouble"], UNKNOWN_TROUBLE))}
+            return _("{model} answers, because {name} {reason}.", model=_(message.model_name), **other)
+    return ""
 
 
 def unread(message: Message, sources: Sequence[MessageSource]) -> str:

@@ -15,6 +15,7 @@ from pages.components.base import box, heading, note, page_head, paragraph, quie
 from pages.i18n import _, money, ngettext, number
 from pages.ranked import fact, ranked, times
 from pages.sources import claim
+from pages.turns import TROUBLES, UNKNOWN_TROUBLE
 from pages.visit import identifier, visit
 
 STEPS = {
@@ -105,6 +106,9 @@ def _model(found: Explained, calls: Sequence[ModelCall]) -> None:
     heading(_("Model"))
     with box("card pad"), box("facts", "dl"):
         fact(_("Model"), f"{_(message.model_name)} · {message.provider_name}")
+        for attempt in message.trace.get("attempts", ()):
+            reason = _(TROUBLES.get(attempt["trouble"], UNKNOWN_TROUBLE))
+            fact(_("Asked before"), _("{name} {reason}", name=_(attempt["model"]), reason=reason))
         about = _("estimated") if message.tokens_estimated else _("as the provider counts")
         fact(_("Tokens of the question"), f"{number(message.tokens_question)} ({about})")
         fact(_("Tokens of the answer"), number(message.tokens_answer))

@@ -10,15 +10,15 @@ from typing import Any
 
 from app.ai.openai_client import (
     CUT,
-    GARBAGE,
     REJECTED,
     SILENCE_SECONDS,
     UNKNOWN_MODEL,
-    UNREACHABLE,
     count_of,
     failure_of,
+    garbage,
+    unreachable,
 )
-from domain.kernel.errors import ProviderFailed, ProviderKeyMissing, QueryTooLong
+from domain.kernel.errors import ProviderFailed, ProviderKeyMissing, QueryTooLong, Trouble
 from domain.models.entities import ModelProvider, ProviderType
 from domain.ports import ChatDelta
 
@@ -114,19 +114,21 @@ async def stream(
 def _failure(litellm: Any, error: Exception, model: str, pieces: int) -> Exception:
     kinds = litellm.exceptions
     if pieces:
-        return ProviderFailed(CUT)
+        return ProviderFailed(CUT, trouble=Trouble.CUT)
     if isinstance(error, kinds.ContextWindowExceededError):
         return QueryTooLong()
     if isinstance(error, kinds.AuthenticationError):
         return ProviderKeyMissing()
     if isinstance(error, kinds.NotFoundError):
-        return ProviderFailed(UNKNOWN_MODEL, model=model)
+        return ProviderFailed(UNKNOWN_MODEL, trouble=Trouble.UNKNOWN_MODEL, model=model)
     if isinstance(error, kinds.Timeout | kinds.APIConnectionError):
-        return ProviderFailed(UNREACHABLE)
+        return unreachable()
     status = getattr(error, "status_code", None)
     if isinstance(error, kinds.BadRequestError):
-        return ProviderFailed(REJECTED, reason=str(getattr(error, "message", error))[:300])
-    return failure_of(int(status), b"", model) if status else ProviderFailed(GARBAGE)
+        reason = str(getattr(error, "message", error))[:300]
+        return ProviderFailed(REJECTED, trouble=Trouble.REJECTED, reason=reason)
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return failure_of(int(status), b"", model, headers.get("retry-after")) if status else garbage()
 
 
 async def embed(

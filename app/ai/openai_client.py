@@ -6,13 +6,16 @@ It is the fast path: a streamed piece costs microseconds, and closing the iterat
 import asyncio
 import base64
 import json
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from domain.kernel.errors import N_, ProviderFailed, ProviderKeyMissing, QueryTooLong
+from domain.kernel.clock import now
+from domain.kernel.errors import N_, ProviderFailed, ProviderKeyMissing, QueryTooLong, Trouble
 from domain.ports import ChatDelta
 
 CONNECT_SECONDS = 10.0
@@ -33,22 +36,47 @@ UNREACHABLE = N_("The AI provider cannot be reached. Check its address and that 
 SILENT = N_("The AI provider stopped answering. What had arrived is kept.")
 CUT = N_("The connection to the AI provider broke off. What had arrived is kept.")
 GARBAGE = N_("The AI provider sent something that is not an answer.")
+LONGEST_RETRY = 3_600.0
 
 
-def failure_of(status: int, body: bytes, model: str) -> Exception:
-    """The sentence for an error status of a provider."""
+def failure_of(status: int, body: bytes, model: str, retry_after: str | None = None) -> Exception:
+    """The sentence for an error status of a provider; `retry_after` is its header of that name."""
     reason = _reason(body)
     if any(word in reason.lower() for word in CONTEXT_WORDS):
         return QueryTooLong()
     if status in (401, 403):
         return ProviderKeyMissing(REFUSED_KEY)
     if status == 404:
-        return ProviderFailed(UNKNOWN_MODEL, model=model)
+        return ProviderFailed(UNKNOWN_MODEL, trouble=Trouble.UNKNOWN_MODEL, model=model)
     if status == 429:
-        return ProviderFailed(BUSY)
+        return ProviderFailed(BUSY, trouble=Trouble.BUSY, retry_after=seconds_of(retry_after))
     if status >= 500:
-        return ProviderFailed(DOWN, status=status)
-    return ProviderFailed(REJECTED, reason=reason or str(status))
+        return ProviderFailed(DOWN, retry_after=seconds_of(retry_after), status=status)
+    return ProviderFailed(REJECTED, trouble=Trouble.REJECTED, reason=reason or str(status))
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """The header Retry-After in seconds, given as such or as a date (RFC 9110, 10.2.3); None when it is neither."""
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(retry_after) - now()).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY) if math.isfinite(seconds) else None
+
+
+def unreachable() -> ProviderFailed:
+    """Nobody answers at the provider's address."""
+    return ProviderFailed(UNREACHABLE, trouble=Trouble.UNREACHABLE)
+
+
+def garbage() -> ProviderFailed:
+    """What came is not an answer."""
+    return ProviderFailed(GARBAGE, trouble=Trouble.GARBAGE)
 
 
 def _reason(body: bytes) -> str:
@@ -88,7 +116,9 @@ class OpenAIClient:
                 "POST", f"{self._base}/chat/completions", json=body, headers=self._headers, timeout=timeout
             ) as response:
                 if response.status_code >= 400:
-                    raise failure_of(response.status_code, await _head(response), model)
+                    raise failure_of(
+                        response.status_code, await _head(response), model, response.headers.get("retry-after")
+                    )
                 async for event in _events(response):
                     if event == "[DONE]":
                         finished = True
@@ -99,13 +129,13 @@ class OpenAIClient:
                         pieces += bool(delta.text)
                         yield delta
         except httpx.ConnectError as error:
-            raise ProviderFailed(UNREACHABLE) from error
+            raise unreachable() from error
         except httpx.TimeoutException as error:
-            raise ProviderFailed(SILENT if pieces else UNREACHABLE) from error
+            raise (ProviderFailed(SILENT, trouble=Trouble.SILENT) if pieces else unreachable()) from error
         except httpx.TransportError as error:
-            raise ProviderFailed(CUT if pieces else UNREACHABLE) from error
+            raise (ProviderFailed(CUT, trouble=Trouble.CUT) if pieces else unreachable()) from error
         if not finished:
-            raise ProviderFailed(CUT if pieces else GARBAGE)
+            raise ProviderFailed(CUT, trouble=Trouble.CUT) if pieces else garbage()
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[bytes], int | None]:
         """One unit-length float32 vector for each text, and how many tokens the provider has counted."""
@@ -119,9 +149,9 @@ class OpenAIClient:
             vectors = [_floats(row["embedding"]) for row in rows]
             tokens = count_of((data.get("usage") or {}).get("prompt_tokens"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ProviderFailed(GARBAGE) from error
+            raise garbage() from error
         if len(vectors) != len(texts):
-            raise ProviderFailed(GARBAGE)
+            raise garbage()
         return [array.array("f", unit(vector)).tobytes() for vector in vectors], tokens
 
     async def transcribe(self, model: str, path: Path, filename: str, media_type: str) -> Any:
@@ -139,7 +169,7 @@ class OpenAIClient:
         try:
             return sorted(str(row["id"]) for row in data["data"])
         except (KeyError, TypeError) as error:
-            raise ProviderFailed(GARBAGE) from error
+            raise garbage() from error
 
     async def _json(self, method: str, path: str, model: str, body: dict[str, Any] | None) -> Any:
         return await self._send(model, method, path, httpx.Timeout(60.0, connect=CONNECT_SECONDS), json=body)
@@ -150,13 +180,14 @@ class OpenAIClient:
                 method, f"{self._base}{path}", headers=self._headers, timeout=timeout, **content
             )
         except httpx.TransportError as error:
-            raise ProviderFailed(UNREACHABLE) from error
+            raise unreachable() from error
         if response.status_code >= 400:
-            raise failure_of(response.status_code, response.content[:10_000], model)
+            retry_after = response.headers.get("retry-after")
+            raise failure_of(response.status_code, response.content[:10_000], model, retry_after)
         try:
             return response.json()
         except ValueError as error:
-            raise ProviderFailed(GARBAGE) from error
+            raise garbage() from error
 
 
 async def _head(response: httpx.Response) -> bytes:
@@ -179,7 +210,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[str]:
             if line.startswith("data:"):
                 yield line[5:].strip()
         if len(buffer) > LINE_LIMIT:
-            raise ProviderFailed(GARBAGE)
+            raise garbage()
     if buffer.startswith("data:"):
         yield buffer[5:].strip()
 
@@ -197,9 +228,9 @@ def _delta(event: str) -> tuple[ChatDelta | None, bool]:
         tokens = (count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
         cached = count_of((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
     except (ValueError, AttributeError, IndexError, TypeError) as error:
-        raise ProviderFailed(GARBAGE) from error
+        raise garbage() from error
     if not isinstance(text, str):
-        raise ProviderFailed(GARBAGE)
+        raise garbage()
     if not text and tokens == (None, None):
         return None, ended
     return ChatDelta(text, tokens[0], tokens[1], cached), ended

@@ -202,6 +202,7 @@ class AnswerStream:
             "unread": message.trace.get("unread", []),
             "words_only": message.trace.get("words_only", False),
             "citations": message.citations,
+            "attempts": message.trace.get("attempts", []),
         }
         await queue.put(event("done", done, offset))
 
@@ -254,6 +255,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "model": models.get(message.completion_model_id),
         "state": message.state,
         "citations": message.citations,
+        "attempts": message.trace.get("attempts", []),
         "error": translate(message.error, actor.language, **message.error_params) if message.error else None,
     }
 
@@ -347,6 +349,28 @@ async def follow(
     stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
     start = offset if last_event_id is None else max(0, last_event_id)
     return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+@router.post("/{session_id}/messages/{message_id}/continue/", response_class=StreamingResponse)
+async def resume(
+    session_id: UUID,
+    message_id: UUID,
+    actor: Caller,
+    running: Running,
+    ending: AccessEnd,
+    version: int = 2,
+    elsewhere: bool = False,
+) -> StreamingResponse:
+    """Go on with an answer that did not come to its end; `elsewhere` lets the model that stands in for the first do so.
+
+    The stream begins with what is new.
+    """
+    await _message(running.services, actor, session_id, message_id)
+    asked = await running.services.conversations.resume(actor, message_id, elsewhere=elsewhere)
+    stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
+    return StreamingResponse(
+        stream.events(len(asked.message.answer)), media_type="text/event-stream", headers=STREAM_HEADERS
+    )
 
 
 @router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)

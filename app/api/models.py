@@ -32,6 +32,23 @@ async def completion_models(actor: Caller, use: Use) -> Any:
     return present.page([present.completion_model(c) for c in await use.models.completion_models(actor)])
 
 
+@completion.get("/health/", response_model=list[wire.ModelHealth])
+async def completion_model_health(actor: Caller, use: Use) -> Any:
+    """The completion models that failed so often that they are left alone for a while, as this process knows it."""
+    troubled = use.conversations.health.troubled()
+    return [
+        {
+            "id": choice.model.id,
+            "nickname": choice.model.nickname,
+            "trouble": troubled[choice.model.id].trouble,
+            "failures": troubled[choice.model.id].failures,
+            "resting_seconds": use.conversations.health.resting(choice.model.id),
+        }
+        for choice in await use.models.completion_models(actor)
+        if choice.model.id in troubled
+    ]
+
+
 @completion.post("/{id}/", response_model=wire.CompletionModelPublic)
 async def set_completion_flags(id: UUID, body: wire.CompletionModelUpdateFlags, actor: Caller, use: Use) -> Any:
     """Switch a model on or off, or make it the default."""

@@ -137,6 +137,7 @@ def completion_model(choice: CompletionChoice) -> dict[str, Any]:
         "nr_billion_parameters": None,
         "deployment_name": None,
         "base_url": choice.provider.base_url,
+        "stand_ins": model.stand_ins,
     }
 
 
@@ -469,6 +470,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "complete": found.state == AnswerState.DONE,
         "unread": found.trace.get("unread", []),
         "words_only": found.trace.get("words_only", False),
+        "attempts": found.trace.get("attempts", []),
     }
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from domain.kernel.errors import N_, ProviderFailed
+from domain.kernel.errors import N_, ProviderFailed, Trouble
 
 REFUSED = N_(
     "The address {host} is in a private network and may not be called. An operator can allow it with OUTBOUND_ALLOW."
@@ -64,10 +64,10 @@ class OutboundGuard:
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise ProviderFailed(UNRESOLVED, host=host) from error
+            raise ProviderFailed(UNRESOLVED, trouble=Trouble.UNREACHABLE, host=host) from error
         addresses = [str(info[4][0]) for info in found]
         if not addresses or not all(self._allowed(host.lower(), port, address) for address in addresses):
-            raise ProviderFailed(REFUSED, host=host)
+            raise ProviderFailed(REFUSED, trouble=Trouble.REJECTED, host=host)
         return addresses[0]
 
     async def check(self, url: str, purpose: str) -> None:
@@ -114,7 +114,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         return await self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        raise ProviderFailed(REFUSED, host="unix")
+        raise ProviderFailed(REFUSED, trouble=Trouble.REJECTED, host="unix")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from domain.assistants.entities import Assistant
+from domain.conversations.attempts import EMPTY, Attempts, fitting
 from domain.conversations.citations import Stems, check
 from domain.conversations.context import (
     KNOWLEDGE_TOKENS,
@@ -34,7 +35,7 @@ from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, Failure
+from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection, CollectionKind
@@ -42,7 +43,9 @@ from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Passage, Retrieval
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import note_unanswered
+from domain.models.capacity import Capacity
 from domain.models.choice import CompletionChoice
+from domain.models.health import Health
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import Attribution, attributed, present
@@ -76,12 +79,19 @@ class Plan:
     files: Sequence[File]
     instruction_files: Sequence[File]
     begun: float = field(default_factory=monotonic)
+    asked: CompletionChoice = field(init=False)
+    """The model that is asked first."""
     call: ModelCall | None = None
     """The row of the ledger, once the model is called."""
     max_tokens: int | None = None
     """The longest answer that whoever asks wants."""
     kept: int = 0
     """So many characters of the answer were there before: it is continued."""
+    stand_ins: list[CompletionChoice] = field(default_factory=list)
+    """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+
+    def __post_init__(self) -> None:
+        self.asked = self.choice
 
 
 class Answering:
@@ -101,6 +111,7 @@ class Answering:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
         self._chat, self.runs, self._stems = chat, runs, stems
         self._ledger = ledger
+        self.health, self.capacity = Health(), Capacity()
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
 
     def start(self, plan: Plan) -> None:
@@ -129,21 +140,61 @@ class Answering:
         await asyncio.shield(self._close(plan, run, state, error, params))
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
-        """Retrieve, assemble, stream. Whether the user stopped it."""
+        """Retrieve, then ask one model after the other until one begins to answer. Whether the user stopped it."""
         retrieval = await self._retrieve(plan)
-        context = await self._fitting_context(plan, run, retrieval)
-        request = await self._request(plan, run, context)
-        ended = asyncio.Event()
-        beside = [
-            asyncio.create_task(self._flush(run, ended)),
-            asyncio.create_task(self._explain(plan, request, context, retrieval)),
-        ]
+        attempts = Attempts(plan.choice, list(plan.stand_ins), self.health)
+        failed: ProviderFailed | None = None
+        while True:
+            attempts.begin()
+            _choose(plan, attempts)
+            try:
+                return await self._attempt(plan, run, retrieval, attempts)
+            except ProviderFailed as failure:
+                failed = failure
+                wait = None if len(run.text) > plan.kept else attempts.after(failure)
+                if wait is None:
+                    if attempts.left:
+                        plan.message.trace["elsewhere"] = attempts.left[0].model.nickname
+                    raise
+                await self._end_attempt(plan, run, failure)
+                if await _within(wait, run.stop):
+                    return True
+            except QueryTooLong:
+                if failed is None or not attempts.skip():
+                    raise failed or QueryTooLong from None
+
+    async def _attempt(self, plan: Plan, run: Run, retrieval: Retrieval | None, attempts: Attempts) -> bool:
+        """Assemble for the chosen model and take its answer in. Whether the user stopped it."""
+        begun = False
         try:
-            return await self._stream(plan, run, request)
+            context = await self._fitting_context(plan, run, retrieval)
+            request = await self._request(plan, run, context)
+            ended = asyncio.Event()
+            beside = [
+                asyncio.create_task(self._flush(run, ended)),
+                asyncio.create_task(self._explain(plan, request, context, retrieval)),
+            ]
+            try:
+                return await self._stream(plan, run, request, attempts)
+            finally:
+                # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
+                ended.set()
+                await asyncio.gather(*beside)
+                begun = len(run.text) > plan.kept
         finally:
-            # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
-            ended.set()
-            await asyncio.gather(*beside)
+            if not begun:
+                self.health.left(plan.choice.model.id)
+
+    async def _end_attempt(self, plan: Plan, run: Run, failure: ProviderFailed) -> None:
+        """Close the row of a call that another one follows."""
+        message = plan.message
+        message.trace |= {"total_ms": round((monotonic() - plan.begun) * 1000), "error_code": failure.code}
+        try:
+            async with self._uow.begin(run.tenant_id) as tx:
+                await self._account(tx, plan, run, AnswerState.FAILED)
+        finally:
+            plan.call = None
+            message.trace.pop("error_code", None)
 
     async def _retrieve(self, plan: Plan) -> Retrieval | None:
         if not plan.collections:
@@ -180,14 +231,17 @@ class Answering:
         context.max_answer_tokens = min(bound for bound in bounds if bound is not None)
         plan.message.tokens_question = context.tokens
         plan.message.trace["left_out"] = context.left_out
+        again = bool(run.sources)
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
         async with self._uow.begin(plan.actor.tenant_id) as tx:
-            if run.text:
+            if run.text or again:
                 await tx.conversations.remove_sources(run.message_id)
             if run.sources:
                 await tx.add(*run.sources)
                 plan.message.trace["unread"] = await _unread(tx, context.passages)
-            await tx.add(*present().collected or ())
+            collected = present().collected or []
+            await tx.add(*collected)
+            collected.clear()
             plan.call = await self._ledger.open(
                 tx,
                 plan.choice.model,
@@ -197,7 +251,9 @@ class Answering:
                 price=plan.choice.price,
                 budgets=plan.choice.counted,
             )
-        run.ready.set()
+        if not plan.stand_ins:
+            # Otherwise another model, with less room, may yet be given fewer passages.
+            run.ready.set()
         return context
 
     async def _material(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Material:
@@ -232,7 +288,7 @@ class Answering:
             model=plan.choice.model,
             messages=context.messages,
             max_tokens=context.max_answer_tokens,
-            settings=plan.settings,
+            settings=fitting(plan.settings, plan.choice, plan.asked),
             question=plan.message.question,
             passages=[
                 ContextPassage(n, p.title, p.text, p.page_from, p.vector_score, _coverage(words, p.text))
@@ -242,9 +298,9 @@ class Answering:
             language=plan.actor.language,
         )
 
-    async def _stream(self, plan: Plan, run: Run, request: ChatRequest) -> bool:
+    async def _stream(self, plan: Plan, run: Run, request: ChatRequest, attempts: Attempts) -> bool:
         """Take the answer in until it ends or is stopped; whether it was stopped."""
-        taking = asyncio.create_task(self._take_all(plan, run, request))
+        taking = asyncio.create_task(self._take_all(plan, run, request, attempts))
         stopping = asyncio.create_task(run.stop.wait())
         try:
             await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -258,10 +314,23 @@ class Answering:
             stopping.cancel()
             await asyncio.gather(taking, stopping, return_exceptions=True)
 
-    async def _take_all(self, plan: Plan, run: Run, request: ChatRequest) -> None:
-        async with aclosing(self._chat.stream(request)) as stream:
-            async for delta in stream:
-                await self._take(plan, run, delta)
+    async def _take_all(self, plan: Plan, run: Run, request: ChatRequest, attempts: Attempts) -> None:
+        tokens = plan.message.tokens_question + request.max_tokens
+        place = self.capacity.place(request.provider, plan.actor.user_id, tokens, attempts.turn_seconds)
+        async with place:
+            try:
+                async with asyncio.timeout(attempts.first_word_seconds) as patience:
+                    async with aclosing(self._chat.stream(request)) as stream:
+                        async for delta in stream:
+                            if delta.text and len(run.text) == plan.kept:
+                                patience.reschedule(None)
+                                self.health.answers(request.model.id)
+                            await self._take(plan, run, delta)
+            except TimeoutError as error:
+                raise attempts.slow() from error
+        if not run.text:
+            # As when it wants to call a tool that it was not offered.
+            raise ProviderFailed(EMPTY, trouble=Trouble.GARBAGE)
 
     @staticmethod
     async def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
@@ -360,6 +429,16 @@ class Answering:
                 await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
         return count
+
+
+def _choose(plan: Plan, attempts: Attempts) -> None:
+    """Let the model answer that is to be asked now, and say so in the message."""
+    plan.choice, message = attempts.choice, plan.message
+    message.completion_model_id = plan.choice.model.id
+    message.model_name, message.provider_name = plan.choice.model.nickname, plan.choice.provider.name
+    message.trace.pop("elsewhere", None)
+    # A list of its own: what is saved at the end is what is true then.
+    message.trace["attempts"] = attempts.failed
 
 
 def _whole(plan: Plan) -> int:

@@ -45,6 +45,7 @@ class Run:
     async def append(self, text: str) -> None:
         """Add a piece of the answer and wake the readers."""
         self.text += text
+        self.ready.set()
         async with self._changed:
             self._changed.notify_all()
 

@@ -27,6 +27,7 @@ from domain.knowledge.entities import Document
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
+from domain.models.stand_ins import stand_ins
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
@@ -111,6 +112,7 @@ class ConversationService:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
         self._limiter, self._knowledge, self._ledger = limiter, knowledge, ledger
         self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger)
+        self.health = self._answering.health
 
     # Asking
 
@@ -202,7 +204,8 @@ class ConversationService:
         files: Sequence[File],
     ) -> Plan:
         choice = await self._model(tx, assistant)
-        if any(f.kind == "image" for f in files) and not choice.model.vision:
+        pictures = any(f.kind == "image" for f in files)
+        if pictures and not choice.model.vision:
             raise BadRequest(N_("This model cannot see pictures. Choose another assistant or remove the picture."))
         prompt = await tx.assistants.selected_prompt(assistant.id)
         message = Message(
@@ -229,6 +232,7 @@ class ConversationService:
             list(await tx.assistants.collections(assistant.id)),
             files,
             await tx.assistants.files(assistant.id),
+            stand_ins=await stand_ins(tx, choice, vision=pictures),
         )
 
     @staticmethod
@@ -261,8 +265,11 @@ class ConversationService:
         question = Question(message.question, conversation.id, None, [f.id for f in files])
         return await self._ask(actor, question)
 
-    async def resume(self, actor: Actor, message_id: UUID) -> Asked:
-        """Go on with an answer that was interrupted, failed or stopped: the model continues what is there."""
+    async def resume(self, actor: Actor, message_id: UUID, *, elsewhere: bool = False) -> Asked:
+        """Go on with an answer that was interrupted, failed or stopped: the model continues what is there.
+
+        With `elsewhere` the first model that stands in for the assistant's does, where there is one.
+        """
         await self._limiter.take(Deed.QUESTION, actor)
         async with self._uow.begin(actor.tenant_id) as tx:
             message, conversation = await self._own_message(tx, actor, message_id)
@@ -277,12 +284,22 @@ class ConversationService:
             message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
+            if elsewhere and plan.stand_ins:
+                plan.choice = plan.stand_ins.pop(0)
         self._answering.start(plan)
         return Asked(conversation, message, files)
 
     async def sweep(self) -> int:
         """Close the runs whose process has died, with the text they had; how many."""
         return await self._answering.sweep()
+
+    async def replacing(self, actor: Actor, choice: CompletionChoice) -> CompletionChoice | None:
+        """Which model would answer now in place of one that rests; None when it does not rest or nothing stands in."""
+        if not self.health.resting(choice.model.id):
+            return None
+        async with self._uow.read(actor.tenant_id) as tx:
+            others = await stand_ins(tx, choice, vision=False)
+        return next((each for each in others if not self.health.resting(each.model.id)), None)
 
     # Following
 

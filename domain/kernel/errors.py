@@ -6,6 +6,7 @@ parameters), the status and code of the public contract, and the field it is abo
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar
 
 
@@ -195,11 +196,38 @@ class TooManyRequests(Failure):
     default = N_("Too many attempts. Wait {retry_after} seconds and try again.")
 
 
+class Trouble(StrEnum):
+    """What is wrong with a provider that did not answer as it should."""
+
+    BUSY = "busy"
+    DOWN = "down"
+    UNREACHABLE = "unreachable"
+    SILENT = "silent"
+    CUT = "cut"
+    GARBAGE = "garbage"
+    KEY = "key"
+    UNKNOWN_MODEL = "unknown_model"
+    REJECTED = "rejected"
+    RESTING = "resting"
+
+
 class ProviderFailed(Failure):
-    """The model provider did not answer as it should."""
+    """The model provider did not answer as it should. After `retry_after` seconds it wants to be asked again."""
 
     status, code = 503, 9010
     default = N_("The AI provider failed.")
+    trouble: Trouble = Trouble.DOWN
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        trouble: Trouble | None = None,
+        retry_after: float | None = None,
+        **params: Any,
+    ) -> None:
+        self.trouble, self.retry_after = trouble or self.trouble, retry_after
+        super().__init__(message, **params)
 
 
 class ProviderKeyMissing(ProviderFailed):
@@ -207,6 +235,7 @@ class ProviderKeyMissing(ProviderFailed):
 
     code = 9026
     default = N_("The AI provider refused the key. Check it under Administration, Models.")
+    trouble = Trouble.KEY
 
 
 class KeyMissing(Failure):

@@ -23,6 +23,7 @@ from domain.models.entities import (
     TranscriptionModel,
 )
 from domain.models.money import clean_currency, from_decimal
+from domain.models.stand_ins import clean_stand_ins
 from domain.transaction import Transaction, UnitOfWork
 
 AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
@@ -72,7 +73,7 @@ FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "description": lambda field, value: clean_text(value, field, 2_000), "link": _link, "stability": _stability,
     "token_limit": _tokens, "max_output": _tokens, "max_input": _tokens,
     "open_source": _as_it_is, "vision": _as_it_is, "reasoning": _as_it_is, "supports_tool_calling": _as_it_is,
-    "deprecated": _as_it_is, "retires_on": _as_it_is, "replacement_id": _as_it_is,
+    "deprecated": _as_it_is, "retires_on": _as_it_is, "replacement_id": _as_it_is, "stand_ins": _as_it_is,
 }  # fmt: skip
 """What can be said of a model, with what makes it clean."""
 
@@ -112,6 +113,8 @@ class ModelCatalogue:
                 value = self._clean(field, value)
                 if field == "replacement_id" and value is not None:
                     await self._replaces(tx, model, value)
+                if field == "stand_ins" and isinstance(model, CompletionModel):
+                    value = await clean_stand_ins(tx, model, value)
                 if value != getattr(model, field):
                     old[field], new[field] = _plain(getattr(model, field)), _plain(value)
                     setattr(model, field, value)

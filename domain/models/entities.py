@@ -48,6 +48,7 @@ class CompletionModel(Owned):
     """A model that answers. `token_limit` counts prompt and answer together; `max_output` is the longest answer.
 
     From the day `retires_on` it is not called any more, and `replacement_id` says what to use instead; so with all kinds.
+    `stand_ins` are the ids of models that answer, in this order, when it does not.
     """
 
     provider_id: UUID
@@ -71,6 +72,7 @@ class CompletionModel(Owned):
     link: str | None = None
     retires_on: date | None = None
     replacement_id: UUID | None = None
+    stand_ins: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False, kw_only=True)

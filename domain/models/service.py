@@ -20,6 +20,7 @@ from domain.kernel.errors import (
 )
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
+from domain.models.capacity import PARALLEL, RATE
 from domain.models.choice import CompletionChoice, EmbeddingChoice, ModelChoice, first_usable
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
@@ -33,6 +34,7 @@ NEEDS_ADDRESS = (ProviderType.COMPATIBLE, ProviderType.AZURE)
 MAX_INPUT = 8_000
 """Tokens that an embedding model is taken to read where nothing else is said."""
 MIN_TOKEN_LIMIT, MAX_TOKEN_LIMIT = 2_000, 10_000_000
+MOST_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,14 +393,23 @@ class ModelService:
             parts = urlsplit(address)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise Invalid(N_("Give the full address, beginning with http:// or https://."), field="base_url")
-        config: Mapping[str, Any] = {k: v for k, v in draft.config.items() if k in ("api_version",) and v}
+        config: dict[str, Any] = {k: v for k, v in draft.config.items() if k in ("api_version",) and v}
+        for name in (PARALLEL, RATE):
+            if draft.config.get(name) is not None:
+                config[name] = _limit(name, draft.config[name])
         return ModelProvider(
             tenant_id=tenant_id,
             name=clean_name(draft.name),
             type=draft.type,
             base_url=address or None,
-            config=dict(config),
+            config=config,
         )
+
+
+def _limit(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_LIMIT:
+        raise Invalid(N_("Give a number from {low} to {high}."), field=name, low=1, high=MOST_LIMIT)
+    return value
 
 
 def _entity(model: CompletionModel | EmbeddingModel) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from nicegui import ui
 
@@ -14,6 +15,7 @@ from domain.models.catalogue import STABILITIES, PriceDraft
 from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, ModelPrice, TranscriptionModel
 from domain.models.money import CURRENCIES
+from domain.models.stand_ins import near_enough
 from pages.components.base import box, button, heading, icon_button, paragraph, quiet_button
 from pages.components.region import Region
 from pages.dialogs import dialog, inline
@@ -127,8 +129,22 @@ class FactsForm:
             chosen = model.replacement_id if model.replacement_id in names else None
             self.replacement = ui.select(names, value=chosen, label=_("Use instead"), clearable=True)
             self.replacement.props("outlined stack-label options-dense")
+            if isinstance(model, CompletionModel):
+                self._stand_ins(model, others)
 
         return build
+
+    def _stand_ins(self, model: CompletionModel, others: Sequence[Any]) -> None:
+        """Who answers when it does not, in the order in which they are chosen."""
+        near = [c for c in others if c.model.id != model.id and near_enough(model, c.model)]
+        names = {str(c.model.id): _name(c) for c in near}
+        chosen = [each for each in model.stand_ins if each in names]
+        label = _("Answers when it does not, in this order")
+        self.fields["stand_ins"] = ui.select(names, value=chosen, label=label, multiple=True)
+        self.fields["stand_ins"].props("outlined stack-label options-dense use-chips")
+        paragraph(
+            _("Only models that run no further away can be chosen, so that nothing leaves the region."), "muted small"
+        )
 
     async def _save(self) -> None:
         async def work() -> None:
@@ -136,6 +152,8 @@ class FactsForm:
             for name in ("token_limit", "max_output", "max_input"):
                 if values.get(name) is not None:
                     values[name] = int(values[name])
+            if "stand_ins" in values:
+                values["stand_ins"] = [UUID(each) for each in values["stand_ins"]]
             values["retires_on"] = day_of(self.retires.value, "retires_on")
             values["replacement_id"] = self.replacement.value
             catalogue = self.visit.services.model_catalogue

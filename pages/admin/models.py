@@ -11,6 +11,7 @@ from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
 from domain.knowledge.embedding_changes import ChangeScope
+from domain.models.capacity import PARALLEL, RATE
 from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
 from domain.models.service import NEEDS_ADDRESS, ProviderDraft
@@ -39,6 +40,7 @@ TYPES = {
 NAMES = {**TYPES, ProviderType.COMPATIBLE: N_("OpenAI-compatible"), ProviderType.BUILTIN: N_("Built in")}
 EXAMPLES = {ProviderType.COMPATIBLE: "http://127.0.0.1:11434/v1", ProviderType.AZURE: "https://….openai.azure.com"}
 TOKEN_LIMIT = 32_000
+LIMITS = {PARALLEL: N_("Calls at the same time, at most"), RATE: N_("Tokens a minute, at most")}
 
 
 async def models() -> None:
@@ -156,6 +158,8 @@ def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> 
             ui.label(model_name(model)).classes("name")
             ui.label(" · ".join([model.name, *facts_of(choice)])).classes("sub")
         _retiring(choice)
+        if here.services.conversations.health.resting(model.id):
+            chip(_("Does not answer"), "bad")
         label = _("Replace {name}", name=model_name(model))
         icon_button("swap_horiz", label, functools.partial(replace_model, choice, every))
         _flags(choice, here.services.models.set_completion_flags, model_name(model))
@@ -254,6 +258,7 @@ class ProviderForm:
         cancel: Callable[[], Any] | None = None,
     ) -> None:
         self.visit, self.saved, self.provider, self.cancel = visit(), saved, provider, cancel
+        self.limits: dict[str, ui.number] = {}
 
     def build(self) -> None:
         """The form in the present place."""
@@ -273,6 +278,10 @@ class ProviderForm:
         self.secret = ui.input(_("Key"), password=True, placeholder=hint).props("outlined stack-label autocomplete=off")
         version = str(known.config.get("api_version", "")) if known else ""
         self.version = ui.input(_("API version"), value=version).props("outlined stack-label")
+        with box("line wrap"):
+            for option, label in LIMITS.items():
+                limit = ui.number(_(label), value=known.config.get(option) if known else None, min=1, precision=0)
+                self.limits[option] = limit.props("outlined stack-label clearable")
         self.model = ui.input(_("Model to begin with")).props("outlined stack-label")
         self.model.set_visibility(known is None)
         self.outcome = box("full-width")
@@ -294,7 +303,8 @@ class ProviderForm:
             self.name.set_value(_(NAMES[kind]))
 
     def _draft(self) -> ProviderDraft:
-        config = {"api_version": self.version.value.strip()} if self.version.value else {}
+        config: dict[str, Any] = {"api_version": self.version.value.strip()} if self.version.value else {}
+        config |= {option: int(entry.value) for option, entry in self.limits.items() if entry.value is not None}
         address = self.address.value or None if self.address.visible else None
         return ProviderDraft(self.name.value or "", self.kind.value, address, self.secret.value or None, config)
 

@@ -32,7 +32,9 @@ export default {
           <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
             <button v-if="t.canContinue" type="button" class="act solid" @click="emit('continue', t)">{{ labels.continue }}</button>
+            <button v-if="t.elsewhere" type="button" class="act solid" @click="$emit('continue', { message_id: t.id, elsewhere: true })">{{ t.elsewhere }}</button>
             <button v-if="t.canRetry && i === list.length - 1" type="button" class="act solid" @click="emit('regenerate', t)">{{ labels.retry }}</button></div>
+          <div v-if="t.stoodIn" class="state" role="status" data-testid="stood-in"><span class="grow">{{ t.stoodIn }}</span></div>
           <div v-if="t.unread" class="state" role="status"><span class="grow">{{ t.unread }}</span></div>
           <p v-if="t.checked" class="checked" data-testid="checked"><span class="material-icons" aria-hidden="true">fact_check</span>{{ t.checked }}</p>
           <div class="acts" v-if="t.state !== 'running'">

@@ -52,8 +52,8 @@ class Thread(
     """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
 
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
-    of the marker among those checked, or -1)}, `regenerate`, `continue`, `why` {message_id}, `rate` {message_id, value},
-    `starter` {text}, `older` first id, `gap` {message_id, have}.
+    of the marker among those checked, or -1)}, `regenerate`, `why` {message_id}, `continue` {message_id, elsewhere},
+    `rate` {message_id, value}, `starter` {text}, `older` first id, `gap` {message_id, have}.
     """
 
     def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:

@@ -49,6 +49,8 @@ completion_models = tenant_table(
     Column("reasoning", Boolean, nullable=False),
     Column("supports_tool_calling", Boolean, nullable=False),
     Column("max_output", Integer),
+    # Ids of models of the same kind; those that were deleted since are passed over.
+    Column("stand_ins", Json, nullable=False),
     belongs_to("provider_id", "model_providers"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conftest import Counted
 from tests.support import documents
 from tests.support.api import Api, events_of, make_assistant, make_collection, make_space, upload
 from tests.support.provider import Provider
@@ -72,19 +73,37 @@ async def test_the_same_answer_at_once(api: Api) -> None:
     assert answer["model"]["name"] == "extractive"
 
 
-async def test_a_stream_resumes_at_every_event_with_the_identical_text(api: Api, provider: Provider) -> None:
+async def test_a_stream_resumes_at_every_character_with_the_identical_text(
+    api: Api, provider: Provider, counted: Counted
+) -> None:
     client = await api.client()
     assistant_id = await with_documents(api, client)
-    await use_model(client, provider, "ok:40", assistant_id)
-    events = events_of((await ask(client, assistant_id, version=1)).text)
-    whole = "".join(e["data"]["answer"] for e in events if e["event"] == "text")
-    first = events[0]["data"]
-    url = f"/api/v1/conversations/{first['session_id']}/messages/{first['id']}/stream/"
-    for offset in range(0, len(whole), 17):
-        resumed = await client.get(url, params={"version": 1}, headers={"last-event-id": str(offset)})
-        rest = "".join(e["data"]["answer"] for e in events_of(resumed.text) if e["event"] == "text")
-        assert whole[:offset] + rest == whole
+    provider.script = (
+        "Åtgärden kräver bygglov. Avgiften är 4\u00a0300\u202fkr \U0001f3e1 – för en altan: e\u0301n gång.\n\n"
+        "**Klart** \U0001f469\u200d\U0001f467 a\u030a\u0308."
+    )
+    await use_model(client, provider, "script:25", assistant_id)
+    conversations = api.runtime.services.conversations
+    asking = asyncio.create_task(ask(client, assistant_id, version=1))
+    assert await asyncio.to_thread(provider.wait_for_question)
+    [run] = conversations.runs._runs.values()
+    view = await conversations.message(api.owner, run.message_id)
+    url = f"/api/v1/conversations/{view.message.conversation_id}/messages/{run.message_id}/stream/"
+
+    async def resumed(offset: int) -> str:
+        answer = await client.get(url, params={"version": 1}, headers={"last-event-id": str(offset)})
+        return "".join(e["data"]["answer"] for e in events_of(answer.text) if e["event"] == "text")
+
+    # While it comes: a reader at every character, also at those that are not there yet. And again when it is there.
+    length = len(provider.script)
+    during = await asyncio.gather(*map(resumed, range(length + 1)))
+    whole = "".join(e["data"]["answer"] for e in events_of((await asking).text) if e["event"] == "text")
+    after = await asyncio.gather(*map(resumed, range(length + 1)))
+    assert whole == provider.script
+    assert [whole[:offset] + rest for offset, rest in enumerate(during)] == [whole] * (length + 1)
+    assert after == during
     assert len(provider.seen.requests) == 1
+    counted(readers=2 * (length + 1))
 
 
 async def test_stop_keeps_what_has_arrived_and_reaches_the_provider(api: Api, provider: Provider) -> None:
@@ -118,6 +137,8 @@ async def test_stop_keeps_what_has_arrived_and_reaches_the_provider(api: Api, pr
         ("garbage:2", "not an answer", False),
         ("cut:6", "broke off", True),
         ("cuterr:6", "problem of its own", True),
+        ("spoil:6", "not an answer", True),
+        ("tool", "ended without an answer", False),
     ],
 )
 async def test_whatever_a_provider_does_ends_in_a_sentence(

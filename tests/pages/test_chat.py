@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
@@ -56,6 +56,89 @@ def test_a_stopped_answer_keeps_its_text_in_every_tab(
     words = message["answer"].split()
     assert words == [f"w{n}" for n in range(len(words))]
     assert 8 < len(words) < 600
+
+
+def test_two_devices_and_many_reloads_show_the_identical_text(
+    page: Page, browser: Browser, installation: Installation, provider: Provider
+) -> None:
+    words = [f"ord{n}å" for n in range(150)]
+    provider.script = " ".join(words)
+    installation.add_model(provider.url, "script:12")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Berätta länge")
+    other = browser.new_context(locale="en-US", viewport={"width": 360, "height": 700})
+    phone = other.new_page()
+    sign_in(phone, installation.url)
+    phone.goto(page.url)
+    ready(phone)
+    reloads = 0
+    while page.get_by_test_id("stop").is_visible():
+        shown = re.findall(r"ord\d+å", page.get_by_role("log").inner_text())
+        # The last word may be cut by the moment; what is before it is whole and in its order.
+        assert shown[:-1] == words[: len(shown[:-1])]
+        page.reload()
+        ready(page)
+        reloads += 1
+    assert reloads >= 3
+    for device in (page, phone):
+        expect(device.get_by_role("log")).to_contain_text(words[-1])
+        expect(device.get_by_test_id("send")).to_be_visible()
+        assert re.findall(r"ord\d+å", device.get_by_role("log").inner_text()) == words
+    assert len(provider.seen.requests) == 1
+    other.close()
+
+
+def test_another_model_stands_in_and_goes_on_when_asked(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    with closing(installation.client()) as client:
+        server = {"name": "Server", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=server).raise_for_status().json()["id"]
+        for name in ("ok:5", "cut:6", "err:401"):
+            model = {
+                "provider_id": added,
+                "name": name,
+                "display_name": f"Modell {name}",
+                "is_default": name == "cut:6",
+            }
+            client.post("/api/v1/admin/tenant-models/completion/", json=model).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/models")
+    for name in ("cut:6", "err:401"):
+        ready(page)
+        page.get_by_role("button", name=f"Facts and price of Modell {name}").click()
+        page.get_by_role("dialog").get_by_label("Answers when it does not").click()
+        page.get_by_role("option", name="Modell ok:5").click()
+        page.keyboard.press("Escape")
+        assert grave(page) == []
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Saved").first).to_be_visible()
+        page.reload()
+    ask(page, installation.url, "Bryts detta?")
+    expect(page.get_by_text("broke off")).to_be_visible()
+    page.get_by_role("button", name="Continue with Modell ok:5").click()
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("w5 w0 w1 w2 w3 w4")
+    expect(log).to_contain_text("Modell ok:5")
+    with closing(installation.client()) as client:
+        models = client.get("/api/v1/completion-models/").json()["items"]
+        refusing = next(m["id"] for m in models if m["name"] == "err:401")
+        client.post(f"/api/v1/completion-models/{refusing}/", json={"is_org_default": True}).raise_for_status()
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).raise_for_status().json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).raise_for_status().json()["id"]
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    page.get_by_label("Message", exact=True).fill("Vem svarar?")
+    page.keyboard.press("Enter")
+    said = "Modell ok:5 answers, because Modell err:401 refused the key."
+    expect(page.get_by_test_id("stood-in")).to_have_text(said)
+    assert grave(page) == []
+    page.reload()
+    ready(page)
+    expect(page.get_by_test_id("stood-in")).to_have_text(said)
+    page.get_by_test_id("why").click()
+    expect(page.get_by_text("Modell err:401 refused the key")).to_be_visible()
 
 
 def test_a_question_to_begin_with_goes_into_the_box(page: Page, installation: Installation, provider: Provider) -> None:

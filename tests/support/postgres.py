@@ -89,7 +89,7 @@ class Postgres:
         ready = self._command("pg_isready", "-h", "127.0.0.1", "-p", str(self.port))
         while subprocess.run(ready, capture_output=True, check=False).returncode:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self._root / "log").read_text())
+                raise RuntimeError(self.log())
             time.sleep(0.05)
         return process
 
@@ -114,6 +114,10 @@ class Postgres:
     async def drop(self, name: str) -> None:
         """Delete a database, whoever is connected to it."""
         await self.execute(f"drop database if exists {name} with (force)")
+
+    def log(self) -> str:
+        """What the server has written down since it was started."""
+        return (self._root / "log").read_text(errors="replace")
 
     def stop(self) -> None:
         """End the server and delete its folder."""

@@ -1,12 +1,15 @@
 """A scriptable OpenAI-compatible provider over real HTTP. The name of the model says how it behaves.
 
 ok:N        N words, then the end              rate:R:N  R words a second, N words
-script      says what the test has put into `script`
+script      says what the test has put into `script` (script:R so many words a second)
 echo        quotes the last question, cites [1]   slow:S    waits S seconds, then answers
-err:STATUS  an error with this status          ctx       the request is longer than the model can read
+err:STATUS  an error with this status (err:429:S with Retry-After: S)
+ctx         the request is longer than the model can read
 dims:N      vectors of N numbers          noise     other vectors each time
 cut:K       K words, then the line is cut      cuterr:K  K words, then an error within the stream
 hang:K      K words, then silence              garbage   K lines that are no protocol
+spoil:K     K words, then lines that are no protocol
+tool        a call of a tool that nobody offered, its arguments cut off
 retry:K     fails K times with 500, then answers
 """
 
@@ -26,6 +29,8 @@ from email import message_from_bytes
 from typing import Any, TypeAlias
 
 DIMS = 64
+NO_PROTOCOL = b"data: {not json\n\ndata: <html>\n\n"
+TOOL_CALL = {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "rm", "arguments": '{"path": "/'}}]}
 Reader: TypeAlias = asyncio.StreamReader
 Writer: TypeAlias = asyncio.StreamWriter
 
@@ -41,6 +46,9 @@ class Recorded:
     recordings: list[tuple[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     finished: int = 0
+    open: int = 0
+    """Questions that are being answered, and the most there were at once."""
+    most_open: int = 0
 
 
 class Provider:
@@ -152,7 +160,13 @@ class Provider:
                 return False
             await self._embeddings(writer, body)
         elif first[1].endswith("/chat/completions"):
-            return await self._chat(reader, writer, body)
+            seen = self.seen
+            seen.open += 1
+            seen.most_open = max(seen.most_open, seen.open)
+            try:
+                return await self._chat(reader, writer, body)
+            finally:
+                seen.open -= 1
         else:
             await _answer(writer, 404, _error("unknown path", "not_found"))
         return True
@@ -222,7 +236,7 @@ class Provider:
         if kind == "err":
             status = int(rest[0])
             code = {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status, "server_error")
-            await _answer(writer, status, _error(f"error {status}", code))
+            await _answer(writer, status, _error(f"error {status}", code), rest[1] if len(rest) > 1 else "1")
             return True
         if kind == "script":
             body["script"] = self.script
@@ -247,12 +261,20 @@ class Provider:
         count = 0
         try:
             if kind == "garbage":
-                await _part(writer, b"data: {not json\n\ndata: <html>\n\n")
+                await _part(writer, NO_PROTOCOL)
+            if kind == "tool":
+                await _part(writer, _event(body, TOOL_CALL))
+                await _part(writer, _event(body, {}, finish="tool_calls"))
+                await _part(writer, b"data: [DONE]\n\n")
+                await _part(writer, b"")
+                return False
             async for word in _words(kind, rest, body):
                 if gone.done():
                     raise ConnectionResetError
                 await _part(writer, _event(body, {"content": word}))
                 count += 1
+            if kind == "spoil":
+                await _part(writer, NO_PROTOCOL)
             if kind == "cut":
                 writer.transport.abort()
                 return False
@@ -291,13 +313,15 @@ async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncItera
     if kind == "script":
         for word in re.findall(r"\s*\S+", body["script"]):
             yield word
+            if rest:
+                await asyncio.sleep(1 / float(rest[0]))
         return
     if kind == "echo":
         question = str(body["messages"][-1]["content"])
         for word in f"Enligt underlaget [1]: {question[-200:]}".split(" "):
             yield word + " "
         return
-    counts = {"rate": 1, "ok": 0, "cut": 0, "cuterr": 0, "hang": 0}
+    counts = {"rate": 1, "ok": 0, "cut": 0, "cuterr": 0, "hang": 0, "spoil": 0}
     count = int(rest[counts[kind]]) if kind in counts and len(rest) > counts[kind] else 5
     for number in range(0 if kind == "garbage" else count):
         if kind == "rate" and number:
@@ -336,9 +360,9 @@ async def _part(writer: Writer, data: bytes) -> None:
     await writer.drain()
 
 
-async def _answer(writer: Writer, status: int, body: dict[str, Any]) -> None:
+async def _answer(writer: Writer, status: int, body: dict[str, Any], retry_after: str = "1") -> None:
     data = json.dumps(body).encode()
-    retry = "retry-after: 1\r\n" if status == 429 else ""
+    retry = f"retry-after: {retry_after}\r\n" if status == 429 else ""
     head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{retry}content-length: {len(data)}\r\n\r\n"
     writer.write(head.encode() + data)
     await writer.drain()

@@ -184,6 +184,8 @@ class CompletionModelPublic(ModelFactsPublic):
     security_classification: SecurityClassificationPublic | None = None
     provider_name: str | None = None
     provider_type: str | None = None
+    stand_ins: list[UUID] = []
+    """Models that answer, in this order, when this one does not."""
 
 
 class TranscriptionModelPublic(ModelFactsPublic):
@@ -232,6 +234,16 @@ class TenantTranscriptionModelCreate(Wire):
     is_default: bool = False
 
 
+class ModelHealth(Wire):
+    """A model that is left alone until `resting_seconds` have passed; then one call may show whether it answers again."""
+
+    id: UUID
+    nickname: str
+    trouble: str
+    failures: int
+    resting_seconds: float
+
+
 class TenantModelUpdate(Wire):
     """What can be said of every model; what is not named stays."""
 
@@ -263,6 +275,7 @@ class TenantCompletionModelUpdate(TenantModelUpdate):
     vision: bool | None = None
     reasoning: bool | None = None
     supports_tool_calling: bool | None = None
+    stand_ins: list[UUID] | None = None
 
 
 class TenantCompletionModelCreate(Wire):

@@ -1,0 +1,106 @@
+"""Which model answers: the assistant's own, and when it does not, those that stand in for it, in their order.
+
+All of this happens before the first word. Once an answer has begun, nobody else finishes it unasked.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.kernel.errors import N_, ProviderFailed, Trouble
+from domain.models.capacity import LONGEST_WAIT
+from domain.models.choice import CompletionChoice
+from domain.models.health import Health
+
+PATIENCE = 3.0
+"""A provider that wants to be asked again within so many seconds is; for the others one stand-in or the user does better."""
+AGAIN_SECONDS = 0.4
+FIRST_WORD_SECONDS = 30.0
+"""How long the first word may take where another model can be asked instead; one that reasons gets the longer time."""
+REASONING_SECONDS = 90.0
+TURN_SECONDS = 5.0
+"""How long one waits for a place at a provider where another model can be asked instead."""
+AGAIN = frozenset({Trouble.BUSY, Trouble.DOWN, Trouble.UNREACHABLE})
+"""What passes by itself, so that the same model is asked once more."""
+RESTING = N_(
+    "The AI model “{name}” has failed several times, so it is left alone for {seconds} seconds. Try again then."
+)
+SLOW = N_("The AI model “{name}” did not begin to answer.")
+EMPTY = N_("The AI model ended without an answer. Ask again, or choose another model.")
+PLAIN_SETTINGS = ("temperature", "top_p")
+"""Settings that every model knows; the others were made for the model that is replaced."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The calls for one answer: `choice` is asked now, `left` may be asked next, `failed` tells what became of others."""
+
+    choice: CompletionChoice
+    left: list[CompletionChoice]
+    health: Health
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    asked_again: bool = False
+
+    def begin(self) -> None:
+        """Pass over models that rest. Raises `ProviderFailed` when there is no other."""
+        while seconds := self.health.resting(self.choice.model.id):
+            resting = ProviderFailed(
+                RESTING, trouble=Trouble.RESTING, name=self.choice.model.nickname, seconds=max(1, round(seconds))
+            )
+            self._note(resting)
+            if not self.left:
+                raise resting
+            self._next()
+        self.health.calling(self.choice.model.id)
+
+    def after(self, failure: ProviderFailed) -> float | None:
+        """What follows on a failure before the first word: `choice` is asked after so many seconds, or nobody (None)."""
+        self.health.failed(self.choice.model.id, failure)
+        self._note(failure)
+        wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
+        if failure.trouble in AGAIN and not self.asked_again and wait <= PATIENCE:
+            self.asked_again = True
+            # Not all at the same moment.
+            return wait + random.uniform(0, AGAIN_SECONDS)  # noqa: S311
+        if failure.trouble is Trouble.REJECTED or not self.left:
+            return None
+        self._next()
+        return 0.0
+
+    def skip(self) -> bool:
+        """Pass over a model that cannot take the question in; whether there is another."""
+        self.health.left(self.choice.model.id)
+        if self.left:
+            self._next()
+            return True
+        return False
+
+    @property
+    def first_word_seconds(self) -> float | None:
+        """How long the first word may take; None where nobody else could be asked."""
+        if not self.left:
+            return None
+        return REASONING_SECONDS if self.choice.model.reasoning else FIRST_WORD_SECONDS
+
+    @property
+    def turn_seconds(self) -> float:
+        """How long one may wait for a place at the provider."""
+        return TURN_SECONDS if self.left else LONGEST_WAIT
+
+    def slow(self) -> ProviderFailed:
+        """The first word did not come in time."""
+        return ProviderFailed(SLOW, trouble=Trouble.SILENT, name=self.choice.model.nickname)
+
+    def _next(self) -> None:
+        self.choice, self.asked_again = self.left.pop(0), False
+
+    def _note(self, failure: ProviderFailed) -> None:
+        self.failed.append({"model": self.choice.model.nickname, "trouble": failure.trouble})
+
+
+def fitting(settings: Mapping[str, Any], choice: CompletionChoice, asked: CompletionChoice) -> dict[str, Any]:
+    """The settings of `asked` as far as a model that stands in for it takes them."""
+    if choice.model.id == asked.model.id:
+        return dict(settings)
+    return {name: value for name, value in settings.items() if name in PLAIN_SETTINGS}

@@ -1,0 +1,55 @@
+"""Which models may answer in place of one that does not."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.kernel.errors import N_, Invalid, NotFound
+from domain.models.choice import CompletionChoice
+from domain.models.entities import CompletionModel
+from domain.models.service import completion_choices
+from domain.transaction import Transaction
+
+MOST = 3
+DISTANCES = {"swe": 0, "eu": 1, "fra": 1, "deu": 1}
+"""How far away a model runs: in Sweden, in the European Union; what is not named here is beyond."""
+BEYOND = 2
+
+
+def near_enough(model: CompletionModel, other: CompletionModel) -> bool:
+    """Whether `other` runs no further away than `model`, so that nothing leaves the region it was meant for."""
+    distance = DISTANCES.get(other.hosting, BEYOND)
+    return other.hosting == model.hosting or (distance < BEYOND and distance <= DISTANCES.get(model.hosting, BEYOND))
+
+
+async def stand_ins(tx: Transaction, choice: CompletionChoice, *, vision: bool) -> list[CompletionChoice]:
+    """Those that may be called now in place of `choice`, in their order; with `vision` only those that see pictures."""
+    wanted = [UUID(each) for each in choice.model.stand_ins]
+    if not wanted:
+        return []
+    known = {each.model.id: each for each in await completion_choices(tx)}
+    found = [known[each] for each in wanted if each in known]
+    return [
+        each
+        for each in found
+        if each.usable and near_enough(choice.model, each.model) and (each.model.vision or not vision)
+    ]
+
+
+async def clean_stand_ins(tx: Transaction, model: CompletionModel, given: Sequence[UUID]) -> list[str]:
+    """Which models shall stand in for `model`, checked and ready to be stored."""
+    wanted = list(dict.fromkeys(given))
+    if len(wanted) > MOST:
+        raise Invalid(N_("Choose at most {limit} models."), field="stand_ins", limit=MOST)
+    if model.id in wanted:
+        raise Invalid(N_("A model cannot stand in for itself."), field="stand_ins")
+    known = {each.id: each for each in await tx.models.completion_models()}
+    for each in wanted:
+        if each not in known:
+            raise NotFound(N_("The model was not found."), field="stand_ins")
+        if not near_enough(model, known[each]):
+            raise Invalid(
+                N_("{name} runs further away than this model, so it cannot stand in for it."),
+                field="stand_ins",
+                name=known[each].nickname,
+            )
+    return [str(each) for each in wanted]
