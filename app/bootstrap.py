@@ -36,6 +36,7 @@ from app.security.rotation import Rotation
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
@@ -334,6 +335,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         website_preview=PreviewService(uow, web, limits),
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
+        publishing=PublishingService(uow),
         conversations=conversations,
         transcripts=TranscriptService(uow, conversations),
         looking_back=LookingBackService(uow),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
@@ -97,6 +98,7 @@ class Services:
     website_preview: PreviewService
     crawling: Crawling
     assistants: AssistantService
+    publishing: PublishingService
     conversations: ConversationService
     transcripts: TranscriptService
     looking_back: LookingBackService

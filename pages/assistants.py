@@ -8,6 +8,7 @@ from uuid import UUID
 from nicegui import ui
 
 from domain.assistants.entities import Prompt
+from domain.assistants.readiness import Where
 from domain.assistants.service import AssistantDraft, AssistantView
 from domain.assistants.starters import MOST_STARTERS
 from domain.kernel.access import Action, Resource
@@ -35,6 +36,7 @@ from pages.components.thread import initials
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment
 from pages.names import assistant_name, facts_of, model_name, space_name
+from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
 from pages.visit import News, act, identifier, toast, visit
 
@@ -133,7 +135,7 @@ def _menu(view: AssistantView) -> None:
 async def publish(assistant_id: UUID, published: bool) -> None:
     """Show the assistant to the viewers of its space, or hide it again."""
     here = visit()
-    await here.services.assistants.publish(here.actor, assistant_id, published)
+    await here.services.publishing.publish(here.actor, assistant_id, published)
     toast(_("The assistant is published.") if published else _("The assistant is withdrawn."))
 
 
@@ -157,7 +159,7 @@ async def edit(assistant_id: str) -> None:
         raise Forbidden
     models = await here.services.models.completion_models(here.actor)
     offered = await here.services.assistants.offered_collections(here.actor, view.assistant.id)
-    Editor(view, models, offered).build()
+    await Editor(view, models, offered).build()
 
 
 class Editor:
@@ -166,8 +168,9 @@ class Editor:
     def __init__(self, view: AssistantView, models: Sequence[CompletionChoice], offered: Sequence[Collection]) -> None:
         self.visit, self.view, self.models, self.offered = visit(), view, models, offered
         self.insight: ui.switch | None = None
+        self.readiness: ReadinessPanel | None = None
 
-    def build(self) -> None:
+    async def build(self) -> None:
         """All groups of settings; the bar with Save shows when something has changed."""
         view, assistant, space = self.view, self.view.assistant, self.view.access.space
         with box("page narrow"):
@@ -181,6 +184,9 @@ class Editor:
                 quiet_button(_("Try it"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat")
                 if Action.PUBLISH in view.permissions:
                     self._publishing()
+            if Action.PUBLISH in view.permissions:
+                self.readiness = ReadinessPanel(assistant.id, self._field, published=assistant.published)
+                await self.readiness.refresh()
             with box("card"):
                 self._general()
             with box("card"):
@@ -198,6 +204,13 @@ class Editor:
                     self.problem = box("full-width")
                 quiet_button(_("Discard"), self.visit.client.sub_pages_router.refresh)
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
+
+    def _field(self, where: Where) -> ui.element:
+        """The field in which a finding is mended."""
+        return {
+            Where.DESCRIPTION: self.description, Where.CONTACT: self.contact, Where.PROMPT: self.prompt,
+            Where.MODEL: self.model, Where.KNOWLEDGE: self.collections,
+        }[where]  # fmt: skip
 
     def _publishing(self) -> None:
         assistant = self.view.assistant
@@ -221,6 +234,9 @@ class Editor:
         with setting(_("Description"), _("Shown before the first question. Say what it can help with.")):
             self.description = ui.textarea(value=assistant.description or "").props("outlined dense autogrow")
             self.description.props["aria-label"] = _("Description")
+        with setting(_("Contact"), _("Whom people ask about the assistant: a person, a unit or an address.")):
+            self.contact = ui.input(value=assistant.contact or "").props("outlined dense")
+            self.contact.props["aria-label"] = _("Contact")
         text = _("Offered before the first question, each on a line of its own, at most {n}.", n=MOST_STARTERS)
         with setting(_("Questions to begin with"), text):
             self.starters = ui.textarea(value="\n".join(assistant.starter_questions)).props("outlined dense autogrow")
@@ -332,6 +348,7 @@ class Editor:
             settings["temperature"] = round(float(self.temperature.value), 2)
         values: dict[str, Any] = {
             "description": self.description.value,
+            "contact": self.contact.value,
             "starter_questions": str(self.starters.value or "").splitlines(),
             "prompt": self.prompt.value,
             "model_settings": settings,
@@ -347,3 +364,5 @@ class Editor:
         draft = AssistantDraft.of(**values)
         self.view = await self.visit.services.assistants.update(self.visit.actor, assistant.id, draft)
         toast(_("Saved."))
+        if self.readiness is not None:
+            await self.readiness.refresh()

@@ -34,11 +34,12 @@ FIELDS = {
     "insight_enabled": N_("Insights"),
     "whole_documents": N_("Whole documents"),
     "starter_questions": N_("Questions to begin with"),
+    "contact": N_("Contact"),
     "data_retention_days": N_("Days that conversations are kept"),
     "metadata_json": N_("Details"),
     "kind": N_("Kind"),
 }
-SAID = ("name", "description", "data_retention_days")
+SAID = ("name", "description", "contact", "data_retention_days")
 """Fields whose values say something to people."""
 RESTORABLE = ("assistant_created", "assistant_updated", "assistant_published")
 

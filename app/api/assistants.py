@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query, Response
 from app.api import present, wire
 from app.api.audit import history_page
 from app.api.base import Caller, Use
+from app.api.present import source_of
 from app.api.users import cursor_page
 from app.api.websites import website_public
+from domain.assistants.readiness import Finding
 from domain.assistants.service import AssistantDraft, AssistantView
 from domain.conversations.tokens import estimate
 from domain.kernel.access import Action, Resource
@@ -20,12 +22,13 @@ from domain.knowledge.entities import CollectionKind
 from domain.knowledge.repository import CollectionSize
 from domain.knowledge.service import CollectionView
 from domain.services import Services
+from pages.i18n import translate
 
 router = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
 prompts = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 PLAIN = (
     "name", "description", "logging_enabled", "insight_enabled", "whole_documents", "starter_questions",
-    "data_retention_days", "metadata_json",
+    "data_retention_days", "metadata_json", "contact",
 )  # fmt: skip
 TEXT_LIMIT = 2_000_000
 
@@ -113,7 +116,24 @@ async def delete(id: UUID, actor: Caller, use: Use) -> None:
 @router.post("/{id}/publish/", response_model=wire.AssistantPublic)
 async def publish(id: UUID, published: bool, actor: Caller, use: Use) -> Any:
     """Show an assistant to viewers, or hide it."""
-    return await shown(use, actor, await use.assistants.publish(actor, id, published))
+    await use.publishing.publish(actor, id, published)
+    return await shown(use, actor, await use.assistants.get(actor, id))
+
+
+@router.get("/{id}/readiness/", response_model=wire.AssistantReadiness)
+async def readiness(id: UUID, actor: Caller, use: Use) -> Any:
+    """What is to be mended before the assistant is published."""
+    found = await use.publishing.findings(actor, id)
+    items = [_finding(each, actor.language) for each in found]
+    return present.page(items, ready=not any(each.blocking for each in found))
+
+
+def _finding(found: Finding, language: str) -> dict[str, Any]:
+    source = source_of(found.collection.id, found.collection.kind) if found.collection else {}
+    # The name of the built-in model is a word of the product.
+    params = {name: translate(value, language) if name == "model" else value for name, value in found.params.items()}
+    message = translate(found.message, language, **params)
+    return {"code": found.code, "field": found.where, "blocking": found.blocking, "message": message, **source}
 
 
 @router.get("/{id}/prompts/", response_model=wire.PageOfPromptSparse)

@@ -333,6 +333,7 @@ def assistant(
         "insight_enabled": view.assistant.insight_enabled,
         "whole_documents": view.assistant.whole_documents,
         "starter_questions": view.assistant.starter_questions,
+        "contact": view.assistant.contact,
         "data_retention_days": view.assistant.data_retention_days,
     }
 

@@ -11,14 +11,15 @@ from domain.kernel.entity import Owned
 class Assistant(Owned):
     """A configured chat partner. `is_default` marks the one that each space has by itself.
 
-    `starter_questions` are offered before the first question. With `whole_documents` the model is given the documents in
-    which something was found as a whole, as far as they fit.
+    `contact` says whom people ask about it. `starter_questions` are offered before the first question. With
+    `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
     """
 
     space_id: UUID
     user_id: UUID
     name: str
     description: str | None = None
+    contact: str | None = None
     is_default: bool = False
     completion_model_id: UUID | None = None
     model_settings: dict[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.api_keys.removal import end_keys
 from domain.assistants.entities import Assistant, Prompt
-from domain.assistants.starters import starter_questions
+from domain.assistants.starters import clean_contact, starter_questions
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import before as told_before
 from domain.audit.replay import difference, snapshot
@@ -30,12 +30,13 @@ from domain.users.entities import User
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
     "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
+    "contact",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
-    "file_ids",
+    "file_ids", "contact",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -253,6 +254,8 @@ class AssistantService:
             assistant.name = clean_name(values["name"])
         if "description" in draft.given:
             assistant.description = clean_text(values["description"], "description", DESCRIPTION_LIMIT) or None
+        if "contact" in draft.given:
+            assistant.contact = clean_contact(values["contact"])
         if "model_settings" in draft.given:
             assistant.model_settings = clean_settings(values["model_settings"] or {})
         if "data_retention_days" in draft.given:
@@ -326,19 +329,6 @@ class AssistantService:
         if sum(f.size for f in files) > ATTACHMENT_BYTES:
             raise BadRequest(N_("The files are too large together."), field="attachments")
         await tx.assistants.set_files(assistant.id, unique)
-
-    async def publish(self, actor: Actor, assistant_id: UUID, published: bool) -> AssistantView:
-        """Show the assistant to viewers, or hide it again."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            assistant, access = await readable_assistant(tx, actor, assistant_id)
-            if Action.PUBLISH not in permissions_of(actor, access, assistant):
-                raise Forbidden(N_("This assistant cannot be published by you here."))
-            old, new = {"published": assistant.published}, {"published": published}
-            assistant.published = published
-            change = Change("assistant_published", "assistant", assistant.id, assistant.name, old=old, new=new)
-            tx.record(actor, change)
-            tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
-            return await self._full(tx, actor, assistant, access)
 
     async def delete(self, actor: Actor, assistant_id: UUID) -> None:
         """Delete an assistant and its conversations."""

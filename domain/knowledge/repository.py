@@ -39,6 +39,16 @@ class CollectionSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Readiness:
+    """How far the documents of a collection are: searchable, failed, on their way, and searchable with pages missing."""
+
+    searchable: int = 0
+    failed: int = 0
+    busy: int = 0
+    partly: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentRow:
     """A document with its newest version (which may still be on its way)."""
 
@@ -133,6 +143,9 @@ class KnowledgeRepository(Protocol):
 
     async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:
         """How much each collection holds."""
+
+    async def readiness(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, Readiness]:
+        """How far the documents of each collection are; collections without documents are left out."""
 
     async def documents(
         self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None

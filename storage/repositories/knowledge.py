@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, case, cast, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -20,7 +20,16 @@ from domain.knowledge.entities import (
     Transcript,
     UnansweredQuestion,
 )
-from domain.knowledge.repository import Amount, CollectionSize, CutCount, Described, DocumentRow, FoundChunk, IndexEntry
+from domain.knowledge.repository import (
+    Amount,
+    CollectionSize,
+    CutCount,
+    Described,
+    DocumentRow,
+    FoundChunk,
+    IndexEntry,
+    Readiness,
+)
 from domain.ports import SearchHit, TextHits
 from domain.spaces.entities import Space
 from domain.users.entities import User
@@ -64,6 +73,13 @@ _BY_HAND = (
     select(Chunk).where(chunks.c.version_id == document_versions.c.id, or_(chunks.c.edited, chunks.c.disabled)).exists()
 )
 """Whether somebody has changed a chunk of the version."""
+
+
+def _is_newest() -> ColumnElement[bool]:
+    """There is no newer version of the same document."""
+    newer = document_versions.alias()
+    same = (newer.c.document_id == document_versions.c.document_id, newer.c.number > document_versions.c.number)
+    return ~select(aliased(DocumentVersion, newer)).where(*same).exists()
 
 
 class KnowledgeRepository:
@@ -121,6 +137,31 @@ class KnowledgeRepository:
         rows = await self._session.execute(statement)
         return {collection_id: CollectionSize(count, int(size)) for collection_id, count, size in rows}
 
+    async def readiness(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, Readiness]:
+        """How far the documents of each collection are, by their newest versions."""
+
+        def how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+            return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+        state = document_versions.c.state
+        statement = (
+            select(
+                documents.c.collection_id,
+                how_many(documents.c.version_id.is_not(None)),
+                how_many(state == DocumentState.FAILED),
+                how_many(state.in_([each for each in DocumentState if each.busy])),
+                how_many(
+                    and_(state == DocumentState.READY, cast(document_versions.c.pages_without_text, String) != "[]")
+                ),
+            )
+            .select_from(Document)
+            .join(DocumentVersion, document_versions.c.document_id == documents.c.id)
+            .where(documents.c.collection_id.in_(set(collection_ids)), _is_newest())
+            .group_by(documents.c.collection_id)
+        )
+        rows = await self._session.execute(statement)
+        return {collection_id: Readiness(*map(int, counts)) for collection_id, *counts in rows}
+
     async def documents(
         self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None
     ) -> Page[DocumentRow]:
@@ -155,17 +196,7 @@ class KnowledgeRepository:
     async def _newest(self, document_ids: Sequence[UUID]) -> dict[UUID, DocumentVersion]:
         if not document_ids:
             return {}
-        newer = document_versions.alias()
-        newer_version = aliased(DocumentVersion, newer)
-        statement = select(DocumentVersion).where(
-            document_versions.c.document_id.in_(set(document_ids)),
-            ~select(newer_version)
-            .where(
-                newer.c.document_id == document_versions.c.document_id,
-                newer.c.number > document_versions.c.number,
-            )
-            .exists(),
-        )
+        statement = select(DocumentVersion).where(document_versions.c.document_id.in_(set(document_ids)), _is_newest())
         return {version.document_id: version for version in await self._session.scalars(statement)}
 
     async def document_titled(self, collection_id: UUID, title: str) -> Document | None:

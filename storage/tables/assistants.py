@@ -34,6 +34,7 @@ assistants = tenant_table(
     Column("starter_questions", Json, nullable=False, server_default="[]"),
     Column("data_retention_days", Integer),
     Column("metadata_json", Json),
+    Column("contact", String(255)),
     belongs_to("space_id", "spaces"),
     belongs_to("user_id", "users", ondelete="RESTRICT"),
     belongs_to("completion_model_id", "completion_models", ondelete="RESTRICT"),

@@ -8,7 +8,7 @@ from app.auth import scopes
 from domain.kernel.actor import Actor
 from tests.api.test_api_keys import KEYS, entries, holder, make_key
 from tests.security.test_routes import OPEN, routes
-from tests.support.api import Api, make_assistant, make_space
+from tests.support.api import Api, make_assistant, make_space, publish
 
 
 async def talking(api: Api) -> tuple[httpx.AsyncClient, str, httpx.AsyncClient]:
@@ -82,7 +82,7 @@ async def test_only_editors_make_and_see_keys_of_an_assistant(api: Api, other: A
     owner, assistant, _ = await talking(api)
     [space] = {a["space_id"] for a in [(await owner.get(f"/api/v1/assistants/{assistant}/")).json()]}
     anna = await api.user("anna@example.se")
-    await owner.post(f"/api/v1/assistants/{assistant}/publish/", params={"published": True})
+    await publish(owner, assistant)
     await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna), "role": "viewer"})
     path = f"/api/v1/assistants/{assistant}/api-keys/"
     for client, expected in ((await api.client("anna@example.se"), 403), (await api.client(other.email), 404)):

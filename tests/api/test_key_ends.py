@@ -11,7 +11,7 @@ from domain.kernel.events import Signal
 from domain.tenants.entities import Tenant, TenantState
 from tests.api.test_api_keys import holder, make_key
 from tests.api.test_conversations import use_model
-from tests.support.api import Api, events_of, make_assistant, make_space
+from tests.support.api import Api, events_of, make_assistant, make_space, publish
 from tests.support.provider import Provider
 
 
@@ -45,7 +45,7 @@ async def test_an_answer_breaks_off_soon_when_its_key_ends(
     anna_id = await api.user("anna@example.se")
     space = await make_space(owner)
     assistant = await make_assistant(owner, space)
-    await owner.post(f"/api/v1/assistants/{assistant}/publish/", params={"published": True})
+    await publish(owner, assistant)
     await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna_id), "role": "viewer"})
     await use_model(owner, provider, "hang:5", assistant)
     key = await make_key(await api.client("anna@example.se"), "ask")

@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.support.api import Api, make_assistant, make_collection, make_space
+from tests.support.api import Api, make_assistant, make_collection, make_space, publish
 
 
 async def test_the_personal_space_is_made_once_and_is_ones_own(api: Api) -> None:
@@ -49,8 +49,7 @@ async def test_each_role_may_what_the_answers_say(api: Api) -> None:
     assert (await viewer.post(f"{url}knowledge/groups/", json={"name": "X"})).status_code == 403
     assert (await editor.post(f"{url}knowledge/groups/", json={"name": "X"})).status_code == 201
     assert (await viewer.get(f"/api/v1/assistants/{assistant_id}/")).status_code == 404
-    published = await editor.post(f"/api/v1/assistants/{assistant_id}/publish/", params={"published": True})
-    assert published.status_code == 200
+    await publish(editor, assistant_id)
     seen = (await viewer.get(f"/api/v1/assistants/{assistant_id}/")).json()
     assert seen["permissions"] == ["read"]
     assert "edit" in (await editor.get(f"/api/v1/assistants/{assistant_id}/")).json()["permissions"]

@@ -17,7 +17,7 @@ from domain.tenants.operator import Operator
 from domain.users.entities import PredefinedRole
 from tests.conftest import Counted, Place
 from tests.security.test_routes import OPEN
-from tests.support.api import Api, make_assistant, make_collection, make_space, upload
+from tests.support.api import Api, make_assistant, make_collection, make_space, publish, upload
 from tests.support.postgres import Postgres
 from tests.support.rows import snapshot
 from tests.support.walk import Case, cases, operations
@@ -290,8 +290,7 @@ async def test_a_viewer_looks_and_asks_and_nothing_more(
     members = f"/api/v1/spaces/{ours.ids['space']}/members/"
     anna_id = (await (await api.client("anna@example.se")).get("/api/v1/users/me/")).json()["id"]
     assert (await ours.client.post(members, json={"id": anna_id, "role": "viewer"})).status_code == 200
-    published = await ours.client.post(f"/api/v1/assistants/{ours.ids['assistant']}/publish/?published=true")
-    assert published.status_code == 200
+    await publish(ours.client, ours.ids["assistant"])
     client = await api.client("anna@example.se")
     guarded = await guard(api, place, request)
     anna = World(client, {**{k: ours.ids[k] for k in EVERYBODYS}, **await work_of(client, api, "Annas eget")})

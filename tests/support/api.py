@@ -113,6 +113,15 @@ async def make_assistant(client: httpx.AsyncClient, space_id: str, collection_id
     return assistant_id
 
 
+async def publish(client: httpx.AsyncClient, assistant_id: str) -> None:
+    """Show an assistant to viewers; one that has no instruction gets one."""
+    url = f"/api/v1/assistants/{assistant_id}/"
+    if (await client.get(url)).json()["prompt"] is None:
+        await client.post(url, json={"prompt": {"text": "Svara kort."}})
+    answer = await client.post(f"{url}publish/", params={"published": True})
+    assert answer.status_code == 200, answer.text
+
+
 def events_of(text: str) -> list[dict[str, Any]]:
     """Server-sent events: name, data, id."""
     import json

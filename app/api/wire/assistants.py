@@ -90,6 +90,7 @@ class DefaultAssistant(Wire):
     insight_enabled: bool = False
     whole_documents: bool = False
     starter_questions: list[str] = []
+    contact: str | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -140,6 +141,7 @@ class AssistantPublic(Wire):
     insight_enabled: bool
     whole_documents: bool = False
     starter_questions: list[str] = []
+    contact: str | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -192,6 +194,7 @@ class PartialAssistantUpdatePublic(Wire):
     insight_enabled: bool | None = None
     whole_documents: bool | None = None
     starter_questions: list[str] | None = None
+    contact: str | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
     icon_id: UUID | None = None
@@ -232,4 +235,19 @@ class PromptSparse(Wire):
 
 class PageOfPromptSparse(Wire):
     items: list[PromptSparse]
+    count: int
+
+
+class ReadinessFinding(Wire):
+    code: str
+    field: str
+    blocking: bool
+    message: str
+    group_id: UUID | None = None
+    website_id: UUID | None = None
+
+
+class AssistantReadiness(Wire):
+    ready: bool
+    items: list[ReadinessFinding]
     count: int

@@ -1,0 +1,51 @@
+"""Editors in a browser: what an assistant is made of, and how it goes out to others."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.test_pages import grave
+from tests.support.browser import ready, sign_in
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation of its own."""
+    with installed(tmp_path_factory.mktemp("assistants") / "data", WORKERS="0") as made:
+        yield made
+
+
+def assistant_of(installation: Installation, space: str = "Bygg", **changes: object) -> tuple[str, str]:
+    """A new assistant in a new shared space: the ids of the space and the assistant."""
+    with closing(installation.client()) as client:
+        space_id = client.post("/api/v1/spaces/", json={"name": space}).raise_for_status().json()["id"]
+        path = f"/api/v1/spaces/{space_id}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).raise_for_status().json()["id"]
+        if changes:
+            client.post(f"/api/v1/assistants/{assistant}/", json=changes).raise_for_status()
+    return space_id, assistant
+
+
+def test_what_must_be_mended_is_mended_before_publishing(page: Page, installation: Installation) -> None:
+    _, assistant = assistant_of(installation)
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    panel = page.get_by_role("region", name="Before it is published")
+    expect(panel.get_by_role("listitem")).to_have_count(3)
+    assert grave(page) == []
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_role("alert").get_by_text("The assistant has no instruction.")).to_be_visible()
+    panel.get_by_role("button", name="Mend: The assistant has no instruction. Write what its task is.").click()
+    expect(page.get_by_label("Instruction", exact=True)).to_be_focused()
+    page.keyboard.type("Svara om bygglov.")
+    panel.get_by_role("button", name="Mend: There is no contact").click()
+    page.keyboard.type("Byggenheten")
+    page.get_by_test_id("save").click()
+    expect(panel.get_by_role("listitem")).to_have_count(1)
+    expect(panel.get_by_text("It can be published. Some things could be better.")).to_be_visible()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_text("Published", exact=True)).to_be_visible()
