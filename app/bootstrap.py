@@ -38,10 +38,12 @@ from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
+from domain.assistants.transparency import TransparencyService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
 from domain.conversations.looking_back import LookingBackService
+from domain.conversations.retention import RetentionService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
 from domain.conversations.transcripts import TranscriptService
@@ -336,6 +338,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         publishing=PublishingService(uow),
+        transparency=TransparencyService(uow),
+        retention=RetentionService(uow, directory),
         conversations=conversations,
         transcripts=TranscriptService(uow, conversations),
         looking_back=LookingBackService(uow),

@@ -107,9 +107,11 @@ async def _expired(runtime: Runtime) -> str:
 async def _retention(runtime: Runtime) -> str:
     services = runtime.services
     entries = await services.audit.retain_everywhere()
+    conversations = await services.retention.retain_everywhere()
     questions = await services.unanswered.retain_everywhere()
     people = await services.users.forget_deleted()
-    return f"{entries} audit entries, {questions} questions without an answer, {people} deleted accounts"
+    removed = f"{entries} audit entries, {conversations} conversations"
+    return f"{removed}, {questions} questions without an answer, {people} deleted accounts"
 
 
 async def _tend(runtime: Runtime) -> str:

@@ -45,6 +45,7 @@ from app.api import (
     sysadmin,
     transcription_models,
     transcripts,
+    transparency,
     usage,
     user_groups,
     users,
@@ -68,6 +69,7 @@ from app.upkeep import (
     forget_deleted,
     maintain,
     retain_audit,
+    retain_conversations,
     retain_questions,
     sweep_calls,
     sweep_runs,
@@ -85,7 +87,7 @@ BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
-    assistants.router, assistants.prompts, conversations.legacy, conversation_search.router,
+    assistants.router, assistants.prompts, transparency.router, conversations.legacy, conversation_search.router,
     conversations.router,
     explanations.router, transcripts.router,
     chunks.collections, chunks.documents, playground.router, embedding_changes.router, sharing.router,
@@ -201,6 +203,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(erase_traces(runtime), name="traces of deleted documents"),
         asyncio.create_task(retain_audit(runtime), name="audit retention"),
         asyncio.create_task(crawl_websites(runtime), name="schedule of websites"),
+        asyncio.create_task(retain_conversations(runtime), name="retention of conversations"),
         asyncio.create_task(retain_questions(runtime), name="retention of questions"),
         asyncio.create_task(back_up(runtime), name="scheduled backups"),
         asyncio.create_task(watch(runtime), name="alerts"),

@@ -62,6 +62,11 @@ async def retain_audit(runtime: Runtime) -> None:
     await _again(HOUR, "old audit entries are not removed", runtime.services.audit.retain_everywhere)
 
 
+async def retain_conversations(runtime: Runtime) -> None:
+    """Remove, for ever, the conversations that are older than their assistant or space keeps them."""
+    await _again(HOUR, "old conversations are not removed", runtime.services.retention.retain_everywhere)
+
+
 async def retain_questions(runtime: Runtime) -> None:
     """Remove, for ever, the questions without an answer that are older than they are kept."""
     await _again(HOUR, "old questions without an answer are not removed", runtime.services.unanswered.retain_everywhere)

@@ -7,9 +7,11 @@ from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
+from domain.assistants.transparency import TransparencyService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
 from domain.conversations.looking_back import LookingBackService
+from domain.conversations.retention import RetentionService
 from domain.conversations.service import ConversationService
 from domain.conversations.transcripts import TranscriptService
 from domain.credentials.service import CredentialService
@@ -99,7 +101,9 @@ class Services:
     crawling: Crawling
     assistants: AssistantService
     publishing: PublishingService
+    transparency: TransparencyService
     conversations: ConversationService
+    retention: RetentionService
     transcripts: TranscriptService
     looking_back: LookingBackService
     files: FileService

@@ -17,6 +17,7 @@ from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
+from pages import transparency
 from pages.components.base import (
     box,
     button,
@@ -181,6 +182,8 @@ class Editor:
                 )
                 keys = f"/assistants/{assistant.id}/api-keys"
                 quiet_button(_("API keys"), lambda: ui.navigate.to(keys), icon="key")
+                about = functools.partial(transparency.show, assistant.id)
+                quiet_button(_("About"), act(about), icon="info").props["aria-label"] = _("About this assistant")
                 quiet_button(_("Try it"), lambda: ui.navigate.to(f"/chat/{assistant.id}"), icon="chat")
                 if Action.PUBLISH in view.permissions:
                     self._publishing()

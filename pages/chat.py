@@ -1,6 +1,7 @@
 """Asking and answering."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import Failure
 from domain.knowledge.parsing import SUPPORTED
+from pages import transparency
 from pages.admin.budgets import standing
 from pages.components.base import box, heading, icon, icon_button, note
 from pages.components.composer import Composer
@@ -130,6 +132,8 @@ class Chat:
                 icon("expand_more")
                 self._picker(choices)
             box("grow")
+            about = functools.partial(transparency.show, self.assistant.assistant.id)
+            icon_button("info", _("About this assistant"), act(about))
             if Action.EDIT in self.assistant.permissions:
                 target = f"/assistants/{self.assistant.assistant.id}"
                 icon_button("tune", _("Settings of the assistant"), lambda: ui.navigate.to(target))

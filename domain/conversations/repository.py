@@ -51,6 +51,12 @@ class ConversationRepository(Protocol):
     async def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
         """Conversations by their ids."""
 
+    async def kept_days(self) -> Sequence[tuple[UUID, int]]:
+        """The assistants with conversations that are kept for so many days, as they or their spaces say."""
+
+    async def older(self, assistant_id: UUID, before: datetime, limit: int) -> Sequence[Conversation]:
+        """Conversations of an assistant whose last question is older than a moment."""
+
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages (older than `before`), oldest first."""
 

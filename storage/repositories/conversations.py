@@ -10,15 +10,19 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, and_, delete, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.assistants.entities import Assistant
 from domain.conversations.entities import AnswerState, Conversation, Explanation, Message, MessageFile, MessageSource
 from domain.conversations.repository import Said
 from domain.files.entities import File
 from domain.kernel.paging import Page
+from domain.spaces.entities import Space
 from storage.guard import KEYS
 from storage.repositories.paging import decode, encode
 from storage.sealing import TenantKeys, opened
+from storage.tables.assistants import assistants
 from storage.tables.conversations import conversations, explanations, message_files, message_sources, messages
 from storage.tables.files import files
+from storage.tables.spaces import spaces
 
 MOST_SEARCHED = 5_000
 """So many of one's newest conversations are searched by name."""
@@ -99,6 +103,24 @@ class ConversationRepository:
             return {}
         statement = select(Conversation).where(conversations.c.id.in_(ids))
         return {found.id: found for found in await self._session.scalars(statement)}
+
+    async def kept_days(self) -> Sequence[tuple[UUID, int]]:
+        """The assistants with conversations that are kept for so many days, as they or their spaces say."""
+        days = func.coalesce(assistants.c.data_retention_days, spaces.c.data_retention_days)
+        with_some = select(Conversation).where(conversations.c.assistant_id == assistants.c.id).exists()
+        statement = (
+            select(assistants.c.id, days)
+            .select_from(Assistant)
+            .join(Space, spaces.c.id == assistants.c.space_id)
+            .where(days.is_not(None), with_some)
+        )
+        return [(assistant_id, kept) for assistant_id, kept in await self._session.execute(statement)]
+
+    async def older(self, assistant_id: UUID, before: datetime, limit: int) -> Sequence[Conversation]:
+        """Conversations of an assistant whose last question is older than a moment."""
+        asked = func.coalesce(conversations.c.last_message_at, conversations.c.created_at)
+        wanted = (conversations.c.assistant_id == assistant_id, asked < before)
+        return (await self._session.scalars(select(Conversation).where(*wanted).limit(limit))).all()
 
     async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
         """The newest `limit` messages, oldest first."""

@@ -49,3 +49,27 @@ def test_what_must_be_mended_is_mended_before_publishing(page: Page, installatio
     expect(panel.get_by_text("It can be published. Some things could be better.")).to_be_visible()
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_text("Published", exact=True)).to_be_visible()
+
+
+def test_everybody_who_may_ask_learns_what_the_assistant_is(page: Page, installation: Installation) -> None:
+    space, assistant = assistant_of(installation, description="Svarar om <b>bygglov</b>.", contact="Byggenheten")
+    with closing(installation.client()) as client:
+        client.patch(f"/api/v1/spaces/{space}/", json={"data_retention_days": 30}).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    page.get_by_role("button", name="About this assistant").click()
+    card = page.get_by_role("dialog", name="About Lovhjälpen")
+    for text in (
+        "Svarar om <b>bygglov</b>.", "Byggenheten", "Belongs to the space Bygg",
+        "Runs inside this installation. Questions are sent to nobody.",
+        "Until you delete them, at most 30 days after the last question.", "Only you.",
+    ):  # fmt: skip
+        expect(card.get_by_text(text)).to_be_visible()
+    assert grave(page) == []
+    page.keyboard.press("Escape")
+    expect(card).to_have_count(0)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_role("button", name="About this assistant").click()
+    expect(card.get_by_text("Byggenheten")).to_be_visible()
