@@ -42,6 +42,7 @@ from domain.assistants.transparency import TransparencyService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
+from domain.classifications.service import ClassificationService
 from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
 from domain.conversations.run import Runs
@@ -318,6 +319,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         spaces=SpaceService(uow),
         models=ModelService(uow, ring, chat, credentials),
         model_catalogue=ModelCatalogue(uow),
+        classifications=ClassificationService(uow),
         usage=UsageService(uow, zone),
         model_migrations=MigrationService(uow),
         embeddings=EmbeddingService(embedder, limits),

@@ -10,6 +10,7 @@ from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
+from domain.classifications.service import ClassificationService
 from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
 from domain.conversations.service import ConversationService
@@ -81,6 +82,7 @@ class Services:
     spaces: SpaceService
     models: ModelService
     model_catalogue: ModelCatalogue
+    classifications: ClassificationService
     embeddings: EmbeddingService
     model_migrations: MigrationService
     usage: UsageService

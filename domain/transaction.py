@@ -9,6 +9,7 @@ from domain.api_keys.repository import ApiKeyRepository
 from domain.assistants.repository import AssistantRepository
 from domain.audit.repository import AuditRepository
 from domain.budgets.repository import BudgetRepository
+from domain.classifications.repository import ClassificationRepository
 from domain.conversations.repository import ConversationRepository
 from domain.credentials.repository import CredentialRepository
 from domain.federation.repository import FederationRepository
@@ -83,6 +84,10 @@ class Transaction(Protocol):
     @property
     def budgets(self) -> BudgetRepository:
         """The repository of budgets."""
+
+    @property
+    def classifications(self) -> ClassificationRepository:
+        """The repository of security classifications."""
 
     @property
     def files(self) -> FileRepository:

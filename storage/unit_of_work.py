@@ -27,6 +27,7 @@ from storage.repositories.api_keys import ApiKeyRepository
 from storage.repositories.assistants import AssistantRepository
 from storage.repositories.audit import AuditRepository, values_of
 from storage.repositories.budgets import BudgetRepository
+from storage.repositories.classifications import ClassificationRepository
 from storage.repositories.conversations import ConversationRepository
 from storage.repositories.credentials import CredentialRepository
 from storage.repositories.federation import FederationRepository
@@ -91,6 +92,7 @@ class SqlTransaction:
         self.models = ModelRepository(session)
         self.usage = UsageRepository(session)
         self.budgets = BudgetRepository(session)
+        self.classifications = ClassificationRepository(session)
         self.files = FileRepository(session)
         self.knowledge = KnowledgeRepository(session, index)
         self.vectors = VectorRepository(session, index)

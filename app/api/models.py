@@ -51,11 +51,24 @@ async def completion_model_health(actor: Caller, use: Use) -> Any:
 
 @completion.post("/{id}/", response_model=wire.CompletionModelPublic)
 async def set_completion_flags(id: UUID, body: wire.CompletionModelUpdateFlags, actor: Caller, use: Use) -> Any:
-    """Switch a model on or off, or make it the default."""
+    """Switch a model on or off, make it the default, or give it a security class."""
+    await classify(use, actor, id, body)
     choice = await use.models.set_completion_flags(
         actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default
     )
     return present.completion_model(choice)
+
+
+async def classify(
+    use: Services,
+    actor: Actor,
+    model_id: UUID,
+    body: wire.CompletionModelUpdateFlags | wire.EmbeddingModelUpdate | wire.TranscriptionModelUpdate,
+) -> None:
+    """Give a model the security class that a body names; null takes it away."""
+    if "security_classification" in body.model_fields_set:
+        chosen = body.security_classification.id if body.security_classification else None
+        await use.classifications.classify_model(actor, model_id, chosen, body.impact_token)
 
 
 @embedding.get("/", response_model=wire.PageOfEmbeddingModelPublic)
@@ -75,7 +88,8 @@ async def embedding_model(id: UUID, actor: Caller, use: Use) -> Any:
 
 @embedding.post("/{id}/", response_model=wire.EmbeddingModelPublic)
 async def set_embedding_flags(id: UUID, body: wire.EmbeddingModelUpdate, actor: Caller, use: Use) -> Any:
-    """Switch an embedding model on or off."""
+    """Switch an embedding model on or off, or give it a security class."""
+    await classify(use, actor, id, body)
     return present.embedding_model(await use.models.set_embedding_flags(actor, id, enabled=body.is_org_enabled))
 
 
@@ -96,13 +110,18 @@ async def add_embedding_model(body: wire.TenantEmbeddingModelCreate, actor: Call
 
 @overview.get("/ai-models/", response_model=wire.ModelsPresentation)
 async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> Any:
-    """All models; with `space_id`, those that can be used in the space."""
-    if space_id is not None:
-        await use.spaces.get(actor, space_id)
+    """All models; with `space_id`, whether each is classified high enough for the space."""
+    approved = await use.classifications.approved(actor, space_id) if space_id is not None else None
+
+    def shown(choice: Any, described: dict[str, Any]) -> dict[str, Any]:
+        return {**described, "meets_security_classification": approved.status(choice) if approved else None}
+
     return {
-        "completion_models": [present.completion_model(c) for c in await use.models.completion_models(actor)],
-        "embedding_models": [present.embedding_model(c) for c in await use.models.embedding_models(actor)],
-        "transcription_models": [present.transcription_model(c) for c in await use.transcription_models.all(actor)],
+        "completion_models": [shown(c, present.completion_model(c)) for c in await use.models.completion_models(actor)],
+        "embedding_models": [shown(c, present.embedding_model(c)) for c in await use.models.embedding_models(actor)],
+        "transcription_models": [
+            shown(c, present.transcription_model(c)) for c in await use.transcription_models.all(actor)
+        ],
     }
 
 

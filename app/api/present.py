@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.api_keys.service import IssuedKey, KeyView
 from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
+from domain.classifications.entities import SecurityClassification
 from domain.conversations.entities import AnswerState, Conversation, MessageSource
 from domain.conversations.service import ConversationView, MessageView
 from domain.files.entities import File
@@ -122,6 +123,13 @@ def user_group(view: UserGroupView) -> dict[str, Any]:
     return {**moments(view.group), "name": view.group.name, "users": [user_sparse(user) for user in view.members]}
 
 
+def security_classification(found: SecurityClassification | None) -> dict[str, Any] | None:
+    """A security class; None for none."""
+    if found is None:
+        return None
+    return {**moments(found), "name": found.name, "description": found.description, "security_level": found.level}
+
+
 def completion_model(choice: CompletionChoice) -> dict[str, Any]:
     """A completion model."""
     model = choice.model
@@ -183,7 +191,7 @@ def _described(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice)
         "lock_reason": None if provider.active else "provider_inactive",
         "is_org_enabled": model.enabled,
         "credential_provider": provider.type,
-        "security_classification": None,
+        "security_classification": security_classification(choice.classification),
         "tenant_id": model.tenant_id,
         "provider_id": provider.id,
         "provider_name": provider.name,

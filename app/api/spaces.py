@@ -29,19 +29,20 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     default = await use.assistants.default(actor, space_id)
     collections = await _collections(use, actor, space_id)
     used = [c for c in collections if c.collection.id in {d.id for d in default.collections}]
+    approved = await use.classifications.approved(actor, space_id)
     member_rights = SpaceAccess(view.space, view.role).permissions(actor, Resource.MEMBER)
     return {
         **present.space_head(view),
         "applications": present.applications(actor, view, await use.assistants.in_space(actor, space_id)),
         "default_assistant": present.assistant(default, used, actor, await websites_of(use, actor, default)),
         "embedding_models": [
-            present.embedding_model(c) for c in await use.models.embedding_models(actor) if c.model.enabled
+            present.embedding_model(c) for c in await use.models.embedding_models(actor) if approved.serves(c)
         ],
         "completion_models": [
-            present.completion_model(c) for c in await use.models.completion_models(actor) if c.model.enabled
+            present.completion_model(c) for c in await use.models.completion_models(actor) if approved.serves(c)
         ],
         "transcription_models": [
-            present.transcription_model(c) for c in await use.transcription_models.all(actor) if c.model.enabled
+            present.transcription_model(c) for c in await use.transcription_models.all(actor) if approved.serves(c)
         ],
         "mcp_servers": [],
         "knowledge": present.knowledge(actor, view, collections, await _websites(use, actor, space_id)),
@@ -50,7 +51,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
             [present.group_member(g) for g in groups], permissions=present.names(member_rights)
         ),
         "available_roles": present.available_roles(view),
-        "security_classification": None,
+        "security_classification": present.security_classification(approved.classification),
     }
 
 
@@ -107,6 +108,9 @@ async def update(id: UUID, body: wire.PartialUpdateSpaceRequest, actor: Caller, 
     """Change a space. What is not named stays."""
     known = ("name", "description", "data_retention_days")
     changes = {name: getattr(body, name) for name in known if name in body.model_fields_set}
+    if "security_classification" in body.model_fields_set:
+        chosen = body.security_classification
+        changes |= {"security_classification_id": chosen.id if chosen else None, "impact_token": body.impact_token}
     return await space_public(use, actor, await use.spaces.update(actor, id, changes))
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from app.api import present, wire
 from app.api.base import Caller, Use
+from app.api.models import classify
 
 models = APIRouter(prefix="/api/v1/transcription-models", tags=["transcription-models"])
 administration = APIRouter(prefix="/api/v1/admin/tenant-models/transcription", tags=["admin"])
@@ -20,7 +21,8 @@ async def transcription_models(actor: Caller, use: Use) -> Any:
 
 @models.post("/{id}/", response_model=wire.TranscriptionModelPublic)
 async def set_transcription_flags(id: UUID, body: wire.TranscriptionModelUpdate, actor: Caller, use: Use) -> Any:
-    """Switch a model on or off, or make it the default."""
+    """Switch a model on or off, make it the default, or give it a security class."""
+    await classify(use, actor, id, body)
     choice = await use.transcription_models.set_flags(
         actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default
     )

@@ -12,15 +12,24 @@ from domain.audit.entities import AuditEntry
 from domain.audit.replay import before as told_before
 from domain.audit.replay import difference, snapshot
 from domain.audit.repository import AuditFilter
+from domain.classifications.approval import (
+    CHOICE_REFUSED,
+    approved_in,
+    first_approved,
+    may_serve,
+    readable_in,
+    require_model,
+    rules_for,
+)
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound, Unauthenticated
+from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotApproved, NotFound, Unauthenticated
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
-from domain.models.choice import CompletionChoice, first_usable
+from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choices
 from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, retention_days, space_access
@@ -118,7 +127,8 @@ async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) 
 
 async def readable_collections(tx: Transaction, space: Space) -> list[Collection]:
     """The collections an assistant of this space may use: its own, those shared with it, then the organisation's."""
-    own = [*await tx.knowledge.collections([space.id]), *await tx.knowledge.shared_with(space.id)]
+    shared = await readable_in(tx, space, await tx.knowledge.shared_with(space.id))
+    own = [*await tx.knowledge.collections([space.id]), *shared]
     organization = await tx.spaces.organization()
     if organization is None or organization.id == space.id:
         return own
@@ -132,7 +142,7 @@ async def default_assistant(tx: Transaction, actor: Actor, space: Space) -> Assi
         assistant = Assistant(
             tenant_id=space.tenant_id, space_id=space.id, user_id=actor.user_id, name="Default", is_default=True
         )
-        assistant.completion_model_id = await _default_model(tx)
+        assistant.completion_model_id = await _default_model(tx, space)
         await tx.add(assistant)
         tx.record(actor, created(assistant, snapshot(assistant, FIELDS)))
     return assistant
@@ -143,10 +153,10 @@ def created(assistant: Assistant, state: dict[str, Any]) -> Change:
     return Change("assistant_created", "assistant", assistant.id, assistant.name, new=state)
 
 
-async def _default_model(tx: Transaction) -> UUID | None:
+async def _default_model(tx: Transaction, space: Space) -> UUID | None:
     try:
-        return first_usable(await completion_choices(tx)).model.id
-    except NoModel:
+        return (await first_approved(tx, space, await completion_choices(tx))).model.id
+    except (NoModel, NotApproved):
         return None
 
 
@@ -223,7 +233,7 @@ class AssistantService:
             assistant = Assistant(
                 tenant_id=actor.tenant_id, space_id=space_id, user_id=actor.user_id, name=clean_name(name)
             )
-            assistant.completion_model_id = await _default_model(tx)
+            assistant.completion_model_id = await _default_model(tx, access.space)
             await tx.add(assistant)
             if draft:
                 await self._apply(tx, actor, access, assistant, draft)
@@ -273,7 +283,7 @@ class AssistantService:
             access.require(actor, resource_of(assistant), Action.INSIGHT_TOGGLE)
             assistant.insight_enabled = bool(values["insight_enabled"])
         if "completion_model_id" in draft.given:
-            assistant.completion_model_id = await self._usable_model(tx, values["completion_model_id"])
+            assistant.completion_model_id = await self._usable_model(tx, access.space, values["completion_model_id"])
         if "prompt" in draft.given:
             await self._set_prompt(tx, actor, assistant, values["prompt"], values.get("prompt_description"))
         if "collection_ids" in draft.given:
@@ -282,11 +292,12 @@ class AssistantService:
             await self._set_files(tx, actor, assistant, values["file_ids"])
 
     @staticmethod
-    async def _usable_model(tx: Transaction, model_id: UUID) -> UUID:
+    async def _usable_model(tx: Transaction, space: Space, model_id: UUID) -> UUID:
         for choice in await completion_choices(tx):
             if choice.model.id == model_id:
                 if not choice.usable:
                     raise BadRequest(N_("The model is switched off."), field="completion_model")
+                await require_model(tx, space, choice.model, CHOICE_REFUSED)
                 return model_id
         raise NotFound(N_("The model was not found."), field="completion_model")
 
@@ -315,6 +326,7 @@ class AssistantService:
         chosen = [offered.get(i) for i in dict.fromkeys(ids)]
         if None in chosen:
             raise NotFound(N_("The collection was not found in this space."), field="groups")
+        await approved_in(tx, access.space, [c for c in chosen if c])
         await tx.assistants.set_collections(assistant.id, [c.id for c in chosen if c])
 
     @staticmethod
@@ -398,7 +410,9 @@ class AssistantService:
             kept = set(present["file_ids"])
             values["file_ids"] = [UUID(i) for i in values["file_ids"] if i in kept]
         if "completion_model_id" in values:
-            usable = {str(c.model.id): c.model.id for c in await completion_choices(tx) if c.usable}
+            rules = await rules_for(tx, [access.space])
+            choices = [c for c in await completion_choices(tx) if c.usable and may_serve(rules, c.model, access.space)]
+            usable = {str(c.model.id): c.model.id for c in choices}
             model = usable.get(values.pop("completion_model_id") or "")
             if model is not None:
                 values["completion_model_id"] = model

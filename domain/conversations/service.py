@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.assistants.entities import Assistant
 from domain.assistants.service import clean_settings, readable_assistant, readable_collections
+from domain.classifications.approval import approved_in, require_model
 from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
@@ -23,7 +24,7 @@ from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, No
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
-from domain.knowledge.entities import Document
+from domain.knowledge.entities import Collection, Document
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
@@ -229,10 +230,10 @@ class ConversationService:
             prompt.text if prompt else "",
             dict(assistant.model_settings),
             history,
-            list(await tx.assistants.collections(assistant.id)),
+            await self._collections(tx, assistant),
             files,
             await tx.assistants.files(assistant.id),
-            stand_ins=await stand_ins(tx, choice, vision=pictures),
+            stand_ins=await stand_ins(tx, choice, assistant.space_id, vision=pictures),
         )
 
     @staticmethod
@@ -249,7 +250,15 @@ class ConversationService:
             raise NoModel
         if not choice.usable:
             raise Forbidden(N_("The assistant's model is switched off. Choose another one in its settings."))
+        space = await tx.get(Space, assistant.space_id)
+        if space is not None:
+            await require_model(tx, space, choice.model)
         return choice
+
+    @staticmethod
+    async def _collections(tx: Transaction, assistant: Assistant) -> list[Collection]:
+        found, space = await tx.assistants.collections(assistant.id), await tx.get(Space, assistant.space_id)
+        return await approved_in(tx, space, found) if space is not None else []
 
     async def regenerate(self, actor: Actor, message_id: UUID) -> Asked:
         """Ask the last question of a conversation again; its earlier answer is replaced."""
@@ -293,12 +302,12 @@ class ConversationService:
         """Close the runs whose process has died, with the text they had; how many."""
         return await self._answering.sweep()
 
-    async def replacing(self, actor: Actor, choice: CompletionChoice) -> CompletionChoice | None:
-        """Which model would answer now in place of one that rests; None when it does not rest or nothing stands in."""
+    async def replacing(self, actor: Actor, choice: CompletionChoice, space_id: UUID) -> CompletionChoice | None:
+        """Which model would answer now in a space in place of one that rests; None when it does not or nothing stands in."""
         if not self.health.resting(choice.model.id):
             return None
         async with self._uow.read(actor.tenant_id) as tx:
-            others = await stand_ins(tx, choice, vision=False)
+            others = await stand_ins(tx, choice, space_id, vision=False)
         return next((each for each in others if not self.health.resting(each.model.id)), None)
 
     # Following

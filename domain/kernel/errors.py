@@ -64,6 +64,13 @@ class Forbidden(Failure):
     default = N_("You do not have permission to do this.")
 
 
+class NotApproved(Forbidden):
+    """The organisation's rules do not allow this model, or this knowledge, in the space."""
+
+    label = "not_approved"
+    default = N_("This model is not approved for this space. Choose another model.")
+
+
 class UserInactive(Failure):
     """The user is deactivated."""
 
@@ -111,6 +118,13 @@ class Conflict(Failure):
 
     status = 409
     default = N_("Something else depends on this.")
+
+
+class Unconfirmed(Conflict):
+    """The change takes something away that whoever asks for it has not confirmed; `details` say what."""
+
+    label = "unconfirmed"
+    default = N_("This change takes something away. Look at what it affects, and confirm that you want it.")
 
 
 class QuotaExceeded(Failure):

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from domain.classifications.approval import readable_in
 from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden, NotFound
@@ -28,6 +29,8 @@ async def knowledge_access(
         except NotFound:
             if space.kind == SpaceKind.ORGANIZATION:
                 return SpaceAccess(space, Role.EDITOR, shared=True)
+            continue
+        if space_id != collection.space_id and not await readable_in(tx, access.space, [collection]):
             continue
         if Action.READ in access.permissions(actor, resource):
             return SpaceAccess(space, access.role, shared=space_id != collection.space_id)

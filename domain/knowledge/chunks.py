@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from domain.classifications.approval import require_approved
 from domain.files.entities import Blob
 from domain.jobs.entities import Job, Lane
 from domain.kernel.access import Action, Resource
@@ -150,6 +151,7 @@ class ChunkService:
         async with self._uow.read(actor.tenant_id) as tx:
             document, collection, chunk = await self._chunk(tx, actor, document_id, chunk_id)
             model = await tx.get(EmbeddingModel, collection.embedding_model_id)
+            await require_approved(tx, collection, model)
         if model is None:
             raise NotFound(N_("The model was not found."))
         written = chunk.text if text is None else text
@@ -277,6 +279,7 @@ class ChunkService:
         async with self._uow.read(tenant_id) as tx:
             document = await tx.get(Document, version.document_id)
             blob = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
+            await require_approved(tx, collection, model)
         if document is None or blob is None:
             return model
         parsed = await ingestion.parsed_text(self._contents, blob)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.classifications.approval import SPACE_REFUSED, may_serve, rules_for
 from domain.jobs.entities import Job, JobState, Lane
 from domain.jobs.service import request_cancel
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Conflict, Invalid, NotFound
+from domain.kernel.errors import N_, BadRequest, Conflict, Invalid, NotApproved, NotFound
 from domain.kernel.events import Change, Signal
 from domain.knowledge.access import collection_access
 from domain.knowledge.entities import ChangeState, Collection, CollectionKind, EmbeddingChange
@@ -17,7 +18,7 @@ from domain.knowledge.reembedding import TASK, change_ended, tell
 from domain.knowledge.repository import Volume
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
-from domain.models.service import embedding_choices, embedding_for_new
+from domain.models.service import chosen_embedding, embedding_choices
 from domain.ports import Embedder
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -69,30 +70,37 @@ class EmbeddingChangeService:
     async def offered(self, actor: Actor, scope: ChangeScope) -> list[EmbeddingChoice]:
         """The models that the scope may change to."""
         async with self._uow.read(actor.tenant_id) as tx:
-            present = {c.embedding_model_id for c in (await _in_scope(tx, actor, scope))[1]}
-            return [c for c in await embedding_choices(tx) if c.usable and {c.model.id} != present]
+            collections = (await _in_scope(tx, actor, scope))[1]
+            present = {c.embedding_model_id for c in collections}
+            choices = [c for c in await embedding_choices(tx) if c.usable and {c.model.id} != present]
+            spaces = await tx.spaces.many({c.space_id for c in collections})
+            rules = await rules_for(tx, spaces.values())
+            return [c for c in choices if all(may_serve(rules, c.model, space) for space in spaces.values())]
 
     async def preview(self, actor: Actor, scope: ChangeScope, model_id: UUID) -> ChangePreview:
         """What a change would take."""
         async with self._uow.read(actor.tenant_id) as tx:
-            await embedding_for_new(tx, model_id)
+            choice = await chosen_embedding(tx, model_id)
             _, collections = await _in_scope(tx, actor, scope)
             affected = [c for c in collections if c.embedding_model_id != model_id]
+            await _require_approved(tx, affected, choice)
             volumes = await tx.vectors.volumes([c.id for c in affected])
         return ChangePreview(affected, sum(volumes.values(), Volume()))
 
     async def start(self, actor: Actor, scope: ChangeScope, model_id: UUID) -> Job:
         """Begin a change. The model is tried before: one that cannot be called changes nothing."""
         async with self._uow.read(actor.tenant_id) as tx:
-            choice = await embedding_for_new(tx, model_id)
-            await _in_scope(tx, actor, scope)
+            choice = await chosen_embedding(tx, model_id)
+            _, collections = await _in_scope(tx, actor, scope)
+            await _require_approved(tx, collections, choice)
         await self._embedder.embed(actor.tenant_id, choice.model, [TRIAL], "passage")
         async with self._uow.begin(actor.tenant_id) as tx:
-            choice = await embedding_for_new(tx, model_id)
+            choice = await chosen_embedding(tx, model_id)
             name, collections = await _in_scope(tx, actor, scope)
             affected = [c for c in collections if c.embedding_model_id != model_id]
             if not affected:
                 raise BadRequest(N_("Everything here has this embedding model already."))
+            await _require_approved(tx, affected, choice)
             job = Job(
                 tenant_id=actor.tenant_id,
                 user_id=actor.user_id,
@@ -183,6 +191,15 @@ async def _in_scope(tx: Transaction, actor: Actor, scope: ChangeScope) -> tuple[
     if model is None:
         raise NotFound(N_("The model was not found."))
     return model.name, list(await tx.vectors.collections_of(model.id))
+
+
+async def _require_approved(tx: Transaction, collections: Sequence[Collection], choice: EmbeddingChoice) -> None:
+    """Raise `NotApproved` unless the model may serve all spaces that the collections are in."""
+    spaces = await tx.spaces.many({c.space_id for c in collections})
+    rules = await rules_for(tx, spaces.values())
+    for space in spaces.values():
+        if not may_serve(rules, choice.model, space):
+            raise NotApproved(SPACE_REFUSED, model=choice.model.name, space=space.name)
 
 
 async def _readable(tx: Transaction, actor: Actor, scope: ChangeScope) -> list[Collection]:

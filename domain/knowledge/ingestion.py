@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Protocol
 from uuid import UUID
 
+from domain.classifications.approval import require_approved
 from domain.files.entities import Blob
 from domain.files.keeping import kept
 from domain.jobs.entities import Job, JobState
@@ -112,7 +113,7 @@ class Ingestion:
         await report(STARTED_SHARE, DocumentState.PARSING)
         # For the rest of the job, which is a task of its own.
         work_in_space(collection.space_id)
-        parsed = parsed or await self._parse(tenant_id, version, document, report)
+        parsed = parsed or await self._parse(version, document, collection.space_id, report)
         drafts = await self._parser.chunk(parsed, document.title, collection.chunk_tokens)
         await self._read(tenant_id, version_id, parsed, len(drafts), collection.chunk_tokens)
         if preview:
@@ -144,6 +145,7 @@ class Ingestion:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id) if collection else None
             if collection is None or model is None:
                 raise NotFound(N_("The collection was deleted."))
+            await require_approved(tx, collection, model)
             version.state, version.progress, version.error = DocumentState.PARSING, STARTED_SHARE, None
             await announce(tx, document, version)
             return version, document, collection, model
@@ -157,8 +159,9 @@ class Ingestion:
         return version, document
 
     async def _parse(
-        self, tenant_id: UUID, version: DocumentVersion, document: Document, report: Report
+        self, version: DocumentVersion, document: Document, space_id: UUID, report: Report
     ) -> ParsedDocument:
+        tenant_id = version.tenant_id
         async with self._uow.read(tenant_id) as tx:
             blob = await tx.get(Blob, version.blob_id) if version.blob_id else None
             text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
@@ -177,7 +180,7 @@ class Ingestion:
             if extension in ARCHIVES:
                 return await self._archives.read(document, path, version.filename, progress)
             if extension in RECORDINGS:
-                return await self._transcripts.read(blob, path, version.filename, progress)
+                return await self._transcripts.read(blob, path, version.filename, progress, space_id=space_id)
             return await self._parser.parse(path, version.filename, progress)
 
     async def _read(self, tenant_id: UUID, version_id: UUID, parsed: ParsedDocument, count: int, tokens: int) -> None:
@@ -260,6 +263,8 @@ class Ingestion:
             model = await tx.get(EmbeddingModel, collection.embedding_model_id)
         if model is None:
             raise NotFound(N_("The model was not found."))
+        async with self._uow.read(collection.tenant_id) as tx:
+            await require_approved(tx, collection, model)
         work_in_space(collection.space_id)
         flat = [draft.embedded_text for drafts in pieces for draft in drafts]
         vectors = iter(await self._embedder.embed(collection.tenant_id, model, flat, "passage"))

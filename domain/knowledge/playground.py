@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.assistants.service import readable_collections
+from domain.classifications.approval import approved_in
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound
@@ -58,6 +59,8 @@ class Playground:
             if any(wanted not in by_id for wanted in collection_ids):
                 raise NotFound(N_("The collection was not found."))
             collections = [by_id[wanted] for wanted in dict.fromkeys(collection_ids)]
+        async with self._uow.read(actor.tenant_id) as tx:
+            collections = await approved_in(tx, access.space, collections)
         with attributed(replace(Attribution.of(actor, Purpose.SEARCH), space_id=space_id)):
             retrieval = await self._knowledge.search_collections(
                 actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed

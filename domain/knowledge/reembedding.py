@@ -7,6 +7,7 @@ collection changes over in one transaction; then the old ones are removed. It ca
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.classifications.approval import require_approved
 from domain.jobs.entities import Job, JobState
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Failure, NotFound
@@ -91,6 +92,7 @@ class Reembedding:
         spare = 1 - collection.vector_set
         while True:
             async with self._uow.read(collection.tenant_id) as tx:
+                await require_approved(tx, collection, model)
                 missing = await tx.vectors.without(collection.id, spare, BATCH)
             if not missing:
                 return

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.assistants.service import readable_assistant, readable_collections
+from domain.classifications.approval import approved_in, require_approved
 from domain.files.entities import Blob
 from domain.files.naming import clean_filename
 from domain.files.screening import Screening
@@ -46,7 +47,7 @@ from domain.knowledge.whole import widened
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
 from domain.models.service import embedding_choices, embedding_for_new
-from domain.models.transcription import default_transcription
+from domain.models.transcription import transcription_in
 from domain.ports import Contents, Deed, Embedder, Limiter
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
@@ -182,7 +183,7 @@ class KnowledgeService:
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.COLLECTION, Action.CREATE)
-            choice = await embedding_for_new(tx, embedding_model_id)
+            choice = await embedding_for_new(tx, access.space, embedding_model_id)
             collection = Collection(
                 tenant_id=actor.tenant_id,
                 space_id=space_id,
@@ -294,8 +295,9 @@ class KnowledgeService:
             if declared_size is not None and declared_size > self.max_file_size:
                 raise FileTooLarge(limit=human_size(self.max_file_size))
             await require_room(tx, actor, declared_size or 0, collection.space_id)
+            await require_approved(tx, collection)
             if extension in RECORDINGS:
-                await default_transcription(tx)
+                await transcription_in(tx, collection.space_id)
         stored = await self._contents.receive(actor.tenant_id, stream, self.max_file_size)
         try:
             if stored.size == 0:
@@ -463,13 +465,14 @@ class KnowledgeService:
         if scope.space_id is not None:
             access = await space_access(tx, actor, scope.space_id)
             access.require(actor, Resource.COLLECTION, Action.READ)
-            return await readable_collections(tx, access.space)
+            return await approved_in(tx, access.space, await readable_collections(tx, access.space))
         if scope.assistant_id is not None:
-            assistant, _ = await readable_assistant(tx, actor, scope.assistant_id)
+            assistant, access = await readable_assistant(tx, actor, scope.assistant_id)
             ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
-            return list(await tx.knowledge.collections_by_id(ids))
+            return await approved_in(tx, access.space, await tx.knowledge.collections_by_id(ids))
         ids = list(dict.fromkeys(scope.collection_ids or ()))
-        return [(await self._collection(tx, actor, i, Action.READ))[0] for i in ids]
+        found = [await self._collection(tx, actor, i, Action.READ) for i in ids]
+        return [one for each, access in found for one in await approved_in(tx, access.space, [each])]
 
     async def search_collections(
         self,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
+from domain.classifications.approval import may_receive, require_receiver
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, NotFound
@@ -38,7 +39,8 @@ class SharingService:
             personal, organization = await tx.spaces.personal(actor.user_id), await tx.spaces.organization()
             spaces = [space for space, _ in await tx.spaces.of_member(actor.user_id)]
             found = [*([personal] if personal else []), *spaces, *([organization] if organization else [])]
-            return [s for s in found if s.id != collection.space_id and await _may_take(tx, actor, s, collection)]
+            found = [s for s in found if s.id != collection.space_id and await _may_take(tx, actor, s, collection)]
+            return [s for s in found if await may_receive(tx, s, collection)]
 
     async def shares(self, actor: Actor, collection_id: UUID) -> list[Space]:
         """The spaces that a collection is shared with, for those who may change it."""
@@ -70,6 +72,7 @@ class SharingService:
             target.require(actor, _resource(collection), Action.CREATE)
             if collection.space_id == space_id:
                 return
+            await require_receiver(tx, target.space, collection)
             old = collection.space_id
             await tx.users.take_turns()
             size = (await tx.knowledge.sizes([collection_id])).get(collection_id)
@@ -93,6 +96,7 @@ class SharingService:
             shares = await tx.knowledge.shares(collection_id)
             if collection.space_id == space_id or any(share.space_id == space_id for share in shares):
                 return
+            await require_receiver(tx, target.space, collection)
             await tx.add(
                 CollectionShare(
                     tenant_id=actor.tenant_id, collection_id=collection_id, space_id=space_id, user_id=actor.user_id

@@ -9,7 +9,7 @@ from domain.files.entities import Blob
 from domain.kernel.errors import N_, NotFound, UnreadableFile
 from domain.knowledge.entities import Transcript
 from domain.knowledge.parsing import SUPPORTED, Block, ParsedDocument, Progress, extension_of, language_of
-from domain.models.transcription import default_transcription
+from domain.models.transcription import transcription_in
 from domain.ports import Segment, Transcriber
 from domain.transaction import UnitOfWork
 from domain.usage.attribution import attributed, present
@@ -26,10 +26,12 @@ class Transcripts:
     def __init__(self, uow: UnitOfWork, transcriber: Transcriber) -> None:
         self._uow, self._transcriber = uow, transcriber
 
-    async def read(self, blob: Blob, path: Path, filename: str, progress: Progress) -> ParsedDocument:
+    async def read(
+        self, blob: Blob, path: Path, filename: str, progress: Progress, *, space_id: UUID
+    ) -> ParsedDocument:
         """The document that a recording makes; raises `NoModel`, `UnreadableFile`, `ProviderFailed` and their kin."""
         async with self._uow.read(blob.tenant_id) as tx:
-            choice = await default_transcription(tx)
+            choice = await transcription_in(tx, space_id)
             known = await tx.knowledge.transcript(blob.id, choice.model.id)
         if known is not None:
             segments: Sequence[Segment] = [Segment(*segment) for segment in known.segments]

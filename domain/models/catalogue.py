@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from domain.classifications.entities import SecurityClassification
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Invalid, NotFound, NotUnique
@@ -124,7 +125,9 @@ class ModelCatalogue:
                 )
                 tx.signal(Signal(f"tenant:{actor.tenant_id}", "models_changed"))
             price = (await tx.models.prices_on(now().date())).get(model.id)
-        return ModelChoice(model, provider, price)
+            chosen = model.security_classification_id
+            classification = await tx.get(SecurityClassification, chosen) if chosen else None
+        return ModelChoice(model, provider, price, classification)
 
     @staticmethod
     def _clean(field: str, value: Any) -> Any:

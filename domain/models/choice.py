@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from domain.classifications.entities import SecurityClassification
 from domain.kernel.clock import now
 from domain.kernel.errors import NoModel
 from domain.models.entities import (
@@ -26,6 +27,8 @@ class ModelChoice(Generic[Model]):
     provider: ModelProvider
     price: ModelPrice | None = None
     """What it costs now, where that was asked for and is known."""
+    classification: SecurityClassification | None = None
+    """How far it is trusted, where that was asked for and somebody has said so."""
     budgets: bool = True
     """Whether the organisation may have set budgets; without them nobody need look."""
 

@@ -47,7 +47,8 @@ class ModelProvider(Owned):
 class CompletionModel(Owned):
     """A model that answers. `token_limit` counts prompt and answer together; `max_output` is the longest answer.
 
-    From the day `retires_on` it is not called any more, and `replacement_id` says what to use instead; so with all kinds.
+    From the day `retires_on` it is not called any more, and `replacement_id` says what to use instead;
+    `security_classification_id` says how far it is trusted; so with all kinds.
     `stand_ins` are the ids of models that answer, in this order, when it does not.
     """
 
@@ -73,6 +74,7 @@ class CompletionModel(Owned):
     retires_on: date | None = None
     replacement_id: UUID | None = None
     stand_ins: list[str] = field(default_factory=list)
+    security_classification_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -95,6 +97,7 @@ class TranscriptionModel(Owned):
     link: str | None = None
     retires_on: date | None = None
     replacement_id: UUID | None = None
+    security_classification_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -118,6 +121,7 @@ class EmbeddingModel(Owned):
     link: str | None = None
     retires_on: date | None = None
     replacement_id: UUID | None = None
+    security_classification_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

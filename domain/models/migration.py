@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
+from domain.classifications.approval import may_serve, rules_for
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
 from domain.kernel.entity import Owned
@@ -24,6 +25,8 @@ ASSISTANTS = "assistants"
 KINDS = (ASSISTANTS, "apps", "services", "questions", "assistant_templates", "app_templates")
 """The words of existing clients for what uses models. Of these there are assistants; what was answered stays as it was."""
 BATCH = 200
+NAMED = 5
+UNAPPROVED = N_("“{model}” is not approved for {names}, where assistants use the model that is replaced.")
 UNCONFIRMED = N_("The models differ. Look at what changes, and confirm that you want it.")
 WARNINGS = {
     "smaller": N_("It reads less at once: {now} instead of {before} tokens."),
@@ -182,6 +185,7 @@ class MigrationService:
         source, target = choices[from_id], choices[to_id]
         if not target.usable:
             raise Invalid(N_("The other model cannot be used now."), field="to_model_id")
+        await _require_approved(tx, source, target)
         count = (await tx.models.uses([source.model]))[0].assistants
         return MovePlan(source, target, count, differences(source, target))
 
@@ -204,6 +208,17 @@ class MigrationService:
                 raise NotFound(N_("The move was not found."))
             user = await tx.get(User, found.user_id) if found.user_id else None
         return found, user.email if user else ""
+
+
+async def _require_approved(tx: Transaction, source: CompletionChoice, target: CompletionChoice) -> None:
+    """Raise `Invalid` unless the target may serve every space in which an assistant uses the source."""
+    demanding = await tx.classifications.assistants(None)
+    spaces = (await tx.spaces.many({h.space_id for h in demanding if h.model_id == source.model.id})).values()
+    rules = await rules_for(tx, spaces)
+    refused = sorted(space.name for space in spaces if not may_serve(rules, target.model, space))
+    if refused:
+        names = ", ".join(f"“{name}”" for name in refused[:NAMED]) + ("…" if len(refused) > NAMED else "")
+        raise Invalid(UNAPPROVED, field="to_model_id", model=target.model.nickname, names=names)
 
 
 def differences(source: CompletionChoice, target: CompletionChoice) -> list[tuple[str, dict[str, Any]]]:

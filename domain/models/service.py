@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from domain.classifications.approval import CHOICE_REFUSED, first_approved, require_model
+from domain.classifications.entities import SecurityClassification
 from domain.credentials.resolver import NEEDS_KEY
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
@@ -21,9 +23,10 @@ from domain.kernel.errors import (
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
 from domain.models.capacity import PARALLEL, RATE
-from domain.models.choice import CompletionChoice, EmbeddingChoice, ModelChoice, first_usable
+from domain.models.choice import CompletionChoice, EmbeddingChoice, Model, ModelChoice, first_usable
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
+from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
 
 M = TypeVar("M", CompletionModel, EmbeddingModel)
@@ -50,29 +53,58 @@ class ProviderDraft:
 
 async def completion_choices(tx: Transaction) -> list[CompletionChoice]:
     """All completion models of the tenant with their providers, the default first."""
+    return await with_providers(tx, await tx.models.completion_models())
+
+
+async def with_providers(tx: Transaction, models: Sequence[Model]) -> list[ModelChoice[Model]]:
+    """Models with their providers, present prices and classifications."""
     providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
-    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.completion_models()]
+    classes: dict[UUID | None, SecurityClassification] = {}
+    if any(model.security_classification_id for model in models):
+        classes = {each.id: each for each in await tx.classifications.all()}
+    return [
+        ModelChoice(m, providers[m.provider_id], prices.get(m.id), classes.get(m.security_classification_id))
+        for m in models
+    ]
 
 
 async def completion_choice(tx: Transaction, model_id: UUID | None) -> CompletionChoice | None:
     """One completion model of the tenant with its provider."""
     found = await tx.models.completion_model(model_id, now().date()) if model_id else None
-    return ModelChoice(*found) if found else None
+    if found is None:
+        return None
+    model, provider, price, budgets = found
+    return ModelChoice(model, provider, price, budgets=budgets)
+
+
+async def with_classification(tx: Transaction, model: Model, provider: ModelProvider) -> ModelChoice[Model]:
+    """One model with its provider and its classification."""
+    chosen = model.security_classification_id
+    return ModelChoice(model, provider, None, await tx.get(SecurityClassification, chosen) if chosen else None)
 
 
 async def embedding_choices(tx: Transaction) -> list[EmbeddingChoice]:
     """All embedding models of the tenant with their providers, the default first."""
-    providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
-    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.embedding_models()]
+    return await with_providers(tx, await tx.models.embedding_models())
 
 
-async def embedding_for_new(tx: Transaction, model_id: UUID | None) -> EmbeddingChoice:
-    """The model that a new collection gets: the one that was chosen, else the default; `NoModel` when it cannot be used."""
-    choices = await embedding_choices(tx)
-    if model_id is not None:
-        choices = [choice for choice in choices if choice.model.id == model_id]
-        if not choices:
-            raise NotFound(N_("The model was not found."), field="embedding_model")
+async def embedding_for_new(tx: Transaction, space: Space, model_id: UUID | None) -> EmbeddingChoice:
+    """The model that a new collection gets: the one that was chosen, else the first that may serve the space.
+
+    `NoModel` when it cannot be used, `NotApproved` when it may not be.
+    """
+    if model_id is None:
+        return await first_approved(tx, space, await embedding_choices(tx))
+    choice = await chosen_embedding(tx, model_id)
+    await require_model(tx, space, choice.model, CHOICE_REFUSED)
+    return choice
+
+
+async def chosen_embedding(tx: Transaction, model_id: UUID) -> EmbeddingChoice:
+    """An embedding model that somebody has chosen; `NoModel` when it cannot be used."""
+    choices = [choice for choice in await embedding_choices(tx) if choice.model.id == model_id]
+    if not choices:
+        raise NotFound(N_("The model was not found."), field="embedding_model")
     return first_usable(choices)
 
 
@@ -296,19 +328,17 @@ class ModelService:
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
     ) -> CompletionChoice:
         """Switch a completion model on or off, or make it the default."""
-        model, provider = await self._set_flags(actor, CompletionModel, model_id, enabled, is_default)
-        return ModelChoice(model, provider)
+        return await self._set_flags(actor, CompletionModel, model_id, enabled, is_default)
 
     async def set_embedding_flags(
         self, actor: Actor, model_id: UUID, *, enabled: bool | None = None, is_default: bool | None = None
     ) -> EmbeddingChoice:
         """Switch an embedding model on or off, or make it the default."""
-        model, provider = await self._set_flags(actor, EmbeddingModel, model_id, enabled, is_default)
-        return ModelChoice(model, provider)
+        return await self._set_flags(actor, EmbeddingModel, model_id, enabled, is_default)
 
     async def _set_flags(
         self, actor: Actor, kind: type[M], model_id: UUID, enabled: bool | None, is_default: bool | None
-    ) -> tuple[M, ModelProvider]:
+    ) -> ModelChoice[M]:
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
             model = await tx.get(kind, model_id)
@@ -323,8 +353,9 @@ class ModelService:
             if model.is_default and not model.enabled:
                 raise BadRequest(N_("The default model cannot be switched off. Make another one the default first."))
             provider = await self._provider(tx, model.provider_id)
-            self._model_changed(tx, actor, f"{_entity(model)}_updated", model, old)
-        return model, provider
+            if (enabled, is_default) != (None, None):
+                self._model_changed(tx, actor, f"{_entity(model)}_updated", model, old)
+            return await with_classification(tx, model, provider)
 
     async def delete_completion_model(self, actor: Actor, model_id: UUID) -> None:
         """Delete a model of one's own that no assistant uses."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from domain.classifications.approval import may_serve, rules_for
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import CompletionChoice
 from domain.models.entities import CompletionModel
 from domain.models.service import completion_choices
+from domain.spaces.entities import Space
 from domain.transaction import Transaction
 
 MOST = 3
@@ -21,13 +23,22 @@ def near_enough(model: CompletionModel, other: CompletionModel) -> bool:
     return other.hosting == model.hosting or (distance < BEYOND and distance <= DISTANCES.get(model.hosting, BEYOND))
 
 
-async def stand_ins(tx: Transaction, choice: CompletionChoice, *, vision: bool) -> list[CompletionChoice]:
-    """Those that may be called now in place of `choice`, in their order; with `vision` only those that see pictures."""
+async def stand_ins(
+    tx: Transaction, choice: CompletionChoice, space_id: UUID, *, vision: bool
+) -> list[CompletionChoice]:
+    """Those that may be called now for a space in place of `choice`, in their order.
+
+    Only such as are approved for the space; with `vision` only those that see pictures.
+    """
     wanted = [UUID(each) for each in choice.model.stand_ins]
     if not wanted:
         return []
     known = {each.model.id: each for each in await completion_choices(tx)}
-    found = [known[each] for each in wanted if each in known]
+    space = await tx.get(Space, space_id)
+    if space is None:
+        return []
+    rules = await rules_for(tx, [space])
+    found = [known[each] for each in wanted if each in known and may_serve(rules, known[each].model, space)]
     return [
         each
         for each in found

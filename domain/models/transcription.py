@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from domain.classifications.approval import first_approved
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name
-from domain.models.choice import ModelChoice, TranscriptionChoice, first_usable
+from domain.models.choice import ModelChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType, TranscriptionModel
+from domain.models.service import with_classification, with_providers
+from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
 
 SPEAKING = (ProviderType.COMPATIBLE, ProviderType.OPENAI, ProviderType.MISTRAL)
@@ -22,13 +24,15 @@ NONE_THERE = N_(
 
 async def transcription_choices(tx: Transaction) -> list[TranscriptionChoice]:
     """All transcription models of the tenant with their providers, the default first."""
-    providers, prices = {p.id: p for p in await tx.models.providers()}, await tx.models.prices_on(now().date())
-    return [ModelChoice(m, providers[m.provider_id], prices.get(m.id)) for m in await tx.models.transcription_models()]
+    return await with_providers(tx, await tx.models.transcription_models())
 
 
-async def default_transcription(tx: Transaction) -> TranscriptionChoice:
-    """The model that recordings are given to; `NoModel` when there is none."""
-    return first_usable(await transcription_choices(tx), NONE_THERE)
+async def transcription_in(tx: Transaction, space_id: UUID) -> TranscriptionChoice:
+    """The model that recordings of a space are given to; `NoModel` or `NotApproved` when there is none."""
+    space = await tx.get(Space, space_id)
+    if space is None:
+        raise NotFound(N_("The space was not found."))
+    return await first_approved(tx, space, await transcription_choices(tx), NONE_THERE)
 
 
 class TranscriptionModelService:
@@ -95,7 +99,8 @@ class TranscriptionModelService:
                 choice.model.enabled = enabled
             if choice.model.is_default and not choice.model.enabled:
                 raise BadRequest(N_("The default model cannot be switched off. Make another one the default first."))
-            self._changed(tx, actor, "transcription_model_updated", choice.model)
+            if (enabled, is_default) != (None, None):
+                self._changed(tx, actor, "transcription_model_updated", choice.model)
             return choice
 
     async def delete(self, actor: Actor, model_id: UUID) -> None:
@@ -115,7 +120,7 @@ class TranscriptionModelService:
         provider = await tx.get(ModelProvider, model.provider_id) if model else None
         if model is None or provider is None:
             raise NotFound(N_("The model was not found."))
-        return ModelChoice(model, provider)
+        return await with_classification(tx, model, provider)
 
     @staticmethod
     def _changed(tx: Transaction, actor: Actor, action: str, model: TranscriptionModel) -> None:

@@ -37,6 +37,7 @@ class Space(Owned):
     description: str | None = None
     data_retention_days: int | None = None
     quota_limit: int | None = None
+    security_classification_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,6 +1,6 @@
 """What spaces ask of storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -27,6 +27,9 @@ class SpaceRepository(Protocol):
 
     async def personal(self, user_id: UUID) -> Space | None:
         """The user's own space."""
+
+    async def many(self, space_ids: Collection[UUID]) -> Mapping[UUID, Space]:
+        """The spaces with these ids; without ids nothing is asked."""
 
     async def organization(self) -> Space | None:
         """The space whose knowledge all spaces see."""

@@ -193,7 +193,7 @@ class WebsiteService:
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.WEBSITE, Action.CREATE)
-            choice = await embedding_for_new(tx, embedding_model_id)
+            choice = await embedding_for_new(tx, access.space, embedding_model_id)
             website = Website(
                 tenant_id=actor.tenant_id, id=new_id(), space_id=space_id, user_id=actor.user_id, name=None, url=""
             )

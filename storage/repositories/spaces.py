@@ -1,6 +1,7 @@
 """Spaces of one tenant."""
 
 from collections import defaultdict
+from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -66,6 +67,13 @@ class SpaceRepository:
     async def personal(self, user_id: UUID) -> Space | None:
         """The user's own space."""
         return (await self._session.scalars(select(Space).where(spaces.c.user_id == user_id))).first()
+
+    async def many(self, space_ids: Ids[UUID]) -> Mapping[UUID, Space]:
+        """The spaces with these ids; without ids nothing is asked."""
+        if not space_ids:
+            return {}
+        found = await self._session.scalars(select(Space).where(spaces.c.id.in_(set(space_ids))))
+        return {space.id: space for space in found}
 
     async def organization(self) -> Space | None:
         """The space whose knowledge all spaces see."""

@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, String, Text,
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
 from domain.models.migration import ModelMigration
 from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.classifications import classified
 
 model_providers = tenant_table(
     "model_providers",
@@ -36,6 +37,7 @@ def _described() -> list[Column[object]]:
         Column("retires_on", Date),
         # Points at a model of the same kind, which may be deleted later: then there is no replacement any more.
         Column("replacement_id", Uuid),
+        Column("security_classification_id", Uuid),
     ]
 
 
@@ -52,6 +54,7 @@ completion_models = tenant_table(
     # Ids of models of the same kind; those that were deleted since are passed over.
     Column("stand_ins", Json, nullable=False),
     belongs_to("provider_id", "model_providers"),
+    classified("completion_models"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
 embedding_models = tenant_table(
@@ -61,6 +64,7 @@ embedding_models = tenant_table(
     Column("max_input", Integer, nullable=False),
     Column("open_source", Boolean, nullable=False),
     belongs_to("provider_id", "model_providers"),
+    classified("embedding_models"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
 transcription_models = tenant_table(
@@ -69,6 +73,7 @@ transcription_models = tenant_table(
     Column("nickname", String(255), nullable=False),
     Column("open_source", Boolean),
     belongs_to("provider_id", "model_providers"),
+    classified("transcription_models"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
 model_prices = tenant_table(

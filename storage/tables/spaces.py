@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Stri
 
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
 from storage.tables.base import belongs_to, mapper, tenant_table
+from storage.tables.classifications import classified
 
 spaces = tenant_table(
     "spaces",
@@ -13,9 +14,12 @@ spaces = tenant_table(
     Column("description", Text),
     Column("data_retention_days", Integer),
     Column("quota_limit", BigInteger),
+    Column("security_classification_id", Uuid),
     belongs_to("user_id", "users"),
+    classified("spaces"),
     UniqueConstraint("tenant_id", "user_id"),
     CheckConstraint("(kind = 'personal') = (user_id is not null)", name="personal_has_owner"),
+    CheckConstraint("kind = 'shared' or security_classification_id is null", name="only_shared_are_classified"),
     CheckConstraint("data_retention_days between 1 and 2555", name="retention_range"),
 )
 _ORGANIZATION = text("kind = 'organization'")

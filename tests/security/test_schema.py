@@ -69,7 +69,9 @@ def known_ids(client: httpx.Client) -> dict[str, str]:
     move = {"to_model_id": model, "confirm_migration": True}
     moved = client.post(f"/api/v1/completion-models/{other_id}/migrate", json=move).raise_for_status().json()
     budget = client.post("/api/v1/admin/budgets/", json={"scope": "tenant", "tokens": 10**9}).json()
+    made_class = client.post("/api/v1/security-classifications/", json={"name": "Öppen"}).raise_for_status().json()
     return {
+        "classification": made_class["id"],
         "budget": budget["id"], "migration": moved["migration_id"],
         "price": price["id"], "completion_model": model,
         "website": website["id"], "crawl_run": website["latest_crawl"]["id"],

@@ -24,7 +24,17 @@ from tests.support.walk import Case, cases, operations
 
 REFUSED = (401, 403, 404)
 EVERYBODYS = frozenset(
-    {"completion_model", "embedding_model", "transcription_model", "user", "user_group", "role", "tenant", "username"}
+    {
+        "completion_model",
+        "embedding_model",
+        "transcription_model",
+        "user",
+        "user_group",
+        "role",
+        "tenant",
+        "username",
+        "classification",
+    }
 )
 """What all colleagues may name: it belongs to the organisation, not to a space or a person."""
 FILTERS = {
@@ -138,6 +148,9 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     migrated = await client.post(f"/api/v1/completion-models/{moved}/migrate", json=move)
     made["migration"] = migrated.json()["migration_id"]
     budget = {"scope": "tenant", "tokens": 10**9}
+    classes = "/api/v1/security-classifications/"
+    made["classification"] = (await client.post(classes, json={"name": "Öppen"})).json()["id"]
+    assert (await client.post(f"{classes}enable/", json={"enabled": True})).status_code == 200
     made["budget"] = (await client.post("/api/v1/admin/budgets/", json=budget)).json()["id"]
     return made
 

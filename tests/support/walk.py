@@ -26,6 +26,7 @@ PLACES: dict[str, str] = {
     "allowed-origins": "origin", "sign-in-alerts": "alert", "tenants": "tenant", "modules": "tenant", "admin": "user",
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
+    "security-classifications": "classification", "security_classification": "classification",
     "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
 }  # fmt: skip
 NAMES: dict[str, str] = {
@@ -39,12 +40,13 @@ NAMES: dict[str, str] = {
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
     "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
+    "security_classification.id": "classification", "security_classifications[].id": "classification",
     "replacement_id": "completion_model", "embedding_model_id": "embedding_model",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
     "transcription_models[].id", "mcp_servers[].id", "mcp_tools[].tool_id",
-    "security_classification.id", "icon_id", "from_template.id", "integration_knowledge_list[].id",
+    "icon_id", "from_template.id", "integration_knowledge_list[].id",
     "group_chat_id",
     # which models a space may use is not chosen yet: all that are switched on
     "embedding_models[].id", "completion_models[].id",

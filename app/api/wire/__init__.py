@@ -8,6 +8,7 @@ from app.api.wire.assistants import *
 from app.api.wire.audit import *
 from app.api.wire.base import *
 from app.api.wire.budgets import *
+from app.api.wire.classifications import *
 from app.api.wire.conversations import *
 from app.api.wire.credentials import *
 from app.api.wire.federation import *

@@ -222,6 +222,7 @@ class TranscriptionModelUpdate(Wire):
     is_org_enabled: bool | None = None
     is_org_default: bool | None = None
     security_classification: ModelId | None = None
+    impact_token: str | None = None
 
 
 class TenantTranscriptionModelCreate(Wire):
@@ -360,6 +361,7 @@ class CompletionModelUpdateFlags(Wire):
     is_org_enabled: bool | None = None
     is_org_default: bool | None = None
     security_classification: ModelId | None = None
+    impact_token: str | None = None
 
 
 class PageOfEmbeddingModelPublic(Wire):
@@ -368,8 +370,9 @@ class PageOfEmbeddingModelPublic(Wire):
 
 
 class EmbeddingModelUpdate(Wire):
-    is_org_enabled: bool = False
+    is_org_enabled: bool | None = None
     security_classification: ModelId | None = None
+    impact_token: str | None = None
 
 
 class CompletionModelSecurityStatus(ModelFactsPublic):

@@ -175,6 +175,7 @@ class PartialUpdateSpaceRequest(Wire):
     security_classification: ModelId | None = None
     icon_id: UUID | None = None
     data_retention_days: int | None = None
+    impact_token: str | None = None
 
 
 class AddSpaceMemberRequest(Wire):
