@@ -11,8 +11,9 @@ from domain.assistants.entities import Prompt
 from domain.assistants.readiness import Where
 from domain.assistants.service import AssistantDraft, AssistantView
 from domain.assistants.starters import MOST_STARTERS
+from domain.conversations.reuse import LEAST_HOURS, MOST_HOURS, Reuse
 from domain.kernel.access import Action, Resource
-from domain.kernel.errors import Forbidden
+from domain.kernel.errors import N_, Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
 from domain.spaces.entities import SpaceKind
@@ -42,6 +43,11 @@ from pages.spaces import back_to, enter, setting
 from pages.visit import News, act, identifier, toast, visit
 
 DEFAULT_TEMPERATURE = 0.25
+REUSE = {
+    Reuse.OFF: N_("Always ask the model"),
+    Reuse.SAME: N_("Give them again when the model would be asked the very same"),
+    Reuse.SIMILAR: N_("Give them again also when a first question says the same in other words"),
+}
 
 
 async def listing(space_id: str) -> None:
@@ -304,10 +310,23 @@ class Editor:
         with setting(_("Whole documents"), text):
             whole = self.view.assistant.whole_documents
             self.whole = ui.switch(_("Give the model the whole document where it fits"), value=whole)
+        self._reuse()
         if Action.INSIGHT_TOGGLE in self.view.permissions:
             text = _("What people ask that no document fits, without who asked: shown under Knowledge of the space.")
             with setting(_("Questions without an answer"), text):
                 self.insight = ui.switch(_("Keep them"), value=self.view.assistant.insight_enabled)
+
+    def _reuse(self) -> None:
+        assistant = self.view.assistant
+        text = _("An answer that was given before costs nothing and comes at once. Never where files were attached.")
+        with setting(_("Earlier answers"), text):
+            names = {key: _(name) for key, name in REUSE.items()}
+            self.reuse = ui.select(names, value=assistant.answer_reuse).props("outlined dense options-dense")
+            self.reuse.props["aria-label"] = _("Earlier answers")
+            self.reuse_hours = ui.number(
+                _("For so many hours"), value=assistant.answer_reuse_hours, min=LEAST_HOURS, max=MOST_HOURS, precision=0
+            ).props("outlined dense stack-label")
+            self.reuse_hours.bind_visibility_from(self.reuse, "value", lambda chosen: chosen != Reuse.OFF)
 
     def _sources(self, label: str, kind: CollectionKind) -> ui.select:
         names = {c.id: c.name for c in [*self.offered, *self.view.collections] if c.kind == kind}
@@ -356,6 +375,8 @@ class Editor:
             "prompt": self.prompt.value,
             "model_settings": settings,
             "whole_documents": bool(self.whole.value),
+            "answer_reuse": self.reuse.value,
+            "answer_reuse_hours": int(self.reuse_hours.value or 0),
             "collection_ids": [*(self.collections.value or []), *(self.websites.value or [])],
         }
         if not assistant.is_default:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
@@ -11,7 +12,7 @@ from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import citations_of, spans
 from domain.conversations.service import MessageView
 from domain.kernel.errors import N_, Trouble
-from pages.i18n import _, ngettext, number
+from pages.i18n import _, moment, ngettext, number
 
 CLAIM_LENGTH = 240
 _MARKS = re.compile(r"[*_`#]+|\[\d{1,3}(?:, ?\d{1,3})*\]")
@@ -72,7 +73,7 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
         "state": message.state,
         "model": _(message.model_name),
         "note": note,
-        "stoodIn": stood_in(message),
+        "stoodIn": given_again(message) or stood_in(message),
         "elsewhere": _("Continue with {name}", name=_(elsewhere)) if elsewhere else "",
         "unread": unread(message, sources),
         "canContinue": unfinished and bool(message.answer),
@@ -80,6 +81,17 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
         **sources_part(sources),
         **checks_part(message),
     }
+
+
+def given_again(message: Message) -> str:
+    """That an answer was given before, and when; empty when the model wrote it for this question."""
+    reused = message.trace.get("reused")
+    if not reused:
+        return ""
+    when = moment(datetime.fromisoformat(reused["answered_at"]))
+    if reused["similar"]:
+        return _("This answer was given before, to a question that says the same ({when}).", when=when)
+    return _("This answer was given before, to the same question ({when}).", when=when)
 
 
 def stood_in(message: Message) -> str:

@@ -15,7 +15,7 @@ from pages.components.base import box, heading, note, page_head, paragraph, quie
 from pages.i18n import _, money, ngettext, number
 from pages.ranked import fact, ranked, times
 from pages.sources import claim
-from pages.turns import TROUBLES, UNKNOWN_TROUBLE
+from pages.turns import TROUBLES, UNKNOWN_TROUBLE, given_again
 from pages.visit import identifier, visit
 
 STEPS = {
@@ -42,7 +42,10 @@ async def why(conversation_id: str, message_id: str) -> None:
     with box("page"):
         back = (_("Conversation"), f"/conversations/{conversation_id}")
         page_head(_("Why this answer?"), found.message.question[:300], back=back)
-        if found.kept is None:
+        again = given_again(found.message)
+        if again:
+            note(again)
+        elif found.kept is None:
             note(_("Of this answer it was not kept how it came about."), "warn")
         _checked(found)
         _search(found)

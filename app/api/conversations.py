@@ -203,6 +203,7 @@ class AnswerStream:
             "words_only": message.trace.get("words_only", False),
             "citations": message.citations,
             "attempts": message.trace.get("attempts", []),
+            "reused": message.trace.get("reused"),
         }
         await queue.put(event("done", done, offset))
 
@@ -256,6 +257,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "state": message.state,
         "citations": message.citations,
         "attempts": message.trace.get("attempts", []),
+        "reused": message.trace.get("reused"),
         "error": translate(message.error, actor.language, **message.error_params) if message.error else None,
     }
 

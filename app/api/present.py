@@ -342,6 +342,8 @@ def assistant(
         "whole_documents": view.assistant.whole_documents,
         "starter_questions": view.assistant.starter_questions,
         "contact": view.assistant.contact,
+        "answer_reuse": view.assistant.answer_reuse,
+        "answer_reuse_hours": view.assistant.answer_reuse_hours,
         "data_retention_days": view.assistant.data_retention_days,
     }
 
@@ -480,6 +482,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "unread": found.trace.get("unread", []),
         "words_only": found.trace.get("words_only", False),
         "attempts": found.trace.get("attempts", []),
+        "reused": found.trace.get("reused"),
     }
 
 

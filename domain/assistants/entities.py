@@ -13,6 +13,7 @@ class Assistant(Owned):
 
     `contact` says whom people ask about it. `starter_questions` are offered before the first question. With
     `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
+    `answer_reuse` says which questions may get an earlier answer (`domain.conversations.reuse`), for how many hours.
     """
 
     space_id: UUID
@@ -28,6 +29,8 @@ class Assistant(Owned):
     insight_enabled: bool = False
     whole_documents: bool = False
     starter_questions: list[str] = field(default_factory=list)
+    answer_reuse: str = "off"
+    answer_reuse_hours: int = 24
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 

@@ -21,6 +21,7 @@ from domain.classifications.approval import (
     require_model,
     rules_for,
 )
+from domain.conversations.reuse import clean_hours, clean_reuse
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
@@ -39,13 +40,13 @@ from domain.users.entities import User
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
     "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
-    "contact",
+    "contact", "answer_reuse", "answer_reuse_hours",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
-    "file_ids", "contact",
+    "file_ids", "contact", "answer_reuse", "answer_reuse_hours",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -270,6 +271,10 @@ class AssistantService:
             assistant.model_settings = clean_settings(values["model_settings"] or {})
         if "data_retention_days" in draft.given:
             assistant.data_retention_days = retention_days(values["data_retention_days"])
+        if "answer_reuse" in draft.given:
+            assistant.answer_reuse = clean_reuse(values["answer_reuse"])
+        if "answer_reuse_hours" in draft.given:
+            assistant.answer_reuse_hours = clean_hours(values["answer_reuse_hours"])
         if "metadata_json" in draft.given:
             assistant.metadata_json = values["metadata_json"]
         if "whole_documents" in draft.given:

@@ -28,6 +28,7 @@ from domain.conversations.context import (
 )
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.explaining import explanation
+from domain.conversations.reuse import Earlier, Marks, Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs
 from domain.conversations.tokens import estimate
@@ -87,6 +88,12 @@ class Plan:
     """The longest answer that whoever asks wants."""
     kept: int = 0
     """So many characters of the answer were there before: it is continued."""
+    fresh: bool = False
+    """Whether an earlier answer may not do."""
+    earlier: Earlier | None = None
+    """The answer that is given again, once one was found."""
+    marks: Marks | None = None
+    """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
 
@@ -168,6 +175,10 @@ class Answering:
         begun = False
         try:
             context = await self._fitting_context(plan, run, retrieval)
+            if plan.earlier is not None:
+                plan.message.trace |= {"reused": told(plan.earlier), "first_token_ms": _since(plan)}
+                await run.append(plan.earlier.message.answer)
+                return False
             request = await self._request(plan, run, context)
             ended = asyncio.Event()
             beside = [
@@ -188,7 +199,7 @@ class Answering:
     async def _end_attempt(self, plan: Plan, run: Run, failure: ProviderFailed) -> None:
         """Close the row of a call that another one follows."""
         message = plan.message
-        message.trace |= {"total_ms": round((monotonic() - plan.begun) * 1000), "error_code": failure.code}
+        message.trace |= {"total_ms": _since(plan), "error_code": failure.code}
         try:
             async with self._uow.begin(run.tenant_id) as tx:
                 await self._account(tx, plan, run, AnswerState.FAILED)
@@ -205,7 +216,7 @@ class Answering:
             plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=_whole(plan)
         )
         plan.message.trace["words_only"] = bool(retrieval.silent)
-        plan.message.trace["retrieval_ms"] = round((monotonic() - plan.begun) * 1000)
+        plan.message.trace["retrieval_ms"] = _since(plan)
         return retrieval
 
     async def _explain(self, plan: Plan, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> None:
@@ -234,6 +245,9 @@ class Answering:
         again = bool(run.sources)
         run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
         async with self._uow.begin(plan.actor.tenant_id) as tx:
+            if await self._found_again(tx, plan, run, context, retrieval):
+                await tx.add(*run.sources, *present().collected or ())
+                return context
             if run.text or again:
                 await tx.conversations.remove_sources(run.message_id)
             if run.sources:
@@ -255,6 +269,31 @@ class Answering:
             # Otherwise another model, with less room, may yet be given fewer passages.
             run.ready.set()
         return context
+
+    async def _found_again(
+        self, tx: Transaction, plan: Plan, run: Run, context: Context, retrieval: Retrieval | None
+    ) -> bool:
+        """Whether an earlier answer does; then its passages are those of this one."""
+        plan.marks = None
+        if plan.assistant.answer_reuse == Reuse.OFF or plan.files or run.text or plan.message.trace.get(FORGOTTEN):
+            return False
+        plan.marks = marks(
+            plan.choice.model.id,
+            plan.settings,
+            context,
+            plan.prompt,
+            plan.instruction_files,
+            plan.history,
+            retrieval.meant if retrieval else None,
+            await tx.knowledge.state_of([c.id for c in plan.collections]),
+        )
+        if plan.fresh:
+            return False
+        plan.earlier = await earlier(tx, plan.assistant, plan.marks, plan.message.question, retrieval, self._stems)
+        if plan.earlier is None:
+            return False
+        run.sources = copied(plan.earlier, plan.message)
+        return True
 
     async def _material(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Material:
         history, question = list(plan.history), plan.message.question
@@ -336,7 +375,7 @@ class Answering:
     async def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
         message = plan.message
         if delta.text:
-            message.trace.setdefault("first_token_ms", round((monotonic() - plan.begun) * 1000))
+            message.trace.setdefault("first_token_ms", _since(plan))
             await run.append(delta.text.replace("\x00", ""))
         if delta.tokens_question is not None:
             message.tokens_question, message.tokens_estimated = delta.tokens_question, False
@@ -362,7 +401,7 @@ class Answering:
         message.answer, message.state, message.error, message.error_params = run.text, state, error, params
         message.finished_at, message.heartbeat_at = now(), None
         message.tokens_answer = message.tokens_answer or estimate(run.text)
-        message.trace["total_ms"] = round((monotonic() - plan.begun) * 1000)
+        message.trace["total_ms"] = _since(plan)
         await self._check(message, run.sources)
         try:
             async with self._uow.begin(run.tenant_id) as tx:
@@ -370,6 +409,8 @@ class Answering:
                 if await tx.conversations.finish(message, self.owner):
                     if cited:
                         await tx.conversations.mark_cited(run.message_id, cited)
+                    if state == AnswerState.DONE and plan.marks is not None and plan.earlier is None:
+                        await tx.add(reusable(message, plan.marks))
                     outcome = "success" if state in (AnswerState.DONE, AnswerState.STOPPED) else "failure"
                     tx.record(plan.actor, _call(message, outcome))
         except Exception:
@@ -439,6 +480,11 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.trace.pop("elsewhere", None)
     # A list of its own: what is saved at the end is what is true then.
     message.trace["attempts"] = attempts.failed
+
+
+def _since(plan: Plan) -> int:
+    """How many milliseconds ago the answer was begun."""
+    return round((monotonic() - plan.begun) * 1000)
 
 
 def _whole(plan: Plan) -> int:

@@ -119,3 +119,18 @@ class Explanation(Owned):
     message_id: UUID
     messages: list[dict[str, Any]]
     found: dict[str, Any]
+
+
+@dataclass(eq=False, kw_only=True)
+class ReusableAnswer(Owned):
+    """An answer that may be given again.
+
+    `same` is the digest of all that the model was sent, `around` of that without question and passages, None where the
+    conversation had begun before; `vector` is the question as the embedding model saw it.
+    """
+
+    assistant_id: UUID
+    message_id: UUID
+    same: str
+    around: str | None = None
+    vector: bytes | None = None

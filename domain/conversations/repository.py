@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.conversations.entities import Conversation, Explanation, Message, MessageSource
+from domain.conversations.entities import Conversation, Explanation, Message, MessageSource, ReusableAnswer
 from domain.files.entities import File
 from domain.kernel.paging import Page
 
@@ -65,6 +65,17 @@ class ConversationRepository(Protocol):
 
     async def files(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
         """The files of each question."""
+
+    async def same_answer(self, assistant_id: UUID, same: str, since: datetime) -> Message | None:
+        """The newest answer that may be given again to the same; none that somebody has called bad."""
+
+    async def reusable(
+        self, assistant_id: UUID, around: str, since: datetime, limit: int
+    ) -> Sequence[tuple[ReusableAnswer, Message]]:
+        """The newest answers that may be given again to similar questions."""
+
+    async def forget_reusable(self, assistant_id: UUID, before: datetime) -> None:
+        """What is older is not given again."""
 
     async def explanation(self, message_id: UUID) -> Explanation | None:
         """How the answer came about."""

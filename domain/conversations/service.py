@@ -47,6 +47,8 @@ class Question:
     conversation_id: UUID | None = None
     assistant_id: UUID | None = None
     file_ids: Sequence[UUID] = ()
+    fresh: bool = False
+    """Whether an earlier answer may not do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class ConversationService:
             conversation, assistant = await self._target(tx, actor, question, text, files)
             earlier = await self._earlier(tx, question.conversation_id)
             plan = await self._plan(tx, actor, assistant, conversation, earlier, text, files)
+            plan.fresh = question.fresh
             await tx.add(plan.message)
             for file in files:
                 await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
@@ -271,7 +274,7 @@ class ConversationService:
             files = (await tx.conversations.files([message_id])).get(message_id, ())
             await tx.remove(message)
             await tx.flush()
-        question = Question(message.question, conversation.id, None, [f.id for f in files])
+        question = Question(message.question, conversation.id, None, [f.id for f in files], fresh=True)
         return await self._ask(actor, question)
 
     async def resume(self, actor: Actor, message_id: UUID, *, elsewhere: bool = False) -> Asked:

@@ -144,6 +144,9 @@ class KnowledgeRepository(Protocol):
     async def sizes(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, CollectionSize]:
         """How much each collection holds."""
 
+    async def state_of(self, collection_ids: Sequence[UUID]) -> str:
+        """A name for the present state of the documents in some collections: it changes whenever one of them does."""
+
     async def readiness(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, Readiness]:
         """How far the documents of each collection are; collections without documents are left out."""
 

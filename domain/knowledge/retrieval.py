@@ -78,6 +78,8 @@ class Retrieval:
     ranked: Sequence[Ranked] = ()
     milliseconds: dict[str, int] = field(default_factory=dict)
     unsure: bool = False
+    meant: bytes | None = None
+    """The query as the first embedding model sees it."""
     silent: Sequence[str] = ()
 
 

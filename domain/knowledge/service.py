@@ -513,6 +513,7 @@ class KnowledgeService:
             collections = present
         found.milliseconds["embedding"] = round((embedded - began) * 1_000)
         found.silent = [each.model for each in vectors if each.failure is not None]
+        found.meant = next((place.vector for each in vectors for place in each.places), None)
         names = [each.model for each in vectors]
         found.unsure = mode == "hybrid" and not found.silent and doubtful(names, found.vectors, best(found.texts))
         return found

@@ -7,11 +7,19 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, delete, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, Text, and_, delete, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant
-from domain.conversations.entities import AnswerState, Conversation, Explanation, Message, MessageFile, MessageSource
+from domain.conversations.entities import (
+    AnswerState,
+    Conversation,
+    Explanation,
+    Message,
+    MessageFile,
+    MessageSource,
+    ReusableAnswer,
+)
 from domain.conversations.repository import Said
 from domain.files.entities import File
 from domain.kernel.paging import Page
@@ -20,7 +28,14 @@ from storage.guard import KEYS
 from storage.repositories.paging import decode, encode
 from storage.sealing import TenantKeys, opened
 from storage.tables.assistants import assistants
-from storage.tables.conversations import conversations, explanations, message_files, message_sources, messages
+from storage.tables.conversations import (
+    conversations,
+    explanations,
+    message_files,
+    message_sources,
+    messages,
+    reusable_answers,
+)
 from storage.tables.files import files
 from storage.tables.spaces import spaces
 
@@ -156,6 +171,38 @@ class ConversationRepository:
             for link, file in await self._session.execute(statement):
                 found[link.message_id].append(file)
         return found
+
+    async def same_answer(self, assistant_id: UUID, same: str, since: datetime) -> Message | None:
+        """The newest answer that may be given again to the same; none that somebody has called bad."""
+        return (await self._session.scalars(self._again(Message, assistant_id, since, same=same).limit(1))).first()
+
+    async def reusable(
+        self, assistant_id: UUID, around: str, since: datetime, limit: int
+    ) -> Sequence[tuple[ReusableAnswer, Message]]:
+        """The newest answers that may be given again to similar questions."""
+        statement = self._again(ReusableAnswer, assistant_id, since, around=around).add_columns(Message).limit(limit)
+        return [(found, message) for found, message in await self._session.execute(statement)]
+
+    @staticmethod
+    def _again(wanted: Any, assistant_id: UUID, since: datetime, **marks: str) -> Select[Any]:
+        return (
+            select(wanted)
+            .select_from(ReusableAnswer)
+            .join(Message, messages.c.id == reusable_answers.c.message_id)
+            .where(
+                reusable_answers.c.assistant_id == assistant_id,
+                reusable_answers.c.created_at >= since,
+                *(reusable_answers.c[name] == value for name, value in marks.items()),
+                messages.c.state == AnswerState.DONE,
+                func.coalesce(messages.c.feedback_value, 1) > 0,
+            )
+            .order_by(reusable_answers.c.id.desc())
+        )
+
+    async def forget_reusable(self, assistant_id: UUID, before: datetime) -> None:
+        """What is older is not given again."""
+        old = (reusable_answers.c.assistant_id == assistant_id, reusable_answers.c.created_at < before)
+        await self._session.execute(delete(ReusableAnswer).where(*old))
 
     async def explanation(self, message_id: UUID) -> Explanation | None:
         """How the answer came about."""

@@ -137,6 +137,18 @@ class KnowledgeRepository:
         rows = await self._session.execute(statement)
         return {collection_id: CollectionSize(count, int(size)) for collection_id, count, size in rows}
 
+    async def state_of(self, collection_ids: Sequence[UUID]) -> str:
+        """A name for the present state of the documents in some collections: it changes whenever one of them does."""
+        if not collection_ids:
+            return ""
+        statement = (
+            select(documents.c.collection_id, func.count(), func.max(documents.c.updated_at))
+            .select_from(Document)
+            .where(documents.c.collection_id.in_(set(collection_ids)))
+            .group_by(documents.c.collection_id)
+        )
+        return str(sorted(map(str, (await self._session.execute(statement)).all())))
+
     async def readiness(self, collection_ids: Sequence[UUID]) -> Mapping[UUID, Readiness]:
         """How far the documents of each collection are, by their newest versions."""
 

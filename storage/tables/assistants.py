@@ -32,6 +32,8 @@ assistants = tenant_table(
     Column("insight_enabled", Boolean, nullable=False),
     Column("whole_documents", Boolean, nullable=False, server_default=false()),
     Column("starter_questions", Json, nullable=False, server_default="[]"),
+    Column("answer_reuse", String(20), nullable=False, server_default="off"),
+    Column("answer_reuse_hours", Integer, nullable=False, server_default="24"),
     Column("data_retention_days", Integer),
     Column("metadata_json", Json),
     Column("contact", String(255)),

@@ -1,8 +1,21 @@
 """Conversations, messages, the passages they cite, and how answers came about."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, false, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    text,
+)
 
-from domain.conversations.entities import Conversation, Explanation, Message, MessageFile, MessageSource
+from domain.conversations.entities import Conversation, Explanation, Message, MessageFile, MessageSource, ReusableAnswer
 from storage.sealing import SealedJson, SealedPack, SealedText
 from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
 
@@ -94,6 +107,21 @@ explanations = tenant_table(
     belongs_to("message_id", "messages"),
     UniqueConstraint("tenant_id", "message_id"),
 )
+# What may be given again goes with the message that it is from, and with the assistant.
+reusable_answers = tenant_table(
+    "reusable_answers",
+    Column("assistant_id", Uuid, nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("same", String(64), nullable=False),
+    Column("around", String(64)),
+    Column("vector", LargeBinary),
+    belongs_to("assistant_id", "assistants"),
+    belongs_to("message_id", "messages"),
+    UniqueConstraint("tenant_id", "message_id"),
+)
+Index("ix_reusable_answers_assistant_same", reusable_answers.c.assistant_id, reusable_answers.c.same)
+Index("ix_reusable_answers_assistant_around", reusable_answers.c.assistant_id, reusable_answers.c.around)
+mapper.map_imperatively(ReusableAnswer, reusable_answers)
 mapper.map_imperatively(Conversation, conversations)
 mapper.map_imperatively(Message, messages)
 mapper.map_imperatively(MessageSource, message_sources)

@@ -141,6 +141,35 @@ def test_another_model_stands_in_and_goes_on_when_asked(
     expect(page.get_by_text("Modell err:401 refused the key")).to_be_visible()
 
 
+def test_an_answer_that_is_given_again_says_so(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "echo")
+    with closing(installation.client()) as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).raise_for_status().json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).raise_for_status().json()["id"]
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_label("Earlier answers").click()
+    page.get_by_role("option", name="Give them again when the model would be asked the very same").click()
+    page.get_by_label("For so many hours").fill("3")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_text("Saved").first).to_be_visible()
+    for _ in range(2):
+        page.goto(f"{installation.url}/chat/{assistant}")
+        ready(page)
+        page.get_by_label("Message", exact=True).fill("Vad kostar bygglov?")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("/conversations/"))
+        expect(page.get_by_test_id("send")).to_be_visible()
+    expect(page.get_by_test_id("stood-in")).to_contain_text("This answer was given before, to the same question")
+    assert provider.seen.calls["echo"] == 1
+    page.get_by_label("Answer again").click()
+    expect(page.get_by_test_id("stood-in")).to_have_count(0)
+    expect(page.get_by_test_id("send")).to_be_visible()
+    assert provider.seen.calls["echo"] == 2
+
+
 def test_a_question_to_begin_with_goes_into_the_box(page: Page, installation: Installation, provider: Provider) -> None:
     installation.add_model(provider.url, "echo")
     with closing(installation.client()) as client:

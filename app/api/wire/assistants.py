@@ -91,6 +91,8 @@ class DefaultAssistant(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    answer_reuse: str = "off"
+    answer_reuse_hours: int = 24
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -142,6 +144,8 @@ class AssistantPublic(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    answer_reuse: str = "off"
+    answer_reuse_hours: int = 24
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
 
@@ -195,6 +199,8 @@ class PartialAssistantUpdatePublic(Wire):
     whole_documents: bool | None = None
     starter_questions: list[str] | None = None
     contact: str | None = None
+    answer_reuse: str | None = None
+    answer_reuse_hours: int | None = None
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
     icon_id: UUID | None = None
