@@ -39,6 +39,7 @@ from domain.api_keys.service import ApiKeyService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
+from domain.assistants.variables import VariableService
 from domain.audit.chain import Signer
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
@@ -288,7 +289,17 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     watch = OidcWatch(directory)
     watcher = Watcher(settings, database, directory, metrics, redis_url(settings), lambda: len(runs))
     conversations = ConversationService(
-        uow, directory, knowledge, files, chat, runs, limits, stems, ledger, max_files=settings.max_in_question
+        uow,
+        directory,
+        knowledge,
+        files,
+        chat,
+        runs,
+        limits,
+        stems,
+        ledger,
+        max_files=settings.max_in_question,
+        zone=zone,
     )
     services = Services(
         setup=SetupService(uow, directory, passwords, policy),
@@ -340,6 +351,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         publishing=PublishingService(uow),
+        variables=VariableService(uow, zone),
         transparency=TransparencyService(uow),
         retention=RetentionService(uow, directory),
         conversations=conversations,

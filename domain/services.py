@@ -8,6 +8,7 @@ from domain.api_keys.service import ApiKeyService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
+from domain.assistants.variables import VariableService
 from domain.audit.service import AuditService
 from domain.budgets.service import BudgetService
 from domain.classifications.service import ClassificationService
@@ -103,6 +104,7 @@ class Services:
     crawling: Crawling
     assistants: AssistantService
     publishing: PublishingService
+    variables: VariableService
     transparency: TransparencyService
     conversations: ConversationService
     retention: RetentionService

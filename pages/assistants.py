@@ -40,6 +40,7 @@ from pages.i18n import _, moment
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
+from pages.variables import insert_menu, unknown_note
 from pages.visit import News, act, identifier, toast, visit
 
 DEFAULT_TEMPERATURE = 0.25
@@ -260,6 +261,8 @@ class Editor:
             self.prompt.props["aria-label"] = _("Instruction")
             with box("line wrap"):
                 quiet_button(_("Earlier versions"), self._versions, icon="history").props("dense")
+                insert_menu(self.prompt)
+            unknown_note(self.prompt)
 
     async def _versions(self) -> None:
         here = self.visit

@@ -137,6 +137,13 @@ def _finding(found: Finding, language: str) -> dict[str, Any]:
     return {"code": found.code, "field": found.where, "blocking": found.blocking, "message": message, **source}
 
 
+@router.get("/{id}/variables/", response_model=wire.PromptVariables)
+async def variables(id: UUID, actor: Caller, use: Use) -> Any:
+    """What an instruction can leave open, as `{{name}}`, with what that stands for now, for the caller."""
+    found = await use.variables.of(actor, id)
+    return present.page([{"name": n, "value": v} for n, v in found.values.items()], unknown=found.unknown)
+
+
 @router.get("/{id}/prompts/", response_model=wire.PageOfPromptSparse)
 async def versions(id: UUID, actor: Caller, use: Use) -> Any:
     """The versions of the instruction, newest first."""

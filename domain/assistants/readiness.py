@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.assistants.entities import Assistant
+from domain.assistants.variables import unknown
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest
 from domain.knowledge.entities import Collection
@@ -88,6 +89,9 @@ def _texts(assistant: Assistant, prompt: str) -> Iterator[Finding]:
     if not prompt.strip():
         text = N_("The assistant has no instruction. Write what its task is.")
         yield Finding("no_prompt", Where.PROMPT, True, text)
+    if names := unknown(prompt):
+        text = N_("The instruction has variables that stand for nothing: {names}.")
+        yield Finding("unknown_variables", Where.PROMPT, False, text, {"names": ", ".join(names)})
     if not assistant.description:
         text = N_("There is no description. People do not learn what the assistant can help with.")
         yield Finding("no_description", Where.DESCRIPTION, False, text)

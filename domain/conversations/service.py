@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
 from domain.assistants.service import clean_settings, readable_assistant, readable_collections
+from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
 from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
 from domain.conversations.citations import Stems
@@ -111,8 +113,10 @@ class ConversationService:
         ledger: Ledger,
         *,
         max_files: int,
+        zone: tzinfo,
     ) -> None:
         self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
+        self._zone = zone
         self._limiter, self._knowledge, self._ledger = limiter, knowledge, ledger
         self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger)
         self.health = self._answering.health
@@ -230,7 +234,7 @@ class ConversationService:
             assistant,
             message,
             choice,
-            prompt.text if prompt else "",
+            await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
             history,
             await self._collections(tx, assistant),

@@ -43,6 +43,7 @@ def test_what_must_be_mended_is_mended_before_publishing(page: Page, installatio
     expect(page.get_by_label("Instruction", exact=True)).to_be_focused()
     page.keyboard.type("Svara om bygglov.")
     panel.get_by_role("button", name="Mend: There is no contact").click()
+    expect(page.get_by_label("Contact", exact=True)).to_be_focused()
     page.keyboard.type("Byggenheten")
     page.get_by_test_id("save").click()
     expect(panel.get_by_role("listitem")).to_have_count(1)
@@ -73,3 +74,25 @@ def test_everybody_who_may_ask_learns_what_the_assistant_is(page: Page, installa
     ready(page)
     page.get_by_role("button", name="About this assistant").click()
     expect(card.get_by_text("Byggenheten")).to_be_visible()
+
+
+def test_variables_are_inserted_where_the_cursor_stands(page: Page, installation: Installation) -> None:
+    _, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    box = page.get_by_label("Instruction", exact=True)
+    box.focus()
+    page.keyboard.press("Control+Home")
+    page.get_by_role("button", name="Insert variable").click()
+    assert grave(page) == []
+    page.get_by_role("menuitem", name="The day of the question").click()
+    expect(box).to_have_value("{{date}}Svara kort.")
+    expect(box).to_be_focused()
+    page.keyboard.type(" {{weeday}} ")
+    expect(page.get_by_text("Stands for nothing and is sent as it is: {{weeday}}")).to_be_visible()
+    page.get_by_test_id("save").click()
+    expect(page.get_by_text("The instruction has variables that stand for nothing: weeday.")).to_be_visible()
+    with closing(installation.client()) as client:
+        prompt = client.get(f"/api/v1/assistants/{assistant}/").json()["prompt"]["text"]
+    assert prompt == "{{date}} {{weeday}} Svara kort."

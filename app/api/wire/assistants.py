@@ -257,3 +257,14 @@ class AssistantReadiness(Wire):
     ready: bool
     items: list[ReadinessFinding]
     count: int
+
+
+class PromptVariable(Wire):
+    name: str
+    value: str
+
+
+class PromptVariables(Wire):
+    items: list[PromptVariable]
+    count: int
+    unknown: list[str]
