@@ -165,7 +165,10 @@ async def edit(assistant_id: str) -> None:
     here.space_id = view.access.space.id
     if Action.EDIT not in view.permissions:
         raise Forbidden
-    models = await here.services.models.completion_models(here.actor)
+    approved = await here.services.classifications.approved(here.actor, view.access.space.id)
+    chosen = view.assistant.completion_model_id
+    every = await here.services.models.completion_models(here.actor)
+    models = [c for c in every if approved.serves(c) or c.model.id == chosen]
     offered = await here.services.assistants.offered_collections(here.actor, view.assistant.id)
     await Editor(view, models, offered).build()
 

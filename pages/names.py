@@ -84,6 +84,7 @@ def facts_of(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -
         facts += [_("Sees pictures")] if model.vision else []
         facts += [_("Reasons")] if model.reasoning else []
     facts += [part for part in (model.org, model.license) if part]
+    facts += [_("Security class {name}", name=choice.classification.name)] if choice.classification else []
     facts += [price_text(choice.price)] if choice.price else []
     if model.retires_on is not None:
         facts.append(_("Is used until {day}", day=date_text(model.retires_on)))

@@ -70,6 +70,7 @@ class Navigation:
             self._item("groups", _("User groups"), "/admin/user-groups")
             self._item("login", _("Sign-in"), "/admin/sign-in")
             self._item("shield", _("Security"), "/admin/security")
+            self._item("verified_user", _("Security classes"), "/admin/security-classes")
             self._item("storage", _("Storage"), "/admin/storage")
             self._item("key", _("API keys"), "/admin/api-keys")
             self._item("policy", _("Audit log"), "/admin/audit")

@@ -26,6 +26,7 @@ PAGES = (
     ("badge", N_("Roles"), "/admin/roles", True),
     ("groups", N_("User groups"), "/admin/user-groups", True),
     ("login", N_("Sign-in"), "/admin/sign-in", True),
+    ("verified_user", N_("Security classes"), "/admin/security-classes", True),
     ("key", N_("API keys and service accounts"), "/admin/api-keys", True),
     ("policy", N_("Audit log"), "/admin/audit", True),
 )

@@ -32,7 +32,19 @@ from pages import (
     why,
 )
 from pages.admin import api_keys as admin_api_keys
-from pages.admin import audit, budgets, models, roles, security, sign_in, status, storage, user_groups, users
+from pages.admin import (
+    audit,
+    budgets,
+    classifications,
+    models,
+    roles,
+    security,
+    sign_in,
+    status,
+    storage,
+    user_groups,
+    users,
+)
 from pages.components.base import STATIC
 from pages.i18n import translate
 from pages.visit import Site, reason_of
@@ -71,6 +83,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/admin/user-groups": user_groups.user_groups,
     "/admin/sign-in": sign_in.sign_in,
     "/admin/security": security.security,
+    "/admin/security-classes": classifications.classifications,
     "/admin/storage": storage.storage,
     "/admin/api-keys": admin_api_keys.api_keys,
     "/admin/audit": audit.log,

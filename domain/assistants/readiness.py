@@ -8,12 +8,14 @@ from typing import Any
 
 from domain.assistants.entities import Assistant
 from domain.assistants.variables import unknown
+from domain.classifications.approval import CHOICE_REFUSED, approved_in, require_model
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, BadRequest
+from domain.kernel.errors import N_, BadRequest, NotApproved
 from domain.knowledge.entities import Collection
 from domain.knowledge.repository import Readiness
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice, embedding_choices
+from domain.spaces.entities import Space
 from domain.transaction import Transaction
 
 SOON = timedelta(days=60)
@@ -54,8 +56,10 @@ async def findings(tx: Transaction, assistant: Assistant) -> list[Finding]:
     """Everything that could be better before the assistant is published, the grave things first."""
     prompt = await tx.assistants.selected_prompt(assistant.id)
     collections = await tx.assistants.collections(assistant.id)
+    choice = await completion_choice(tx, assistant.completion_model_id)
     found = [
-        *_model(await completion_choice(tx, assistant.completion_model_id)),
+        *_model(choice),
+        *await _approval(tx, assistant, choice, collections),
         *_texts(assistant, prompt.text if prompt else ""),
         *(await _knowledge(tx, collections) if collections else ()),
     ]
@@ -83,6 +87,25 @@ def _model(choice: CompletionChoice | None) -> Iterator[Finding]:
     elif day is not None and day <= now().date() + SOON:
         text = N_("The AI model {model} is used only until {day}. Choose another one in time.")
         yield Finding("model_retires", Where.MODEL, False, text, {**name, "day": day.isoformat()})
+
+
+async def _approval(
+    tx: Transaction, assistant: Assistant, choice: CompletionChoice | None, collections: Sequence[Collection]
+) -> list[Finding]:
+    """What the organisation's rules do not allow in the assistant's space."""
+    found, space = [], await tx.get(Space, assistant.space_id)
+    if space is None:
+        return []
+    try:
+        if choice is not None:
+            await require_model(tx, space, choice.model, CHOICE_REFUSED)
+    except NotApproved as refusal:
+        found.append(Finding("model_not_approved", Where.MODEL, True, refusal.message, refusal.params))
+    try:
+        await approved_in(tx, space, collections)
+    except NotApproved as refusal:
+        found.append(Finding("knowledge_not_approved", Where.KNOWLEDGE, True, refusal.message, refusal.params))
+    return found
 
 
 def _texts(assistant: Assistant, prompt: str) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from nicegui import ui
 
+from domain.classifications.service import Classifications, Supposition
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid
 from domain.models.catalogue import STABILITIES, PriceDraft
@@ -20,6 +21,7 @@ from pages.components.base import box, button, heading, icon_button, paragraph, 
 from pages.components.region import Region
 from pages.dialogs import dialog, inline
 from pages.i18n import _, date_text
+from pages.impact import agreed
 from pages.names import HOSTINGS, model_name, price_text
 from pages.visit import act, toast, visit
 
@@ -55,6 +57,7 @@ class FactsForm:
     def __init__(self, choice: Choice, close: Callable[[], Any]) -> None:
         self.visit, self.choice, self.close = visit(), choice, close
         self.fields: dict[str, Any] = {}
+        self.classification: ui.select | None = None
 
     def build(self) -> None:
         """The form in the present place."""
@@ -116,6 +119,7 @@ class FactsForm:
 
     async def _replacements(self) -> Callable[[], None]:
         services, model = self.visit.services, self.choice.model
+        classes = await services.classifications.all(self.visit.actor)
         others: Sequence[Choice]
         if isinstance(model, CompletionModel):
             others = await services.models.completion_models(self.visit.actor)
@@ -131,8 +135,33 @@ class FactsForm:
             self.replacement.props("outlined stack-label options-dense")
             if isinstance(model, CompletionModel):
                 self._stand_ins(model, others)
+            self._classes(classes)
 
         return build
+
+    def _classes(self, found: Classifications) -> None:
+        """How far it is trusted."""
+        if not found.items:
+            return
+        names = {each.id: each.name for each in reversed(found.items)}
+        chosen = self.choice.model.security_classification_id
+        self.classification = ui.select(names, value=chosen, label=_("Security class"), clearable=True)
+        self.classification.props("outlined stack-label options-dense")
+        text = _("Spaces of this class and lower ones may use it; without a class only spaces without one.")
+        paragraph(text, "muted small")
+
+    async def _trust(self) -> bool:
+        """Give the model the chosen class, once what that takes away was accepted; False when it was not."""
+        model, chosen = self.choice.model, self.classification.value if self.classification else None
+        if self.classification is None or chosen == model.security_classification_id:
+            return True
+        service, actor = self.visit.services.classifications, self.visit.actor
+        change = Supposition(model_id=model.id, classification_id=chosen)
+        impact = await service.suppose(actor, change)
+        if not await agreed(impact, _("Change the security class?"), _("Change the class")):
+            return False
+        await service.classify_model(actor, model.id, chosen, impact.token)
+        return True
 
     def _stand_ins(self, model: CompletionModel, others: Sequence[Any]) -> None:
         """Who answers when it does not, in the order in which they are chosen."""
@@ -157,6 +186,8 @@ class FactsForm:
             values["retires_on"] = day_of(self.retires.value, "retires_on")
             values["replacement_id"] = self.replacement.value
             catalogue = self.visit.services.model_catalogue
+            if not await self._trust():
+                return
             await catalogue.describe(self.visit.actor, kind_of(self.choice), self.choice.model.id, values)
             self.close()
             toast(_("Saved."))

@@ -179,6 +179,9 @@ async def test_a_model_that_is_not_approved_is_neither_used_nor_swapped(house: H
         assert "ok:3" in answer.text, answer.text
     shown = (await client.get(f"/api/v1/assistants/{house.assistant}/")).json()
     assert shown["completion_model"]["id"] == house.models["Öppen"]
+    ready = await client.post(f"/api/v1/assistants/{house.assistant}/publish/?published=true")
+    assert (ready.status_code, ready.json()["field"]) == (400, "completion_model"), ready.text
+    assert "model_not_approved" in ready.json()["findings"]
     calls = house.provider.seen.calls.total()
     refused = await house.choose(house.models["Öppen"])
     assert (refused.status_code, refused.headers["x-error-code"]) == (403, "not_approved")

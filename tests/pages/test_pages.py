@@ -25,6 +25,7 @@ PAGES = (
     "/admin/users",
     "/admin/roles",
     "/admin/security",
+    "/admin/security-classes",
     "/admin/user-groups",
     "/admin/sign-in",
     "/admin/audit",

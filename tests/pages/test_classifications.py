@@ -1,0 +1,111 @@
+"""An administrator orders security classes with the keyboard; whoever changes one sees first what stops working."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.test_pages import grave
+from tests.support.browser import ready, sign_in
+from tests.support.provider import Provider
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation of its own: classes hold for everybody."""
+    with installed(tmp_path_factory.mktemp("classes") / "data", WORKERS="0") as made:
+        yield made
+
+
+def fits(page: Page, name: str) -> None:
+    """Nothing grave for axe, and nothing wider than a narrow screen."""
+    assert grave(page) == [], name
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def add(page: Page, name: str) -> None:
+    page.get_by_role("button", name="New class").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_role("button", name="Save").click()
+    expect(rows(page).filter(has_text=name)).to_be_visible()
+
+
+def rows(page: Page) -> Locator:
+    return page.get_by_role("main").get_by_role("listitem")
+
+
+def choose(page: Page, place: Locator, label: str, option: str) -> None:
+    place.get_by_label(label).first.click()
+    page.get_by_role("option", name=option).click()
+
+
+def test_classes_from_the_first_to_a_space_that_obeys(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    installation.add_model(provider.url, "ok:3")
+    with installation.client() as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lovhjälpen"}).json()["id"]
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/security-classes")
+    ready(page)
+    expect(page.get_by_text("No security classes.")).to_be_visible()
+    for name in ("Open", "Confidential", "Internal"):
+        add(page, name)
+    expect(rows(page).nth(0)).to_contain_text("Internal")
+    down = page.get_by_role("button", name="Move Internal down")
+    down.focus()
+    page.keyboard.press("Enter")
+    expect(rows(page).nth(0)).to_contain_text("Confidential")
+    expect(page.get_by_role("button", name="Move Confidential up")).to_be_disabled()
+    page.get_by_role("switch", name="Security classes count").click()
+    expect(page.get_by_text("Security classes count now.")).to_be_visible()
+    fits(page, "classes")
+
+    page.goto(f"{installation.url}/admin/models")
+    ready(page)
+    page.get_by_role("button", name="Facts and price of ok:3").click()
+    dialog = page.get_by_role("dialog")
+    choose(page, dialog, "Security class", "Open")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Security class Open").first).to_be_visible()
+
+    page.goto(f"{installation.url}/spaces/{space}/settings")
+    ready(page)
+    choose(page, page.get_by_role("main"), "Security class", "Internal")
+    page.get_by_role("button", name="Save").click()
+    line = "Assistant “Lovhjälpen” in Bygg: its model ok:3 is not approved there"
+    expect(dialog.get_by_text(line)).to_be_visible()
+    fits(page, "impact")
+    dialog.get_by_role("button", name="Cancel").click()
+    with installation.client() as client:
+        assert client.get(f"/api/v1/spaces/{space}/").json()["security_classification"] is None
+    page.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Change the class").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    fits(page, "settings")
+
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    page.get_by_label("Message", exact=True).fill("Hej?")
+    page.keyboard.press("Enter")
+    refusal = "“ok:3” is not approved for this space. Choose another model in the assistant's settings."
+    expect(page.get_by_text(refusal)).to_be_visible()
+
+    page.goto(f"{installation.url}/admin/security-classes")
+    ready(page)
+    page.get_by_role("button", name="Delete Internal").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("have the class “Internal”: “Bygg”.")).to_be_visible()
+    page.get_by_role("button", name="Move Open up").click()
+    expect(rows(page).nth(1)).to_contain_text("Open")
+    # Above the class of the space, the model may serve it after all.
+    with installation.client() as client:
+        asked = {"assistant_id": assistant, "question": "Hej?"}
+        assert client.post("/api/v1/conversations/", json=asked).status_code == 200
