@@ -48,6 +48,7 @@ from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
+from domain.conversations.temporary import TemporaryService
 from domain.conversations.transcripts import TranscriptService
 from domain.credentials.resolver import Key
 from domain.credentials.service import CredentialService
@@ -357,6 +358,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         conversations=conversations,
         transcripts=TranscriptService(uow, conversations),
         looking_back=LookingBackService(uow),
+        temporary=TemporaryService(uow, directory, runs),
         files=files,
         jobs=JobService(uow, directory, ended),
         audit=AuditService(uow, directory, contents, signer),

@@ -109,8 +109,8 @@ async def _retention(runtime: Runtime) -> str:
     entries = await services.audit.retain_everywhere()
     conversations = await services.retention.retain_everywhere()
     questions = await services.unanswered.retain_everywhere()
-    people = await services.users.forget_deleted()
-    removed = f"{entries} audit entries, {conversations} conversations"
+    people, temporary = await services.users.forget_deleted(), await services.temporary.drop_everywhere()
+    removed = f"{entries} audit entries, {conversations} conversations, {temporary} temporary ones"
     return f"{removed}, {questions} questions without an answer, {people} deleted accounts"
 
 

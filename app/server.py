@@ -66,6 +66,7 @@ from app.upkeep import (
     back_up,
     crawl_websites,
     delete_tenants,
+    drop_temporary,
     erase_traces,
     forget_deleted,
     maintain,
@@ -198,6 +199,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         api.add_middleware(UnderPrefix, prefix=settings.path_prefix)
     sweepers = [
         asyncio.create_task(sweep_runs(runtime), name="answer sweeper"),
+        asyncio.create_task(drop_temporary(runtime), name="temporary conversations"),
         asyncio.create_task(sweep_calls(runtime), name="sweeper of calls"),
         asyncio.create_task(forget_deleted(runtime), name="account sweeper"),
         asyncio.create_task(delete_tenants(runtime), name="deletion of organisations"),

@@ -36,6 +36,11 @@ async def sweep_runs(runtime: Runtime) -> None:
     await _again(5, "interrupted answers are not closed", runtime.services.conversations.sweep)
 
 
+async def drop_temporary(runtime: Runtime) -> None:
+    """Delete, for ever, the temporary conversations that nobody has left, as after a crash."""
+    await _again(HOUR, "temporary conversations are not deleted", runtime.services.temporary.drop_everywhere)
+
+
 async def sweep_calls(runtime: Runtime) -> None:
     """Close, for ever, the calls of models whose process has died."""
     await _again(60, "unfinished calls of models are not closed", runtime.services.ledger.sweep)

@@ -15,6 +15,7 @@ from domain.classifications.service import ClassificationService
 from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
 from domain.conversations.service import ConversationService
+from domain.conversations.temporary import TemporaryService
 from domain.conversations.transcripts import TranscriptService
 from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
@@ -110,6 +111,7 @@ class Services:
     retention: RetentionService
     transcripts: TranscriptService
     looking_back: LookingBackService
+    temporary: TemporaryService
     files: FileService
     jobs: JobService
     audit: AuditService

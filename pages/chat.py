@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from domain.assistants.service import AssistantView
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.service import Asked, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
-from domain.kernel.errors import Failure
+from domain.kernel.errors import N_, Failure, NotFound
 from domain.knowledge.parsing import SUPPORTED
 from pages import transparency
 from pages.admin.budgets import standing
@@ -30,6 +30,10 @@ BATCH_SECONDS = 0.05
 PAGE = 30
 ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
 
+TEMPORARY = N_(
+    "Temporary chat: it stands in no list, is not searched, and is deleted for good when you leave this page."
+)
+
 
 async def personal() -> None:
     """A new conversation with the actor's personal assistant."""
@@ -44,10 +48,18 @@ async def new(assistant_id: str) -> None:
     await Chat(await here.services.assistants.get(here.actor, identifier(assistant_id))).build()
 
 
+async def temporary(assistant_id: str) -> None:
+    """A new conversation that is gone when the page is left."""
+    here = visit()
+    await Chat(await here.services.assistants.get(here.actor, identifier(assistant_id)), temporary=True).build()
+
+
 async def existing(conversation_id: str) -> None:
     """A conversation that goes on."""
     here = visit()
     view = await here.services.conversations.get(here.actor, identifier(conversation_id), limit=PAGE)
+    if view.conversation.temporary:
+        raise NotFound(N_("The conversation was not found."))
     assistant = await here.services.assistants.get(here.actor, view.assistant.id)
     await Chat(assistant, view.conversation, view.messages).build()
 
@@ -56,9 +68,14 @@ class Chat:
     """One conversation on the screen."""
 
     def __init__(
-        self, assistant: AssistantView, conversation: Conversation | None = None, messages: Sequence[MessageView] = ()
+        self,
+        assistant: AssistantView,
+        conversation: Conversation | None = None,
+        messages: Sequence[MessageView] = (),
+        *,
+        temporary: bool = False,
     ) -> None:
-        self.visit = visit()
+        self.visit, self.temporary = visit(), temporary
         self.assistant, self.conversation, self.messages = assistant, conversation, messages
         self.name = assistant_name(assistant.assistant, assistant.access.space)
         self.running: UUID | None = None
@@ -76,6 +93,8 @@ class Chat:
         with box("chatpage"):
             self.head = box("chathead")
             self._draw_head(choices)
+            if self.temporary:
+                note(_(TEMPORARY), icon_name="timer").classes("temporary").props("data-testid=temporary")
             self.thread = Thread(turns, name=self.name, welcome=self._welcome(), older=len(turns) == PAGE)
             if not self._usable():
                 with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
@@ -134,12 +153,21 @@ class Chat:
             box("grow")
             about = functools.partial(transparency.show, self.assistant.assistant.id)
             icon_button("info", _("About this assistant"), act(about))
+            if self.conversation is None:
+                self._toggle()
             if Action.EDIT in self.assistant.permissions:
                 target = f"/assistants/{self.assistant.assistant.id}"
                 icon_button("tune", _("Settings of the assistant"), lambda: ui.navigate.to(target))
             if self.conversation:
                 with icon_button("more_horiz", _("Options for {name}", name=self.conversation.name)):
                     conversation_menu(self.conversation, True)
+
+    def _toggle(self) -> None:
+        """Into a temporary conversation, or back, while nothing is asked."""
+        target = f"/chat/{self.assistant.assistant.id}" + ("" if self.temporary else "/temporary")
+        label = _("Temporary chat")
+        toggle = icon_button("timer_off" if self.temporary else "timer", label, lambda: ui.navigate.to(target))
+        toggle.props["aria-pressed"] = "true" if self.temporary else "false"
 
     def _picker(self, choices: Sequence[AssistantView]) -> None:
         with ui.menu().props("auto-close").style("max-height:60dvh"):
@@ -164,7 +192,7 @@ class Chat:
         model = self.assistant.model
         key = self.conversation.id if self.conversation else self.assistant.assistant.id
         self.composer = Composer(
-            draft_key=f"draft:{self.visit.actor.user_id}:{key}",
+            draft_key="" if self.temporary else f"draft:{self.visit.actor.user_id}:{key}",
             upload_url="/api/v1/files/",
             token=self.visit.csrf_token,
             accept=ACCEPT,
@@ -193,6 +221,7 @@ class Chat:
                 self.conversation.id if self.conversation else None,
                 None if self.conversation else self.assistant.assistant.id,
                 [identifier(str(i)) for i in data.get("files", ())],
+                temporary=self.temporary,
             )
             asked = await self.visit.services.conversations.ask(self.visit.actor, question)
         except ENDED as failure:
@@ -226,9 +255,20 @@ class Chat:
     def _begun(self, asked: Asked) -> None:
         if self.conversation is None:
             self.conversation = asked.conversation
-            self._name_address()
+            if self.temporary:
+                self._delete_when_left(asked.conversation.id)
+            else:
+                self._name_address()
             self._draw_head(self.choices)
         self._show(MessageView(asked.message, (), asked.files))
+
+    def _delete_when_left(self, conversation_id: UUID) -> None:
+        actor, service = self.visit.actor, self.visit.services.temporary
+
+        def leave() -> None:
+            background_tasks.create(service.leave(actor, conversation_id), name="leaving a temporary chat")
+
+        self.visit.on_leave.append(leave)
 
     def _name_address(self) -> None:
         """The new conversation gets its own address without building the page again."""
@@ -314,6 +354,8 @@ class Chat:
             selected, citation = self.chosen[1:]
         linked = Action.READ in self.assistant.access.permissions(self.visit.actor, Resource.DOCUMENT)
         cards = source_cards(message, sources, linked=linked, citation=citation if citation >= 0 else None)
+        for card in cards:
+            card["apart"] = self.temporary
         self.visit.shell.show_sources(cards, selected, citation)
 
     async def _cite(self, data: dict[str, Any]) -> None:
@@ -322,7 +364,9 @@ class Chat:
 
     async def _why(self, data: dict[str, Any]) -> None:
         if self.conversation is not None:
-            ui.navigate.to(f"/conversations/{self.conversation.id}/why/{identifier(data['message_id'])}")
+            path = f"/conversations/{self.conversation.id}/why/{identifier(data['message_id'])}"
+            # To leave the page of a temporary conversation is to end it.
+            ui.navigate.to(path, new_tab=self.temporary)
 
     async def _rate(self, data: dict[str, Any]) -> None:
         message_id = identifier(data["message_id"])

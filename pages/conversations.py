@@ -8,7 +8,7 @@ from domain.kernel.paging import Page
 from pages.components.base import box, button, empty_state, icon, icon_button, link_box, page_head, text_element
 from pages.components.pager import PagedList
 from pages.i18n import _, moment
-from pages.navigation import conversation_menu
+from pages.navigation import conversation_icon, conversation_menu
 from pages.turns import marked_parts
 from pages.visit import News, visit
 
@@ -16,20 +16,23 @@ Row = tuple[Conversation, Excerpt | None]
 
 
 async def history() -> None:
-    """Newest first, with search in names, questions and answers."""
+    """The pinned ones first, then the newest, with search in names, questions and answers."""
     here = visit()
 
     async def fetch(words: str, cursor: str | None) -> Page[Row]:
         if words:
             found = await here.services.looking_back.search(here.actor, words, cursor=cursor)
             return Page([(each.conversation, each.excerpt) for each in found.items], found.next_cursor)
-        page = await here.services.conversations.page(here.actor, cursor=cursor)
-        return Page([(each, None) for each in page.items], page.next_cursor, page.total)
+        pinned = [] if cursor else [*await here.services.conversations.pinned(here.actor)]
+        page = await here.services.conversations.page(here.actor, cursor=cursor, pinned=False)
+        return Page([(each, None) for each in (*pinned, *page.items)], page.next_cursor)
 
     def row(item: Row) -> None:
         conversation, excerpt = item
         with box("rowline").props("role=listitem"):
-            icon("chat_bubble_outline")
+            icon(conversation_icon(conversation))
+            if conversation.pinned_at:
+                text_element("span", _("Pinned"), "sr-only")
             with link_box(f"/conversations/{conversation.id}", "grow") as link:
                 link.style("text-decoration:none;color:inherit")
                 ui.label(conversation.name).classes("name")

@@ -40,25 +40,35 @@ class Navigation:
         spaces = await services.spaces.mine(actor)
         if actor.is_admin:
             spaces.append(await services.spaces.organization(actor))
-        recent = await services.conversations.page(actor, assistant_id=self.visit.assistant_id, limit=RECENT)
+        pinned = await services.conversations.pinned(actor)
+        recent = await services.conversations.page(
+            actor, assistant_id=self.visit.assistant_id, limit=RECENT, pinned=False
+        )
 
         def build() -> None:
             with ui.element("nav").classes("nav") as nav:
                 nav.props["aria-label"] = _("Main")
-                self._build(spaces, recent.items)
+                self._build(spaces, pinned, recent.items)
 
         return build
 
-    def _build(self, spaces: Sequence[SpaceView], recent: Sequence[Conversation]) -> None:
+    def _build(
+        self, spaces: Sequence[SpaceView], pinned: Sequence[Conversation], recent: Sequence[Conversation]
+    ) -> None:
         button(_("New chat"), self._new_chat, icon="add").classes("full-width").style("margin-bottom:6px")
         self._item("home", _("Start"), "/")
         heading(_("Spaces"))
         for view in spaces:
             self._space(view)
+        if pinned:
+            heading(_("Pinned"))
+            for conversation in pinned:
+                self._conversation(conversation)
         if recent:
             heading(_("Conversations"))
             for conversation in recent:
                 self._conversation(conversation)
+        if pinned or recent:
             self._item("history", _("All conversations"), "/conversations")
         if self.visit.actor.is_admin:
             heading(_("Administration"))
@@ -114,14 +124,22 @@ class Navigation:
 
     def _conversation(self, conversation: Conversation) -> None:
         with box("navrow"):
-            self._item("chat_bubble_outline", conversation.name, f"/conversations/{conversation.id}")
+            self._item(conversation_icon(conversation), conversation.name, f"/conversations/{conversation.id}")
             with icon_button("more_horiz", _("Options for {name}", name=conversation.name)).props("size=sm"):
                 conversation_menu(conversation, self._here() == f"/conversations/{conversation.id}")
 
 
+def conversation_icon(conversation: Conversation) -> str:
+    """The picture before the name of a conversation."""
+    return "push_pin" if conversation.pinned_at else "chat_bubble_outline"
+
+
 def conversation_menu(conversation: Conversation, shown: bool) -> None:
-    """Rename, take along and delete; `shown` says that the conversation is on the screen."""
+    """Pin, rename, take along and delete; `shown` says that the conversation is on the screen."""
     with ui.menu().props("auto-close"):
+        if not conversation.temporary:
+            word = _("Unpin") if conversation.pinned_at else _("Pin")
+            ui.menu_item(word, on_click=act(functools.partial(_pin, conversation)))
         ui.menu_item(_("Rename"), on_click=functools.partial(_rename, conversation))
         for text, form in (
             (_("Export as Markdown"), TranscriptFormat.MARKDOWN),
@@ -134,6 +152,14 @@ def conversation_menu(conversation: Conversation, shown: bool) -> None:
 
 def _export(conversation: Conversation, form: TranscriptFormat) -> None:
     ui.download.from_url(f"/api/v1/conversations/{conversation.id}/export/?format={form}")
+
+
+async def _pin(conversation: Conversation) -> None:
+    here = visit()
+    pinned = conversation.pinned_at is None
+    changed = await here.services.conversations.pin(here.actor, conversation.id, pinned=pinned)
+    conversation.pinned_at = changed.pinned_at
+    toast(_("The conversation was pinned.") if pinned else _("The conversation is no longer pinned."))
 
 
 async def _rename(conversation: Conversation) -> None:

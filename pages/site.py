@@ -54,6 +54,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/welcome": welcome.welcome,
     "/chat": chat.personal,
     "/chat/{assistant_id}": chat.new,
+    "/chat/{assistant_id}/temporary": chat.temporary,
     "/conversations": conversations.history,
     "/conversations/{conversation_id}": chat.existing,
     "/conversations/{conversation_id}/why/{message_id}": why.why,

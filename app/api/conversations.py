@@ -280,7 +280,8 @@ async def ask(
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
     assistant_id = None if body.session_id else body.assistant_id
-    question = Question(body.question, body.session_id, assistant_id, [f.id for f in body.files])
+    files = [f.id for f in body.files]
+    question = Question(body.question, body.session_id, assistant_id, files, temporary=body.temporary)
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
@@ -294,11 +295,14 @@ async def mine(
     cursor: str | None = None,
     previous: bool = False,
     search: str = "",
+    pinned: bool | None = None,
 ) -> Any:
-    """The caller's conversations, with one assistant or with all, newest first."""
+    """The caller's conversations, with one assistant or with all, newest first; `pinned` chooses those that are, or not."""
     if group_chat_id is not None:
         raise NotFound
-    page = await use.conversations.page(actor, assistant_id=assistant_id, search=search, limit=limit, cursor=cursor)
+    page = await use.conversations.page(
+        actor, assistant_id=assistant_id, search=search, limit=limit, cursor=cursor, pinned=pinned
+    )
     items = [present.conversation_head(c) for c in page.items]
     return cursor_page(items, page.next_cursor, page.total, limit, cursor)
 
@@ -307,6 +311,16 @@ async def mine(
 async def get(session_id: UUID, actor: Caller, use: Use) -> Any:
     """A conversation with its messages."""
     return await shown(use, actor, await use.conversations.get(actor, session_id))
+
+
+@router.patch("/{session_id}/", response_model=wire.SessionMetadataPublic)
+async def change(session_id: UUID, body: wire.SessionUpdate, actor: Caller, use: Use) -> Any:
+    """Give a conversation another name, or let it stand before the others (`pinned`)."""
+    if body.name is not None:
+        await use.conversations.rename(actor, session_id, body.name)
+    if body.pinned is not None:
+        await use.conversations.pin(actor, session_id, pinned=body.pinned)
+    return present.conversation_head((await use.conversations.get(actor, session_id, limit=1)).conversation)
 
 
 @router.delete("/{session_id}/", status_code=204, response_class=Response)

@@ -420,7 +420,12 @@ def available_roles(view: SpaceView) -> list[dict[str, str]]:
 
 def conversation_head(found: Conversation) -> dict[str, Any]:
     """A conversation in a list."""
-    return {**moments(found), "name": found.name}
+    return {
+        **moments(found),
+        "name": found.name,
+        "pinned": found.pinned_at is not None,
+        "temporary": found.temporary,
+    }
 
 
 def feedback(found: Conversation) -> dict[str, Any] | None:

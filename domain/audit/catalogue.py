@@ -229,6 +229,8 @@ CATALOGUE: Mapping[str, Kind] = {
             "model_called": N_("Model called"),
             "usage_exported": N_("Use of the models exported"),
             "conversation_exported": N_("Conversation exported"),
+            "conversation_pinned": N_("Conversation pinned"),
+            "conversation_unpinned": N_("Conversation unpinned"),
             "conversation_renamed": N_("Conversation renamed"),
             "conversation_deleted": N_("Conversation deleted"),
             "answer_rated": N_("Answer rated"),

@@ -96,6 +96,8 @@ class Plan:
     """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    temporary: bool = False
+    """Nothing of what is asked may stay anywhere."""
 
     def __post_init__(self) -> None:
         self.asked = self.choice
@@ -231,7 +233,7 @@ class Answering:
                     await tx.remove(former)
                 followed = await follow(tx, retrieval) if retrieval else None
                 await tx.add(explanation(message, request, context, retrieval, followed))
-                if retrieval is not None and (retrieval.unsure or not retrieval.passages):
+                if retrieval is not None and not plan.temporary and (retrieval.unsure or not retrieval.passages):
                     await note_unanswered(tx, plan.assistant, message.question)
         except Exception:
             log.exception("could not keep how an answer came about")
@@ -275,7 +277,8 @@ class Answering:
     ) -> bool:
         """Whether an earlier answer does; then its passages are those of this one."""
         plan.marks = None
-        if plan.assistant.answer_reuse == Reuse.OFF or plan.files or run.text or plan.message.trace.get(FORGOTTEN):
+        own = plan.files or plan.temporary or plan.message.trace.get(FORGOTTEN)
+        if plan.assistant.answer_reuse == Reuse.OFF or own or run.text:
             return False
         plan.marks = marks(
             plan.choice.model.id,

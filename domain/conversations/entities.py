@@ -24,7 +24,8 @@ class AnswerState(StrEnum):
 class Conversation(Owned):
     """A conversation of one user with one assistant, private to that user.
 
-    With `api_key_id` it belongs to a key of the assistant, and the user behind the key does not see it.
+    With `api_key_id` it belongs to a key of the assistant, and the user behind the key does not see it. One that is
+    `temporary` stands in no list and is not searched; it is deleted when it is left (see `domain.conversations.temporary`).
     """
 
     user_id: UUID
@@ -34,6 +35,8 @@ class Conversation(Owned):
     feedback_value: int | None = None
     feedback_text: str | None = None
     last_message_at: datetime | None = None
+    pinned_at: datetime | None = None
+    temporary: bool = False
 
     def is_of(self, actor: Actor) -> bool:
         """Whether the conversation is the actor's own."""

@@ -37,8 +37,21 @@ class ConversationRepository(Protocol):
         search: str,
         limit: int,
         cursor: str | None,
+        pinned: bool | None = None,
     ) -> Page[Conversation]:
-        """The conversations of a user, or of a key of an assistant; newest first."""
+        """The conversations of a user, or of a key of an assistant; newest first.
+
+        With `pinned` only those that are, or only those that are not. Temporary ones are left out.
+        """
+
+    async def pinned(self, user_id: UUID, api_key_id: UUID | None, limit: int) -> Sequence[Conversation]:
+        """The pinned conversations of a user, or of a key of an assistant; the last pinned first."""
+
+    async def temporary_before(self, moment: datetime, limit: int) -> Sequence[Conversation]:
+        """Temporary conversations that nothing was asked in since then, and none is being answered."""
+
+    async def files_of(self, conversation_id: UUID) -> Sequence[File]:
+        """The files of a conversation's questions that neither another conversation nor an assistant has."""
 
     async def said(
         self, user_id: UUID, api_key_id: UUID | None, *, after: tuple[UUID, UUID | None] | None, limit: int

@@ -18,6 +18,7 @@ from domain.conversations.entities import AnswerState, Conversation, Message, Me
 from domain.conversations.explaining import Explained
 from domain.conversations.places import Place, place, spans
 from domain.conversations.run import Run, RunEvent, Runs
+from domain.conversations.temporary import remove_conversation
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel.actor import Actor
@@ -39,6 +40,7 @@ from domain.usage.ledger import Ledger
 QUESTION_LIMIT = 400_000
 HISTORY_MESSAGES = 20
 NAME_LENGTH = 80
+MOST_PINNED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Question:
     conversation_id: UUID | None = None
     assistant_id: UUID | None = None
     file_ids: Sequence[UUID] = ()
+    temporary: bool = False
+    """Whether the conversation that begins with it is to be gone when it is left."""
     fresh: bool = False
     """Whether an earlier answer may not do."""
 
@@ -145,7 +149,7 @@ class ConversationService:
                 await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
             if question.conversation_id is not None:
                 conversation.last_message_at = now()
-            tx.record(actor, Change("question_asked", "conversation", conversation.id))
+            tx.record(actor, _asked(conversation))
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
         self._answering.start(plan)
         return Asked(conversation, plan.message, files)
@@ -174,7 +178,7 @@ class ConversationService:
             if not dialogue.keep:
                 plan.message.trace[FORGOTTEN] = True
             await tx.add(plan.message)
-            tx.record(actor, Change("question_asked", "conversation", conversation.id))
+            tx.record(actor, _asked(conversation))
         self._answering.start(plan)
         return Asked(conversation, plan.message)
 
@@ -197,6 +201,7 @@ class ConversationService:
             name=_title(text or " ".join(f.name for f in files)),
             last_message_at=now(),
             api_key_id=actor.apart,
+            temporary=question.temporary,
         )
         await tx.add(conversation)
         return conversation, assistant
@@ -241,6 +246,7 @@ class ConversationService:
             files,
             await tx.assistants.files(assistant.id),
             stand_ins=await stand_ins(tx, choice, assistant.space_id, vision=pictures),
+            temporary=conversation.temporary,
         )
 
     @staticmethod
@@ -372,8 +378,9 @@ class ConversationService:
         search: str = "",
         limit: int | None = None,
         cursor: str | None = None,
+        pinned: bool | None = None,
     ) -> Page[Conversation]:
-        """The actor's conversations, newest first."""
+        """The actor's conversations, newest first; with `pinned` only those that are, or only those that are not."""
         async with self._uow.read(actor.tenant_id) as tx:
             if assistant_id is not None:
                 await readable_assistant(tx, actor, assistant_id)
@@ -384,7 +391,13 @@ class ConversationService:
                 search=search.strip(),
                 limit=clamp(limit),
                 cursor=cursor,
+                pinned=pinned,
             )
+
+    async def pinned(self, actor: Actor) -> Sequence[Conversation]:
+        """The actor's pinned conversations, the last pinned first."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await tx.conversations.pinned(actor.user_id, actor.apart, MOST_PINNED)
 
     async def get(
         self, actor: Actor, conversation_id: UUID, *, limit: int = 100, before: UUID | None = None
@@ -452,16 +465,27 @@ class ConversationService:
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
             return conversation
 
+    async def pin(self, actor: Actor, conversation_id: UUID, *, pinned: bool) -> Conversation:
+        """Let a conversation stand before the others, or no longer."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            conversation = await self._own(tx, actor, conversation_id)
+            if conversation.temporary:
+                raise BadRequest(N_("A temporary conversation is not kept and cannot be pinned."))
+            if pinned == (conversation.pinned_at is not None):
+                return conversation
+            if pinned and len(await tx.conversations.pinned(actor.user_id, actor.apart, MOST_PINNED)) == MOST_PINNED:
+                raise BadRequest(N_("At most {limit} conversations can be pinned. Unpin one first."), limit=MOST_PINNED)
+            conversation.pinned_at = now() if pinned else None
+            action = "conversation_pinned" if pinned else "conversation_unpinned"
+            tx.record(actor, Change(action, "conversation", conversation_id))
+            tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
+            return conversation
+
     async def delete(self, actor: Actor, conversation_id: UUID) -> None:
         """Delete a conversation; a running answer is stopped."""
         async with self._uow.begin(actor.tenant_id) as tx:
             conversation = await self._own(tx, actor, conversation_id)
-            for message in await tx.conversations.messages(conversation_id, limit=5):
-                run = self.runs.get(message.id)
-                if run is not None:
-                    run.stop.set()
-            await tx.remove(conversation)
-            tx.record(actor, Change("conversation_deleted", "conversation", conversation_id))
+            await remove_conversation(tx, actor, conversation, self.runs)
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
 
     async def rate(
@@ -499,6 +523,12 @@ class ConversationService:
         if message is None:
             raise NotFound(N_("The message was not found."))
         return message, await self._own(tx, actor, message.conversation_id)
+
+
+def _asked(conversation: Conversation) -> Change:
+    """That somebody asked, not what: the audit log is not encrypted."""
+    new = {"temporary": True} if conversation.temporary else {}
+    return Change("question_asked", "conversation", conversation.id, new=new)
 
 
 def _title(text: str) -> str:

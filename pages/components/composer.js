@@ -25,11 +25,11 @@ export default {
   },
   watch: { running(value) { this.busy = value; }, text(value) { this.store(value); } },
   mounted() {
-    this.text = localStorage.getItem(this.draftKey) || "";
+    this.text = (this.draftKey && localStorage.getItem(this.draftKey)) || "";
     this.$nextTick(() => { this.grow(); if (matchMedia("(hover: hover)").matches) this.$refs.box.focus(); });
   },
   methods: {
-    store(value) { value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
+    store(value) { if (!this.draftKey) return; value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
     grow() { const box = this.$refs.box; if (box) { box.style.height = "auto"; box.style.height = `${box.scrollHeight}px`; } },
     key(e) { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); this.send(); } },
     paste(e) { if (this.uploadUrl && e.clipboardData.files.length) { e.preventDefault(); this.attach(e.clipboardData.files); } },

@@ -9,7 +9,7 @@ from pages.i18n import _, current_language
 
 
 class Composer(ui.element, component="composer.js", esm=LIBRARY):
-    """A text area that keeps its draft in the browser, with attached files.
+    """A text area that keeps its draft in the browser under `draft_key` (empty: nowhere), with attached files.
 
     Events: `ask` {text, files: ids}, `stop`.
     """

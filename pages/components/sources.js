@@ -9,8 +9,8 @@ export default {
         <ul v-if="s.checks.length" class="checks" role="list" :aria-label="labels.checks"><li v-for="c in s.checks" :key="c.citation" :class="[c.verdict, { on: c.citation === citation }]"><span class="badge"><span class="material-icons" aria-hidden="true">{{ c.icon }}</span>{{ c.word }}</span><span class="claim">{{ c.claim }}</span></li></ul>
         <blockquote tabindex="0"><template v-for="(p, i) in s.parts" :key="i"><mark v-if="p.mark">{{ p.text }}</mark><template v-else>{{ p.text }}</template></template></blockquote>
         <button type="button" class="pagebtn" v-if="s.image && !broken[s.n]" @click="wide = s" :aria-label="labels.enlarge + ': ' + s.alt"><img :src="prefix + s.image" alt="" loading="lazy" @error="broken[s.n] = true" /></button>
-        <a class="small" :href="prefix + s.place">{{ labels.place }}</a>
-        <a v-if="s.link" class="small" :href="prefix + s.link">{{ labels.document }}</a>
+        <a class="small" :href="prefix + s.place" :target="s.apart ? '_blank' : null">{{ labels.place }}</a>
+        <a v-if="s.link" class="small" :href="prefix + s.link" :target="s.apart ? '_blank' : null">{{ labels.document }}</a>
         <a v-if="s.url" class="small" :href="s.url" target="_blank" rel="noopener noreferrer">{{ labels.web }}</a>
       </div>
     </div>

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Text, and_, delete, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.assistants.entities import Assistant
+from domain.assistants.entities import Assistant, AssistantFile
 from domain.conversations.entities import (
     AnswerState,
     Conversation,
@@ -27,7 +27,7 @@ from domain.spaces.entities import Space
 from storage.guard import KEYS
 from storage.repositories.paging import decode, encode
 from storage.sealing import TenantKeys, opened
-from storage.tables.assistants import assistants
+from storage.tables.assistants import assistant_files, assistants
 from storage.tables.conversations import (
     conversations,
     explanations,
@@ -63,12 +63,12 @@ class ConversationRepository:
         search: str,
         limit: int,
         cursor: str | None,
+        pinned: bool | None = None,
     ) -> Page[Conversation]:
         """The conversations of a user, or of a key of an assistant; newest first."""
-        wanted: list[ColumnElement[bool]] = [
-            conversations.c.user_id == user_id,
-            conversations.c.api_key_id.is_not_distinct_from(api_key_id),
-        ]
+        wanted = _listed(user_id, api_key_id)
+        if pinned is not None:
+            wanted.append(conversations.c.pinned_at.is_not(None) if pinned else conversations.c.pinned_at.is_(None))
         if assistant_id is not None:
             wanted.append(conversations.c.assistant_id == assistant_id)
         if search:
@@ -83,6 +83,33 @@ class ConversationRepository:
         next_cursor = encode(rows[limit - 1].id) if len(rows) > limit else None
         return Page(rows[:limit], next_cursor, total)
 
+    async def pinned(self, user_id: UUID, api_key_id: UUID | None, limit: int) -> Sequence[Conversation]:
+        """The pinned conversations of a user, or of a key of an assistant; the last pinned first."""
+        wanted = (*_listed(user_id, api_key_id), conversations.c.pinned_at.is_not(None))
+        order = (conversations.c.pinned_at.desc(), conversations.c.id.desc())
+        return (await self._session.scalars(select(Conversation).where(*wanted).order_by(*order).limit(limit))).all()
+
+    async def temporary_before(self, moment: datetime, limit: int) -> Sequence[Conversation]:
+        """Temporary conversations that nothing was asked in since then, and none is being answered."""
+        answering = select(messages.c.conversation_id).select_from(Message)
+        answering = answering.where(messages.c.state == AnswerState.RUNNING)
+        statement = select(Conversation).where(
+            conversations.c.temporary,
+            conversations.c.last_message_at < moment,
+            conversations.c.id.not_in(answering),
+        )
+        return (await self._session.scalars(statement.order_by(conversations.c.id).limit(limit))).all()
+
+    async def files_of(self, conversation_id: UUID) -> Sequence[File]:
+        """The files of a conversation's questions that neither another conversation nor an assistant has."""
+        sent = select(message_files.c.file_id).select_from(MessageFile)
+        sent = sent.join(Message, messages.c.id == message_files.c.message_id)
+        its = sent.where(messages.c.conversation_id == conversation_id)
+        others = sent.where(messages.c.conversation_id != conversation_id)
+        kept = select(assistant_files.c.file_id).select_from(AssistantFile)
+        statement = select(File).where(files.c.id.in_(its), files.c.id.not_in(others), files.c.id.not_in(kept))
+        return (await self._session.scalars(statement)).all()
+
     async def _named_like(self, wanted: Sequence[ColumnElement[bool]], search: str) -> Sequence[UUID]:
         statement = select(conversations.c.id, conversations.c.name).select_from(Conversation).where(*wanted)
         newest = statement.order_by(conversations.c.id.desc()).limit(MOST_SEARCHED)
@@ -92,7 +119,7 @@ class ConversationRepository:
         self, user_id: UUID, api_key_id: UUID | None, *, after: tuple[UUID, UUID | None] | None, limit: int
     ) -> Sequence[Said]:
         """The words of a user's messages, by conversation, the newest first."""
-        wanted = [conversations.c.user_id == user_id, conversations.c.api_key_id.is_not_distinct_from(api_key_id)]
+        wanted = _listed(user_id, api_key_id)
         if after is not None:
             conversation_id, message_id = after
             older = conversations.c.id < conversation_id
@@ -249,6 +276,15 @@ class ConversationRepository:
             .values(cited=True),
             execution_options={"synchronize_session": False},
         )
+
+
+def _listed(user_id: UUID, api_key_id: UUID | None) -> list[ColumnElement[bool]]:
+    """What stands in the lists of a user, or of a key of an assistant."""
+    return [
+        conversations.c.user_id == user_id,
+        conversations.c.api_key_id.is_not_distinct_from(api_key_id),
+        conversations.c.temporary.is_(False),
+    ]
 
 
 def _said(rows: Sequence[Sequence[Any]], keys: TenantKeys) -> list[Said]:

@@ -28,11 +28,28 @@ conversations = tenant_table(
     Column("feedback_text", SealedText("conversations.feedback_text")),
     Column("last_message_at", Moment),
     Column("api_key_id", Uuid),
+    Column("pinned_at", Moment),
+    Column("temporary", Boolean, nullable=False, server_default=false()),
     belongs_to("user_id", "users"),
     belongs_to("assistant_id", "assistants"),
     belongs_to("api_key_id", "api_keys"),
 )
 Index("ix_conversations_mine", conversations.c.tenant_id, conversations.c.user_id, conversations.c.id)
+_PINNED, _TEMPORARY = text("pinned_at IS NOT NULL"), text("temporary")
+Index(
+    "ix_conversations_pinned",
+    conversations.c.tenant_id,
+    conversations.c.user_id,
+    postgresql_where=_PINNED,
+    sqlite_where=_PINNED,
+)
+Index(
+    "ix_conversations_temporary",
+    conversations.c.tenant_id,
+    conversations.c.last_message_at,
+    postgresql_where=_TEMPORARY,
+    sqlite_where=_TEMPORARY,
+)
 Index("ix_conversations_tenant_id_api_key_id", conversations.c.tenant_id, conversations.c.api_key_id)
 Index("ix_conversations_tenant_id_assistant_id", conversations.c.tenant_id, conversations.c.assistant_id)
 messages = tenant_table(

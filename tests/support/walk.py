@@ -41,7 +41,7 @@ NAMES: dict[str, str] = {
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
     "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
     "security_classification.id": "classification", "security_classifications[].id": "classification",
-    "replacement_id": "completion_model", "embedding_model_id": "embedding_model",
+    "replacement_id": "completion_model", "stand_ins[]": "completion_model", "embedding_model_id": "embedding_model",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at

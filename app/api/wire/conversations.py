@@ -16,6 +16,13 @@ class SessionMetadataPublic(Wire):
     updated_at: datetime | None = None
     name: str
     id: UUID
+    pinned: bool = False
+    temporary: bool = False
+
+
+class SessionUpdate(Wire):
+    name: str | None = None
+    pinned: bool | None = None
 
 
 class CursorPageOfSessionMetadataPublic(Wire):
@@ -110,3 +117,4 @@ class ConversationRequest(Wire):
     tools: UseTools | None = None
     use_web_search: bool = False
     require_tool_approval: bool = False
+    temporary: bool = False
