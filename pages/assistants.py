@@ -16,6 +16,7 @@ from domain.kernel.access import Action, Resource
 from domain.kernel.errors import N_, Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
+from domain.models.stand_ins import Preference
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
 from pages import transparency
@@ -44,6 +45,11 @@ from pages.variables import insert_menu, unknown_note
 from pages.visit import News, act, identifier, toast, visit
 
 DEFAULT_TEMPERATURE = 0.25
+PREFERENCES = {
+    Preference.ORDER: N_("The chosen one"),
+    Preference.COST: N_("The one that costs least"),
+    Preference.SPEED: N_("The one that has begun to answer soonest of late"),
+}
 REUSE = {
     Reuse.OFF: N_("Always ask the model"),
     Reuse.SAME: N_("Give them again when the model would be asked the very same"),
@@ -352,6 +358,7 @@ class Editor:
             self.model.props["aria-label"] = _("AI model")
             facts = {c.model.id: " · ".join(facts_of(c)) for c in self.models}
             ui.label().classes("sub").bind_text_from(self.model, "value", lambda chosen: facts.get(chosen, ""))
+        self._preference()
         temperature = settings.get("temperature")
         with setting(_("Temperature"), _("Low keeps to the facts, high varies more. Off leaves it to the model.")):
             self.use_temperature = ui.switch(_("Set the temperature"), value=temperature is not None)
@@ -360,6 +367,14 @@ class Editor:
                 self.temperature = ui.slider(min=0, max=2, step=0.05, value=start).props("label")
                 self.temperature.props["aria-label"] = _("Temperature")
                 ui.label().bind_text_from(self.temperature, "value", lambda v: f"{v:.2f}")
+
+    def _preference(self) -> None:
+        text = _("Of the chosen model and those that stand in for it. All of them run no further away.")
+        with setting(_("Which model is asked first"), text):
+            names = {key: _(name) for key, name in PREFERENCES.items()}
+            self.preference = ui.select(names, value=self.view.assistant.model_preference)
+            self.preference.props("outlined dense options-dense")
+            self.preference.props["aria-label"] = _("Which model is asked first")
 
     @staticmethod
     def _choice(choice: CompletionChoice) -> str:
@@ -381,6 +396,7 @@ class Editor:
             "prompt": self.prompt.value,
             "model_settings": settings,
             "whole_documents": bool(self.whole.value),
+            "model_preference": self.preference.value,
             "answer_reuse": self.reuse.value,
             "answer_reuse_hours": int(self.reuse_hours.value or 0),
             "collection_ids": [*(self.collections.value or []), *(self.websites.value or [])],

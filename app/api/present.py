@@ -342,6 +342,7 @@ def assistant(
         "whole_documents": view.assistant.whole_documents,
         "starter_questions": view.assistant.starter_questions,
         "contact": view.assistant.contact,
+        "model_preference": view.assistant.model_preference,
         "answer_reuse": view.assistant.answer_reuse,
         "answer_reuse_hours": view.assistant.answer_reuse_hours,
         "data_retention_days": view.assistant.data_retention_days,

@@ -13,6 +13,7 @@ class Assistant(Owned):
 
     `contact` says whom people ask about it. `starter_questions` are offered before the first question. With
     `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
+    `model_preference` says which of its model and those that stand in for it is asked first (`domain.models.stand_ins`).
     `answer_reuse` says which questions may get an earlier answer (`domain.conversations.reuse`), for how many hours.
     """
 
@@ -23,6 +24,7 @@ class Assistant(Owned):
     contact: str | None = None
     is_default: bool = False
     completion_model_id: UUID | None = None
+    model_preference: str = "order"
     model_settings: dict[str, Any] = field(default_factory=dict)
     published: bool = False
     logging_enabled: bool = False

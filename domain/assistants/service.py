@@ -32,6 +32,7 @@ from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choices
+from domain.models.stand_ins import clean_preference
 from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, retention_days, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -40,13 +41,13 @@ from domain.users.entities import User
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
     "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
-    "contact", "answer_reuse", "answer_reuse_hours",
+    "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
-    "file_ids", "contact", "answer_reuse", "answer_reuse_hours",
+    "file_ids", "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -271,6 +272,8 @@ class AssistantService:
             assistant.model_settings = clean_settings(values["model_settings"] or {})
         if "data_retention_days" in draft.given:
             assistant.data_retention_days = retention_days(values["data_retention_days"])
+        if "model_preference" in draft.given:
+            assistant.model_preference = clean_preference(values["model_preference"])
         if "answer_reuse" in draft.given:
             assistant.answer_reuse = clean_reuse(values["answer_reuse"])
         if "answer_reuse_hours" in draft.given:

@@ -79,9 +79,9 @@ class Plan:
     collections: list[Collection]
     files: Sequence[File]
     instruction_files: Sequence[File]
+    asked: CompletionChoice
+    """The model that the assistant has: its settings were made for it."""
     begun: float = field(default_factory=monotonic)
-    asked: CompletionChoice = field(init=False)
-    """The model that is asked first."""
     call: ModelCall | None = None
     """The row of the ledger, once the model is called."""
     max_tokens: int | None = None
@@ -98,9 +98,6 @@ class Plan:
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
     temporary: bool = False
     """Nothing of what is asked may stay anywhere."""
-
-    def __post_init__(self) -> None:
-        self.asked = self.choice
 
 
 class Answering:
@@ -360,6 +357,7 @@ class Answering:
         tokens = plan.message.tokens_question + request.max_tokens
         place = self.capacity.place(request.provider, plan.actor.user_id, tokens, attempts.turn_seconds)
         async with place:
+            called = monotonic()
             try:
                 async with asyncio.timeout(attempts.first_word_seconds) as patience:
                     async with aclosing(self._chat.stream(request)) as stream:
@@ -367,6 +365,7 @@ class Answering:
                             if delta.text and len(run.text) == plan.kept:
                                 patience.reschedule(None)
                                 self.health.answers(request.model.id)
+                                self.health.began(request.model.id, round((monotonic() - called) * 1000))
                             await self._take(plan, run, delta)
             except TimeoutError as error:
                 raise attempts.slow() from error

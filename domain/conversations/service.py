@@ -31,7 +31,7 @@ from domain.knowledge.entities import Collection, Document
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
-from domain.models.stand_ins import stand_ins
+from domain.models.stand_ins import preferred, stand_ins
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
@@ -216,10 +216,12 @@ class ConversationService:
         text: str,
         files: Sequence[File],
     ) -> Plan:
-        choice = await self._model(tx, assistant)
+        own = await self._model(tx, assistant)
         pictures = any(f.kind == "image" for f in files)
-        if pictures and not choice.model.vision:
+        if pictures and not own.model.vision:
             raise BadRequest(N_("This model cannot see pictures. Choose another assistant or remove the picture."))
+        others = await stand_ins(tx, own, assistant.space_id, vision=pictures)
+        choice, *others = preferred([own, *others], assistant.model_preference, self.health)
         prompt = await tx.assistants.selected_prompt(assistant.id)
         message = Message(
             tenant_id=actor.tenant_id,
@@ -245,7 +247,8 @@ class ConversationService:
             await self._collections(tx, assistant),
             files,
             await tx.assistants.files(assistant.id),
-            stand_ins=await stand_ins(tx, choice, assistant.space_id, vision=pictures),
+            own,
+            stand_ins=others,
             temporary=conversation.temporary,
         )
 
@@ -306,8 +309,9 @@ class ConversationService:
             message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
-            if elsewhere and plan.stand_ins:
-                plan.choice = plan.stand_ins.pop(0)
+            others = [c for c in (plan.choice, *plan.stand_ins) if c.model.id != message.completion_model_id]
+            if elsewhere and others:
+                plan.choice, *plan.stand_ins = others
         self._answering.start(plan)
         return Asked(conversation, message, files)
 

@@ -17,6 +17,8 @@ REST_SECONDS, LONGEST_REST = 15.0, 300.0
 TRIAL_SECONDS = 60.0
 """So long one call may show whether it answers again, before another one tries."""
 MOST_KNOWN = 10_000
+WEIGHT = 0.2
+"""How much the newest first word counts in the average."""
 COUNTED = frozenset(Trouble) - {Trouble.REJECTED, Trouble.RESTING}
 """What is the provider's fault and not the request's."""
 
@@ -37,11 +39,23 @@ class Health:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._records: dict[UUID, Record] = {}
+        self._waits: dict[UUID, float] = {}
 
     def resting(self, model_id: UUID) -> float:
         """How much longer the model rests; 0 when it may be called."""
         record = self._records.get(model_id)
         return max(0.0, record.until - self._clock()) if record else 0.0
+
+    def began(self, model_id: UUID, milliseconds: int) -> None:
+        """Its first word came after so long; remembered as a moving average."""
+        if len(self._waits) >= MOST_KNOWN:
+            self._waits.clear()
+        known = self._waits.get(model_id, float(milliseconds))
+        self._waits[model_id] = known + WEIGHT * (milliseconds - known)
+
+    def wait(self, model_id: UUID) -> float | None:
+        """How many milliseconds its first word takes of late; None when it has not answered yet."""
+        return self._waits.get(model_id)
 
     def calling(self, model_id: UUID) -> None:
         """It is called now: if it has rested, others wait for how that ends."""

@@ -1,12 +1,16 @@
 """Which models may answer in place of one that does not."""
 
+import math
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from domain.classifications.approval import may_serve, rules_for
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import CompletionChoice
-from domain.models.entities import CompletionModel
+from domain.models.entities import CompletionModel, ProviderType
+from domain.models.health import Health
 from domain.models.service import completion_choices
 from domain.spaces.entities import Space
 from domain.transaction import Transaction
@@ -15,6 +19,42 @@ MOST = 3
 DISTANCES = {"swe": 0, "eu": 1, "fra": 1, "deu": 1}
 """How far away a model runs: in Sweden, in the European Union; what is not named here is beyond."""
 BEYOND = 2
+
+
+class Preference(StrEnum):
+    """Which of an assistant's model and its stand-ins answers first."""
+
+    ORDER = "order"
+    COST = "cost"
+    SPEED = "speed"
+
+
+def clean_preference(value: Any) -> str:
+    """A preference as it is stored."""
+    if value not in set(Preference):
+        raise Invalid(N_("Choose one of the listed values."), field="model_preference")
+    return str(value)
+
+
+def preferred(choices: Sequence[CompletionChoice], preference: str, health: Health) -> list[CompletionChoice]:
+    """Models in the order in which they are to be asked.
+
+    The built-in model stays behind those that write, however little it costs; what costs or takes nobody knows how much
+    stays in its place behind what is known.
+    """
+
+    def cost(choice: CompletionChoice) -> float:
+        price = choice.price
+        return math.inf if price is None else price.input + price.output
+
+    def wait(choice: CompletionChoice) -> float:
+        known = health.wait(choice.model.id)
+        return math.inf if known is None else known
+
+    by = {Preference.COST: cost, Preference.SPEED: wait}.get(Preference(preference))
+    if by is None:
+        return list(choices)
+    return sorted(choices, key=lambda choice: (choice.provider.type == ProviderType.BUILTIN, by(choice)))
 
 
 def near_enough(model: CompletionModel, other: CompletionModel) -> bool:

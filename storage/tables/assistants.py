@@ -26,6 +26,7 @@ assistants = tenant_table(
     Column("description", Text),
     Column("is_default", Boolean, nullable=False),
     Column("completion_model_id", Uuid),
+    Column("model_preference", String(20), nullable=False, server_default="order"),
     Column("model_settings", Json, nullable=False),
     Column("published", Boolean, nullable=False),
     Column("logging_enabled", Boolean, nullable=False),

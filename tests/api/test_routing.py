@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -159,6 +160,40 @@ async def test_models_that_were_switched_off_or_deleted_are_passed_over(api: Api
     assert (off.status_code, gone.status_code) == (200, 200)
     answer = await done(client, assistant)
     assert (answer["state"], provider.seen.calls) == ("done", {"err:401": 1, "ok:7": 1})
+
+
+async def test_the_cheapest_or_the_quickest_is_asked_first_where_editors_want_that(
+    api: Api, provider: Provider
+) -> None:
+    client = await english(api)
+    assistant = await chain(client, provider, "rate:20:2", "ok:5", "ok:6")
+    models = (await client.get("/api/v1/completion-models/")).json()["items"]
+    known = {model["name"]: model["id"] for model in models}
+    for name, amount in (("rate:20:2", 30), ("ok:5", 20), ("ok:6", 10)):
+        body = {"valid_from": "2026-01-01", "input": amount, "output": amount}
+        priced = await client.post(f"/api/v1/admin/models/{known[name]}/prices/", json=body)
+        assert priced.status_code == 201, priced.text
+
+    async def asked_first(preference: str) -> str:
+        path = f"/api/v1/assistants/{assistant}/"
+        assert (await client.post(path, json={"model_preference": preference})).status_code == 200
+        answer = await done(client, assistant)
+        assert answer["state"] == "done"
+        return str((await message_of(client, answer))["completion_model"]["name"])
+
+    assert await asked_first("order") == "rate:20:2"
+    assert await asked_first("cost") == "ok:6"
+    health = api.runtime.services.conversations.health
+    for name, milliseconds in (("rate:20:2", 900), ("ok:5", 100), ("ok:6", 500)):
+        for _ in range(50):
+            health.began(UUID(known[name]), milliseconds)
+    assert await asked_first("speed") == "ok:5"
+    refused = await client.post(f"/api/v1/assistants/{assistant}/", json={"model_preference": "best"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "model_preference")
+    # What the model of the assistant was set to goes along only where it is asked itself.
+    await client.post(f"/api/v1/assistants/{assistant}/", json={"completion_model_kwargs": {"reasoning_effort": "low"}})
+    assert await asked_first("cost") == "ok:6"
+    assert "reasoning_effort" not in provider.seen.requests[-1]
 
 
 async def test_stand_ins_are_for_administrators_to_choose(api: Api, provider: Provider) -> None:

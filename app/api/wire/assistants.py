@@ -91,6 +91,7 @@ class DefaultAssistant(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    model_preference: str = "order"
     answer_reuse: str = "off"
     answer_reuse_hours: int = 24
     data_retention_days: int | None = None
@@ -144,6 +145,7 @@ class AssistantPublic(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    model_preference: str = "order"
     answer_reuse: str = "off"
     answer_reuse_hours: int = 24
     data_retention_days: int | None = None
@@ -199,6 +201,7 @@ class PartialAssistantUpdatePublic(Wire):
     whole_documents: bool | None = None
     starter_questions: list[str] | None = None
     contact: str | None = None
+    model_preference: str | None = None
     answer_reuse: str | None = None
     answer_reuse_hours: int | None = None
     data_retention_days: int | None = None
