@@ -40,12 +40,13 @@ FIELDS = {
     "answer_reuse_hours": N_("Hours that answers are given again"),
     "data_retention_days": N_("Days that conversations are kept"),
     "metadata_json": N_("Details"),
-    "space_id": N_("Space"),
+    "security_classification_id": N_("Security class"),
+    "allowed_models": N_("AI models"),
     "kind": N_("Kind"),
 }
 SAID = ("name", "description", "contact", "data_retention_days")
 """Fields whose values say something to people."""
-RESTORABLE = ("assistant_created", "assistant_updated", "assistant_published", "assistant_transferred")
+RESTORABLE = ("assistant_created", "assistant_updated", "assistant_published")
 
 
 async def of_assistant(assistant_id: str) -> None:

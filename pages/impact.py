@@ -35,7 +35,9 @@ async def agreed(impact: Impact, title: str, action: str) -> bool:
 
 
 def _line(each: Affected) -> str:
-    name = f"“{_(each.name)}”" if each.name else _("somebody's own")
     place = each.space or _("a personal space")
-    reason = _(REASONS[each.reason], model=_(each.model), home=f"“{each.home}”")
+    reason = _(REASONS[each.reason], model=_(each.model), home=each.home)
+    if each.is_default:
+        return _("The own assistant of {space}: {reason}", space=place, reason=reason)
+    name = f"“{each.name}”" if each.name else _("somebody's own")
     return _("{kind} {name} in {space}: {reason}", kind=_(KINDS[each.kind]), name=name, space=place, reason=reason)

@@ -2,14 +2,11 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
-from domain.classifications.service import Classifications
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import NotFound
 from domain.knowledge.embedding_changes import ChangeScope
@@ -34,8 +31,8 @@ from pages.components.region import Region
 from pages.components.thread import initials
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _, number
-from pages.impact import agreed
 from pages.names import SPACE_ROLES, assistant_name, role_name, space_name
+from pages.restrictions import RestrictionsForm
 from pages.visit import News, act, guarded, identifier, toast, visit
 
 FOUND = 8
@@ -240,7 +237,7 @@ async def settings(space_id: str) -> None:
     space = view.space
     if Action.EDIT not in view.permissions:
         raise NotFound
-    classes = await here.services.classifications.all(here.actor)
+    demands = await RestrictionsForm.load(space)
 
     async def save() -> None:
         async def work() -> None:
@@ -249,13 +246,10 @@ async def settings(space_id: str) -> None:
                 "description": description.value,
                 "data_retention_days": int(days.value) if keep.value and days.value else None,
             }
-            if chosen.changed:
-                impact = await here.services.classifications.space_impact(here.actor, space.id, chosen.value)
-                if not await agreed(impact, _("Change the security class?"), _("Change the class")):
-                    return
-                changes |= {"security_classification_id": chosen.value, "impact_token": impact.token}
-            await here.services.spaces.update(here.actor, space.id, changes)
-            chosen.before = chosen.value
+            restrictions = await demands.confirmed()
+            if restrictions is None:
+                return
+            demands.saved((await here.services.spaces.update(here.actor, space.id, changes | restrictions)).space)
             toast(_("Saved."))
             here.shell.page_changed()
 
@@ -280,7 +274,12 @@ async def settings(space_id: str) -> None:
                 )
                 days.props["aria-label"] = _("Days")
                 days.bind_visibility_from(keep, "value").style("max-width:140px")
-            chosen = class_choice(space, classes)
+            if demands.has_class:
+                text = _("The space uses models of this class or higher, and gives its knowledge to no lower space.")
+                with setting(_("Security class"), text):
+                    demands.build_class()
+            with setting(_("AI models"), _("Which of the organisation's models the space may use.")):
+                demands.build_models()
         scope = ChangeScope(space_id=space.id)
         text = _("Embeds the documents of all collections and websites of the space anew.")
         with box("card"), setting(_("Embedding model"), text):
@@ -290,32 +289,6 @@ async def settings(space_id: str) -> None:
         if Action.DELETE in view.permissions and space.kind == SpaceKind.SHARED:
             with box("card"), setting(_("Delete the space"), _("With its assistants, documents and conversations.")):
                 danger_button(_("Delete the space"), lambda: delete_space(space)).style("align-self:flex-start")
-
-
-@dataclass(slots=True)
-class ClassChoice:
-    """The security class that is chosen in a form; None for none."""
-
-    before: UUID | None
-    value: UUID | None
-
-    @property
-    def changed(self) -> bool:
-        """Whether it is another one than before."""
-        return self.value != self.before
-
-
-def class_choice(space: Space, classes: Classifications) -> ClassChoice:
-    """The security class of a space, where the organisation uses them."""
-    chosen = ClassChoice(space.security_classification_id, space.security_classification_id)
-    if not classes.enabled or not classes.items or space.kind != SpaceKind.SHARED:
-        return chosen
-    text = _("The space uses models of this class or a higher one, and gives its knowledge to no lower space.")
-    with setting(_("Security class"), text):
-        names = {each.id: each.name for each in reversed(classes.items)}
-        made = ui.select(names, clearable=True).props("outlined dense options-dense").bind_value(chosen, "value")
-        made.props["aria-label"] = _("Security class")
-    return chosen
 
 
 def setting(title: str, text: str) -> ui.element:

@@ -83,7 +83,9 @@ async def delete(id: UUID, actor: Caller, use: Use) -> None:
 )
 async def space_impact(id: UUID, security_classification_id: UUID, actor: Caller, use: Use) -> Any:
     """What a space would lose with another class; `impact_token` is what a change of the space then needs."""
-    impact = await use.classifications.space_impact(actor, id, security_classification_id)
+    impact = await use.classifications.space_impact(
+        actor, id, {"security_classification_id": security_classification_id}
+    )
     lost = {each.id for each in impact.of_kind("assistant")}
     own = [*await use.assistants.in_space(actor, id), await use.assistants.default(actor, id)]
     return {

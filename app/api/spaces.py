@@ -14,6 +14,7 @@ from domain.assistants.service import AssistantDraft
 from domain.kernel.access import Resource
 from domain.kernel.actor import Actor
 from domain.knowledge.service import CollectionView
+from domain.models.entities import ModelKind
 from domain.services import Services
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceAccess, SpaceView
@@ -109,8 +110,14 @@ async def update(id: UUID, body: wire.PartialUpdateSpaceRequest, actor: Caller, 
     known = ("name", "description", "data_retention_days")
     changes = {name: getattr(body, name) for name in known if name in body.model_fields_set}
     if "security_classification" in body.model_fields_set:
-        chosen = body.security_classification
-        changes |= {"security_classification_id": chosen.id if chosen else None, "impact_token": body.impact_token}
+        changes["security_classification_id"] = (
+            body.security_classification.id if body.security_classification else None
+        )
+    for kind in ModelKind:
+        if f"{kind}_models" in body.model_fields_set:
+            chosen = getattr(body, f"{kind}_models")
+            changes[kind] = None if chosen is None else [each.id for each in chosen]
+    changes["impact_token"] = body.impact_token
     return await space_public(use, actor, await use.spaces.update(actor, id, changes))
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from domain.kernel.errors import N_, NotApproved
 from domain.knowledge.entities import Collection
 from domain.models.choice import Model, ModelChoice, first_usable
-from domain.models.entities import CompletionModel, EmbeddingModel, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, TranscriptionModel
 from domain.spaces.entities import Space
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction
@@ -37,12 +37,14 @@ HOME_REFUSED = N_(
 class Rules:
     """What an organisation demands: nothing, unless it is `enabled`; and the level of each classification.
 
-    `supposed` names classifications that spaces and models (by their ids) would have, to see what would become of it.
+    `supposed` names classifications that spaces and models (by their ids) would have, and `choosing` the lists of models
+    that spaces would have, to see what would become of it.
     """
 
     enabled: bool = False
     levels: Mapping[UUID, int] = field(default_factory=dict)
     supposed: Mapping[UUID, UUID | None] = field(default_factory=dict)
+    choosing: Mapping[UUID, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def level(self, thing: Space | AnyModel) -> int:
         """How sensitive a space is, how far a model is trusted."""
@@ -52,13 +54,29 @@ class Rules:
         classification = self.supposed.get(thing.id, present)
         return UNCLASSIFIED if classification is None else self.levels[classification]
 
+    def lists(self, space: Space) -> Mapping[str, Sequence[str]]:
+        """The models, by kind, that a space has chosen for itself; of a kind that is not named it may use all."""
+        return self.choosing.get(space.id, space.allowed_models or {})
+
 
 NO_RULES = Rules()
 
 
 def may_serve(rules: Rules, model: AnyModel, space: Space) -> bool:
-    """Whether a model may be used for what is in a space."""
+    """Whether a model may be used for what is in a space: trusted as far as the space demands, and not left out by it."""
+    chosen = rules.lists(space).get(kind_of(model))
+    return trusted(rules, model, space) and (chosen is None or str(model.id) in chosen)
+
+
+def trusted(rules: Rules, model: AnyModel, space: Space) -> bool:
+    """Whether a model is trusted as far as the class of a space demands."""
     return rules.level(model) >= rules.level(space)
+
+
+def kind_of(model: AnyModel) -> ModelKind:
+    """What a model does."""
+    kinds = {CompletionModel: ModelKind.COMPLETION, EmbeddingModel: ModelKind.EMBEDDING}
+    return kinds.get(type(model), ModelKind.TRANSCRIPTION)
 
 
 def may_read(rules: Rules, space: Space, home: Space) -> bool:
@@ -119,7 +137,7 @@ async def approved_in(tx: Transaction, space: Space, collections: Sequence[Colle
     """
     homes = await tx.spaces.many({c.space_id for c in collections if c.space_id != space.id})
     rules = await rules_for(tx, [space, *homes.values()])
-    if not rules.enabled:
+    if not rules.enabled and not rules.lists(space):
         return list(collections)
     models = {model.id: model for model in await tx.models.embedding_models()}
     for collection in collections:

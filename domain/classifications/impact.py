@@ -16,13 +16,14 @@ from domain.models.transcription import transcription_choices
 from domain.spaces.entities import Space, SpaceKind
 from domain.transaction import Transaction
 
+TOLD = ("kind", "id", "name", "space_id", "space", "reason", "model", "home")
 SHOWN = 100
 """So many of what is affected are named; the others are counted."""
 REASONS = {
-    "model": N_("its model {model} is not approved there"),
-    "embedding": N_("its embedding model {model} is not approved there"),
-    "knowledge": N_("it may no longer use a collection of {home}"),
-    "share": N_("it can no longer be read there, since it belongs to {home}"),
+    "model": N_("its model “{model}” is not approved there"),
+    "embedding": N_("its embedding model “{model}” is not approved there"),
+    "knowledge": N_("it may no longer use a collection of “{home}”"),
+    "share": N_("it can no longer be read there, since it belongs to “{home}”"),
 }
 
 
@@ -41,10 +42,12 @@ class Affected:
     reason: str
     model: str = ""
     home: str = ""
+    is_default: bool = False
+    """Whether it is the assistant that the space has by itself."""
 
     def told(self) -> dict[str, str]:
         """In plain words, for programs."""
-        return {name: str(getattr(self, name)) for name in Affected.__slots__}
+        return {name: str(getattr(self, name)) for name in TOLD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ class Impact:
     token: str
     """Confirms exactly this."""
 
-    def of_kind(self, kind: str, *, share: bool = False) -> list[Affected]:
-        """The affected things of a kind, with or without those that only a share loses."""
-        return [each for each in self.affected if each.kind == kind and (each.reason == "share") is share]
+    def of_kind(self, kind: str) -> list[Affected]:
+        """The affected things of a kind."""
+        return [each for each in self.affected if each.kind == kind]
 
     def require_confirmed(self, token: str | None) -> None:
         """Raise `Unconfirmed`, with all of it, unless nothing in use is affected or the token is that of this impact."""
@@ -95,7 +98,8 @@ class _Places:
         personal = space.kind == SpaceKind.PERSONAL
         name = "" if personal and holding.kind == "assistant" else holding.name
         place = "" if personal else space.name
-        return Affected(holding.kind, holding.id, name, space.id, place, reason, title_of(model), home)
+        told = (holding.kind, holding.id, name, space.id, place, reason, title_of(model), home)
+        return Affected(*told, is_default=holding.is_default)
 
 
 async def impact(tx: Transaction, before: Rules, after: Rules, space: Space | None = None) -> Impact:
@@ -141,6 +145,7 @@ def _token(after: Rules, found: Sequence[Affected], lost: Sequence[ModelChoice[A
         after.enabled,
         sorted((str(key), level) for key, level in after.levels.items()),
         sorted((str(key), str(value)) for key, value in after.supposed.items()),
+        sorted((str(key), sorted(value.items())) for key, value in after.choosing.items()),
         sorted(tuple(each.told().items()) for each in found),
         sorted(str(choice.model.id) for choice in lost),
     ]

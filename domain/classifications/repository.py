@@ -24,6 +24,7 @@ class Holding:
     space_id: UUID
     model_id: UUID | None = None
     home_id: UUID | None = None
+    is_default: bool = False
 
 
 class ClassificationRepository(Protocol):
@@ -39,18 +40,18 @@ class ClassificationRepository(Protocol):
         """The names of the models that have it, in order."""
 
     async def demanding(self, space_id: UUID | None) -> "Sequence[Space]":
-        """The one space, or all that have a classification."""
+        """The one space, or all that demand something."""
 
     async def assistants(self, space_id: UUID | None) -> Sequence[Holding]:
-        """The assistants with their models: of one space, or of all that have a classification."""
+        """The assistants with their models: of one space, or of all that demand something."""
 
     async def collections(self, space_id: UUID | None) -> Sequence[Holding]:
-        """The collections and websites with their embedding models: of one space, or of all that have a classification."""
+        """The collections and websites with their embedding models: of one space, or of all that demand something."""
 
     async def borrowed(self, space_id: UUID | None) -> Sequence[Holding]:
         """The assistants that use collections of another space, with the embedding models of these.
 
-        Those where either side is the one space, or where either has a classification.
+        Those where either side is the one space, or where either demands something.
         """
 
     async def shared(self, space_id: UUID | None) -> Sequence[Holding]:

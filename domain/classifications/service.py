@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.classifications.approval import AnyModel, Rules, all_rules, may_serve, rules_for
+from domain.classifications.approval import AnyModel, Rules, all_rules, may_serve, rules_for, trusted
 from domain.classifications.entities import SecurityClassification
 from domain.classifications.impact import Impact, impact, supposing
-from domain.classifications.spaces import space_impact
+from domain.classifications.restrictions import Restrictions, space_impact
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Conflict, NotFound, NotUnique
@@ -209,12 +209,12 @@ class ClassificationService:
             tx.record(actor, Change(f"{kind}_model_updated", f"{kind}_model", model.id, model.name, old=old, new=new))
             self._tell(tx, actor)
 
-    async def space_impact(self, actor: Actor, space_id: UUID, classification_id: UUID | None) -> Impact:
-        """What another classification of a space would take away, for those who may give it one."""
+    async def space_impact(self, actor: Actor, space_id: UUID, changes: Mapping[str, Any]) -> Impact:
+        """What a change of a space (see `Restrictions.changed`) would take away, for those who may make it."""
         async with self._uow.read(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.SPACE, Action.EDIT)
-            return await space_impact(tx, access.space, classification_id)
+            return await space_impact(tx, access.space, Restrictions.of(access.space).changed(changes))
 
     @staticmethod
     async def _confirmed(tx: Transaction, before: Rules, after: Rules, token: str | None) -> None:
@@ -299,7 +299,7 @@ class Approved:
 
     def status(self, choice: ModelChoice[Any]) -> bool | None:
         """Whether a model is classified high enough; None where nothing is demanded."""
-        return may_serve(self.rules, choice.model, self.space) if self.rules.enabled else None
+        return trusted(self.rules, choice.model, self.space) if self.rules.enabled else None
 
 
 def _plain(value: UUID | None) -> str | None:

@@ -29,7 +29,10 @@ MEMBER_ROLES = (SpaceRole.ADMIN, SpaceRole.EDITOR, SpaceRole.VIEWER)
 
 @dataclass(eq=False, kw_only=True)
 class Space(Owned):
-    """A space. `user_id` is the owner of a personal space and None otherwise; `quota_limit` is in bytes of documents."""
+    """A space. `user_id` is the owner of a personal space and None otherwise; `quota_limit` is in bytes of documents.
+
+    `allowed_models` names by kind the only models that the space may use; a kind that is not there may use all.
+    """
 
     name: str
     kind: str
@@ -38,6 +41,7 @@ class Space(Owned):
     data_retention_days: int | None = None
     quota_limit: int | None = None
     security_classification_id: UUID | None = None
+    allowed_models: dict[str, list[str]] | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import difference, snapshot
 from domain.audit.repository import AuditFilter
-from domain.classifications.spaces import classify_space
+from domain.classifications.restrictions import restrict_space
 from domain.kernel.access import Action, Resource, Role, highest, permissions, require
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NotFound
@@ -23,7 +23,15 @@ from domain.user_groups.entities import UserGroup
 from domain.users.entities import User, UserState
 
 DESCRIPTION_LIMIT = 2000
-FIELDS = ("name", "kind", "user_id", "description", "data_retention_days", "security_classification_id")
+FIELDS = (
+    "name",
+    "kind",
+    "user_id",
+    "description",
+    "data_retention_days",
+    "security_classification_id",
+    "allowed_models",
+)
 """What a space is, as its history tells it; its members are told as `member:<user id>`."""
 ORGANIZATION_NAME = "Organization space"
 
@@ -183,9 +191,9 @@ class SpaceService:
         return self._view(actor, SpaceAccess(space, Role.ADMIN))
 
     async def update(self, actor: Actor, space_id: UUID, changes: Mapping[str, Any]) -> SpaceView:
-        """Change `name`, `description`, `data_retention_days` (1–2555 days, None = keep for ever) or the classification.
+        """Change `name`, `description`, `data_retention_days` (1–2555 days, None = keep for ever) or the restrictions.
 
-        `security_classification_id` changes only with `impact_token`, where that takes something in use away.
+        These (see `Restrictions.changed`) change only with `impact_token`, where that takes something in use away.
         """
         async with self._uow.begin(actor.tenant_id) as tx:
             access = await space_access(tx, actor, space_id)
@@ -193,9 +201,7 @@ class SpaceService:
             space, before = access.space, snapshot(access.space, FIELDS)
             for field_name, value in self._cleaned(changes).items():
                 setattr(space, field_name, value)
-            if "security_classification_id" in changes:
-                token = changes.get("impact_token")
-                await classify_space(tx, space, changes["security_classification_id"], token)
+            await restrict_space(tx, space, changes)
             old, new = difference(before, snapshot(space, FIELDS))
             if new:
                 tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=new))

@@ -53,19 +53,21 @@ class ClassificationRepository:
         return sorted((await self._session.scalars(union_all(*having))).all())
 
     async def demanding(self, space_id: UUID | None) -> Sequence[Space]:
-        """The one space, or all that have a classification."""
+        """The one space, or all that demand something."""
         return (await self._session.scalars(select(Space).where(_bearing(Space, space_id)))).all()
 
     async def assistants(self, space_id: UUID | None) -> Sequence[Holding]:
         """The assistants with their models."""
+        table = assistants.c
         statement = (
-            select(assistants.c.id, assistants.c.name, assistants.c.space_id, assistants.c.completion_model_id)
+            select(table.id, table.name, table.space_id, table.completion_model_id, table.is_default)
             .select_from(Assistant)
-            .join(Space, spaces.c.id == assistants.c.space_id)
-            .where(_bearing(Space, space_id), assistants.c.completion_model_id.is_not(None))
-            .order_by(assistants.c.name, assistants.c.id)
+            .join(Space, spaces.c.id == table.space_id)
+            .where(_bearing(Space, space_id), table.completion_model_id.is_not(None))
+            .order_by(table.is_default.desc(), table.name, table.id)
         )
-        return [Holding(ASSISTANT, *row) for row in await self._session.execute(statement)]
+        rows = await self._session.execute(statement)
+        return [Holding(ASSISTANT, *row[:4], is_default=row[4]) for row in rows]
 
     async def collections(self, space_id: UUID | None) -> Sequence[Holding]:
         """The collections and websites with their embedding models."""
@@ -82,7 +84,8 @@ class ClassificationRepository:
     async def borrowed(self, space_id: UUID | None) -> Sequence[Holding]:
         """The assistants that use collections of another space, with the embedding models of these."""
         home, table = aliased(Space), assistants.c
-        columns = (table.id, table.name, table.space_id, collections.c.embedding_model_id, collections.c.space_id)
+        used = (collections.c.embedding_model_id, collections.c.space_id, table.is_default)
+        columns = (table.id, table.name, table.space_id, *used)
         statement = (
             select(*columns)
             .select_from(Assistant)
@@ -125,6 +128,7 @@ def _is(space: Any, space_id: Any) -> ColumnElement[bool]:
 
 
 def _bearing(space: Any, space_id: UUID | None) -> ColumnElement[bool]:
-    """That it is the one space, or one with a classification."""
-    wanted: ColumnElement[bool] = space.id == space_id if space_id else space.security_classification_id.is_not(None)
-    return wanted
+    """That it is the one space, or one that demands something."""
+    if space_id is not None:
+        return _is(space, space_id)
+    return or_(space.security_classification_id.is_not(None), space.allowed_models.is_not(None))

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
-from storage.tables.base import belongs_to, mapper, tenant_table
+from storage.tables.base import Json, belongs_to, mapper, tenant_table
 from storage.tables.classifications import classified
 
 spaces = tenant_table(
@@ -15,6 +15,7 @@ spaces = tenant_table(
     Column("data_retention_days", Integer),
     Column("quota_limit", BigInteger),
     Column("security_classification_id", Uuid),
+    Column("allowed_models", Json),
     belongs_to("user_id", "users"),
     classified("spaces"),
     UniqueConstraint("tenant_id", "user_id"),

@@ -391,34 +391,53 @@ async def test_a_model_that_stands_in_is_approved_too(house: House) -> None:
     assert answer["model"]["id"] == house.models["Intern"], answer
 
 
-async def test_an_assistant_goes_to_no_lower_class_and_gets_a_model_that_may_serve_it(house: House) -> None:
+async def test_a_space_chooses_its_models_and_all_else_is_refused(house: House) -> None:
+    client, path = house.client, f"/api/v1/spaces/{house.space}/"
+    await client.post(f"{CLASSES}enable/", json={"enabled": False})
     assert (await house.choose(house.models["Öppen"])).status_code == 200
-    await house.classified("Intern", house.other)
-    url = f"/api/v1/assistants/{house.assistant}/"
-    path, target = f"{url}transfer/account/", {"target_space_id": house.other}
-    told = (await house.client.get(path, params=target)).json()
-    assert (told["model_changes"], told["completion_model_id"]) == (True, house.models["Intern"])
-    copy = await house.client.post(f"{url}duplicate/", json={"space_id": house.other})
-    assert copy.json()["completion_model"]["id"] == house.models["Intern"]
-    assert (await house.client.post(f"{url}transfer/", json=target)).status_code == 204
-    assert (await house.client.get(url)).json()["completion_model"]["id"] == house.models["Intern"]
-    for action, body in (("transfer", {"target_space_id": house.space}), ("duplicate", {"space_id": house.space})):
-        refused = await house.client.post(f"{url}{action}/", json=body)
-        assert refused.status_code == 403, refused.text
-        assert "högre säkerhetsklass" in refused.json()["message"]
-    assert (await house.client.get(url)).json()["space_id"] == house.other
+    lists = {
+        "completion_models": [{"id": house.models["Intern"]}, {"id": house.models["Hemlig"]}],
+        "embedding_models": [],
+    }
+    refused = await house.patch(path, **lists)
+    assert (refused.status_code, refused.headers["x-error-code"]) == (409, "unconfirmed")
+    reasons = {(each["name"], each["reason"]) for each in refused.json()["affected"]}
+    assert {("Hjälpen", "model"), ("Handböcker", "embedding")} <= reasons
+    done = await house.patch(path, **lists, impact_token=refused.json()["impact_token"])
+    assert done.status_code == 200, done.text
+    assert {each["id"] for each in done.json()["completion_models"]} == {house.models["Intern"], house.models["Hemlig"]}
+    assert done.json()["embedding_models"] == []
+    assert (await ask(client, house.assistant, stream=False)).status_code == 403
+    assert (await upload(client, house.collection, "b.txt", b"Mera")).status_code == 403
+    assert (await client.post("/api/v1/search/", json={"query": "k", "space_id": house.space})).status_code == 403
+    assert (await client.post(f"{path}knowledge/groups/", json={"name": "Ny"})).status_code == 403
+    assert (await house.choose(house.models["Öppen"])).status_code == 403
+    made = await make_assistant(client, house.space)
+    shown = (await client.get(f"/api/v1/assistants/{made}/")).json()["completion_model"]
+    assert shown["id"] in {house.models["Intern"], house.models["Hemlig"]}
+    # Another space is free to use what it likes, and null is all of them again.
+    elsewhere = await make_assistant(client, house.other)
+    assert (await house.choose(house.models["Öppen"], elsewhere)).status_code == 200
+    assert (await house.patch(path, embedding_models=None, completion_models=None)).status_code == 200
+    assert (await house.choose(house.models["Öppen"])).status_code == 200
+    assert (await upload(client, house.collection, "b.txt", b"Mera")).status_code == 202
 
 
-async def test_what_the_class_forbids_stands_in_the_way_of_publishing(house: House) -> None:
-    url = f"/api/v1/assistants/{house.assistant}/"
-    assert (await house.choose(house.models["Intern"])).status_code == 200
-    await house.trust("completion", house.models["Intern"], "Intern")
+async def test_lists_name_models_of_the_kind_that_are_trusted(house: House) -> None:
+    client, path = house.client, f"/api/v1/spaces/{house.space}/"
     await house.classified("Intern")
-    found = (await house.client.get(f"{url}readiness/")).json()["items"]
-    assert not any(each["blocking"] for each in found)
-    await house.classified("Hemlig")
-    found = (await house.client.get(f"{url}readiness/")).json()["items"]
-    blocking = [each["code"] for each in found if each["blocking"]]
-    assert set(blocking) & {"model_not_approved", "no_model"}
-    assert "knowledge_not_approved" in blocking
-    assert (await house.client.post(f"{url}publish/", params={"published": True})).status_code == 400
+    unknown = await house.patch(path, completion_models=[{"id": house.builtin}])
+    assert (unknown.status_code, unknown.json()["field"]) == (404, "completion_models")
+    untrusted = await house.patch(path, completion_models=[{"id": house.models["Öppen"]}])
+    assert (untrusted.status_code, untrusted.json()["field"]) == (400, "completion_models")
+    one = [{"id": house.models["Intern"]}]
+    assert (await house.patch(path, completion_models=one)).status_code == 200
+    # Moving everything to a model that the space has not chosen is refused, too.
+    assert (await house.choose(house.models["Intern"])).status_code == 200
+    body = {"to_model_id": house.models["Hemlig"], "confirm_migration": True}
+    moved = await client.post(f"/api/v1/completion-models/{house.models['Intern']}/migrate", json=body)
+    assert (moved.status_code, moved.json()["field"]) == (422, "to_model_id")
+    # What the history of a space tells of it.
+    entries = await house.api.entries(house.api.owner.tenant_id)
+    told = [entry.changes["new"] for entry in entries if entry.action == "space_updated"]
+    assert told[-1] == {"allowed_models": {"completion": [house.models["Intern"]]}}

@@ -80,14 +80,14 @@ def test_classes_from_the_first_to_a_space_that_obeys(
     ready(page)
     choose(page, page.get_by_role("main"), "Security class", "Internal")
     page.get_by_role("button", name="Save").click()
-    line = "Assistant “Lovhjälpen” in Bygg: its model ok:3 is not approved there"
+    line = "Assistant “Lovhjälpen” in Bygg: its model “ok:3” is not approved there"
     expect(dialog.get_by_text(line)).to_be_visible()
     fits(page, "impact")
     dialog.get_by_role("button", name="Cancel").click()
     with installation.client() as client:
         assert client.get(f"/api/v1/spaces/{space}/").json()["security_classification"] is None
     page.get_by_role("button", name="Save").click()
-    dialog.get_by_role("button", name="Change the class").click()
+    dialog.get_by_role("button", name="Change it").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     fits(page, "settings")
 
@@ -109,3 +109,38 @@ def test_classes_from_the_first_to_a_space_that_obeys(
     with installation.client() as client:
         asked = {"assistant_id": assistant, "question": "Hej?"}
         assert client.post("/api/v1/conversations/", json=asked).status_code == 200
+
+
+def test_a_space_chooses_the_models_that_it_uses(page: Page, installation: Installation, provider: Provider) -> None:
+    with installation.client() as client:
+        server = {"name": "Skolans", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=server).raise_for_status().json()["id"]
+        body = {"provider_id": added, "name": "ok:4", "display_name": "ok:4"}
+        model = client.post("/api/v1/admin/tenant-models/completion/", json=body).raise_for_status().json()["id"]
+        space = client.post("/api/v1/spaces/", json={"name": "Skola"}).json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Lotsen"}).json()["id"]
+        client.post(f"/api/v1/assistants/{assistant}/", json={"completion_model": {"id": model}}).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/spaces/{space}/settings")
+    ready(page)
+    page.get_by_role("switch", name="Models that answer: only these").click()
+    page.get_by_role("main").get_by_label("Models that answer", exact=True).click()
+    page.get_by_role("option", name="ok:4").click()
+    page.keyboard.press("Escape")
+    fits(page, "lists")
+    page.get_by_role("button", name="Save").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Assistant “Lotsen” in Skola: its model “ok:4” is not approved there")).to_be_visible()
+    dialog.get_by_role("button", name="Change it").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    with installation.client() as client:
+        names = {each["name"] for each in client.get(f"/api/v1/spaces/{space}/").json()["completion_models"]}
+        assert "ok:4" not in names
+        assert "extractive" in names
+        asked = {"assistant_id": assistant, "question": "Hej?"}
+        assert client.post("/api/v1/conversations/", json=asked).status_code == 403
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_label("AI model", exact=True).click()
+    expect(page.get_by_role("option", name="Quotes from the documents")).to_be_visible()

@@ -40,16 +40,16 @@ NAMES: dict[str, str] = {
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
     "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
+    "embedding_models[].id": "embedding_model", "completion_models[].id": "completion_model",
+    "transcription_models[].id": "transcription_model",
     "security_classification.id": "classification", "security_classifications[].id": "classification",
     "replacement_id": "completion_model", "stand_ins[]": "completion_model", "embedding_model_id": "embedding_model",
 }  # fmt: skip
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
-    "transcription_models[].id", "mcp_servers[].id", "mcp_tools[].tool_id",
+    "mcp_servers[].id", "mcp_tools[].tool_id",
     "icon_id", "from_template.id", "integration_knowledge_list[].id",
     "group_chat_id",
-    # which models a space may use is not chosen yet: all that are switched on
-    "embedding_models[].id", "completion_models[].id",
     # mentions of assistants in a group chat
     "tools.assistants[].id",
 }  # fmt: skip
