@@ -12,7 +12,7 @@ from app.bootstrap import Runtime, build, migrate_database
 from app.config import Settings
 from benchmarks.installation import row
 from domain.budgets.service import BudgetDraft
-from domain.conversations.service import Question
+from domain.conversations.views import Question
 from domain.kernel.actor import Actor
 from domain.models.service import ProviderDraft
 from domain.tenants.service import Setup

@@ -10,7 +10,7 @@ from nicegui import background_tasks, ui
 
 from domain.assistants.service import AssistantView
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
-from domain.conversations.service import Asked, MessageView, Question
+from domain.conversations.views import Asked, ConversationView, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import N_, Failure, NotFound
@@ -58,6 +58,20 @@ async def existing(conversation_id: str) -> None:
     """A conversation that goes on."""
     here = visit()
     view = await here.services.conversations.get(here.actor, identifier(conversation_id), limit=PAGE)
+    await _go_on(view)
+
+
+async def at(conversation_id: str, message_id: str) -> None:
+    """A conversation that goes on, in the branch that a message is part of."""
+    here, found = visit(), identifier(conversation_id)
+    conversation = await here.services.conversations.show(here.actor, identifier(message_id))
+    if conversation.id != found:
+        raise NotFound(N_("The message was not found."))
+    await _go_on(await here.services.conversations.get(here.actor, found, limit=PAGE))
+
+
+async def _go_on(view: ConversationView) -> None:
+    here = visit()
     if view.conversation.temporary:
         raise NotFound(N_("The conversation was not found."))
     assistant = await here.services.assistants.get(here.actor, view.assistant.id)
@@ -82,6 +96,7 @@ class Chat:
         self.asking = False
         self.chosen: tuple[UUID, int, int] | None = None
         self.shown = {view.message.id for view in messages}
+        self.last = messages[-1].message.id if messages else None
         self.visit.space_id, self.visit.assistant_id = assistant.access.space.id, assistant.assistant.id
 
     async def build(self) -> None:
@@ -110,6 +125,8 @@ class Chat:
             "cite": self._cite,
             "regenerate": self._regenerate,
             "continue": self._continue,
+            "edit": self._edit,
+            "branch": self._branch,
             "rate": self._rate,
             "why": self._why,
             "older": self._older,
@@ -117,7 +134,11 @@ class Chat:
             "starter": self._start_with,
         }.items():
             self.thread.handle(event, act(handler))
-        last = self.messages[-1] if self.messages else None
+        self._take_up(self.messages)
+
+    def _take_up(self, messages: Sequence[MessageView]) -> None:
+        """Follow the last answer, or show what it rests on."""
+        last = messages[-1] if messages else None
         if last and last.message.state == AnswerState.RUNNING:
             self._follow(last.message, len(last.message.answer))
         elif last and last.sources:
@@ -241,13 +262,17 @@ class Chat:
         """The same conversation goes on in another tab or on another device: show what was asked there."""
         if self.conversation is None or news.data.get("id") != str(self.conversation.id) or self.asking:
             return
-        view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=3)
+        view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=PAGE)
+        if self.last is not None and all(found.message.id != self.last for found in view.messages):
+            self._show_branch(view)
+            return
         for found in view.messages:
             if found.message.id not in self.shown and not self.asking:
                 self._show(found)
 
     def _show(self, view: MessageView) -> None:
         self.shown.add(view.message.id)
+        self.last = view.message.id
         self.thread.add(turn(view))
         if view.message.state == AnswerState.RUNNING:
             self._follow(view.message, len(view.message.answer))
@@ -279,14 +304,52 @@ class Chat:
         self.visit.shell.page_changed()
 
     async def _regenerate(self, data: dict[str, Any]) -> None:
-        message_id = identifier(data["message_id"])
         self.asking = True
         try:
-            asked = await self.visit.services.conversations.regenerate(self.visit.actor, message_id)
-            self.thread.take_away(str(message_id))
-            self._begun(asked)
+            await self.visit.services.conversations.regenerate(self.visit.actor, identifier(data["message_id"]))
+            await self._reload()
         finally:
             self.asking = False
+
+    async def _edit(self, data: dict[str, Any]) -> None:
+        """Ask an earlier question in other words, with the files it had: a branch begins beside it."""
+        if self.conversation is None:
+            return
+        service, actor = self.visit.services.conversations, self.visit.actor
+        self.asking = True
+        try:
+            former = await service.message(actor, identifier(data["message_id"]))
+            files = [file.id for file in former.files]
+            await service.ask(
+                actor, Question(str(data["text"]), self.conversation.id, None, files, replaces=former.message.id)
+            )
+            await self._reload()
+        finally:
+            self.asking = False
+
+    async def _branch(self, data: dict[str, Any]) -> None:
+        self.asking = True
+        try:
+            await self.visit.services.conversations.show(self.visit.actor, identifier(data["message_id"]))
+            await self._reload()
+        finally:
+            self.asking = False
+
+    async def _reload(self) -> None:
+        assert self.conversation is not None
+        service = self.visit.services.conversations
+        self._show_branch(await service.get(self.visit.actor, self.conversation.id, limit=PAGE))
+
+    def _show_branch(self, view: ConversationView) -> None:
+        """Another branch takes the place of what is on the screen."""
+        turns = [turn(each) for each in view.messages]
+        self.shown = {each.message.id for each in view.messages}
+        self.last = view.messages[-1].message.id if view.messages else None
+        self.thread.replace(turns, older=len(turns) == PAGE)
+        if self.running is not None:
+            self.running = None
+            self.composer.busy(False)
+        self._take_up(view.messages)
 
     async def _continue(self, data: dict[str, Any]) -> None:
         asked = await self.visit.services.conversations.resume(
@@ -324,6 +387,8 @@ class Chat:
     async def _ended(self, message_id: UUID) -> None:
         view = await self.visit.services.conversations.message(self.visit.actor, message_id)
         self.thread.change(str(message_id), answer=view.message.answer, **ending(view.message, view.sources))
+        if self.running != message_id:
+            return
         self.running = None
         self.composer.busy(False)
         if view.sources:
@@ -332,7 +397,7 @@ class Chat:
     async def _announce_sources(self, message: Message) -> None:
         """Citations become buttons as soon as it is known which passages there are."""
         sources = await self.visit.services.conversations.sources_ready(self.visit.actor, message.id)
-        if sources:
+        if sources and message.id in self.shown:
             self.thread.change(str(message.id), **sources_part(sources), status=_("Reading the sources…"))
             self._show_sources(message, sources, -1)
 

@@ -1,5 +1,7 @@
 """All conversations of the actor."""
 
+from uuid import UUID
+
 from nicegui import ui
 
 from domain.conversations.entities import Conversation
@@ -12,7 +14,7 @@ from pages.navigation import conversation_icon, conversation_menu
 from pages.turns import marked_parts
 from pages.visit import News, visit
 
-Row = tuple[Conversation, Excerpt | None]
+Row = tuple[Conversation, UUID | None, Excerpt | None]
 
 
 async def history() -> None:
@@ -22,18 +24,19 @@ async def history() -> None:
     async def fetch(words: str, cursor: str | None) -> Page[Row]:
         if words:
             found = await here.services.looking_back.search(here.actor, words, cursor=cursor)
-            return Page([(each.conversation, each.excerpt) for each in found.items], found.next_cursor)
+            return Page([(each.conversation, each.message_id, each.excerpt) for each in found.items], found.next_cursor)
         pinned = [] if cursor else [*await here.services.conversations.pinned(here.actor)]
         page = await here.services.conversations.page(here.actor, cursor=cursor, pinned=False)
-        return Page([(each, None) for each in (*pinned, *page.items)], page.next_cursor)
+        return Page([(each, None, None) for each in (*pinned, *page.items)], page.next_cursor)
 
     def row(item: Row) -> None:
-        conversation, excerpt = item
+        conversation, message_id, excerpt = item
         with box("rowline").props("role=listitem"):
             icon(conversation_icon(conversation))
             if conversation.pinned_at:
                 text_element("span", _("Pinned"), "sr-only")
-            with link_box(f"/conversations/{conversation.id}", "grow") as link:
+            place = f"/at/{message_id}" if message_id else ""
+            with link_box(f"/conversations/{conversation.id}{place}", "grow") as link:
                 link.style("text-decoration:none;color:inherit")
                 ui.label(conversation.name).classes("name")
                 ui.label(moment(conversation.last_message_at or conversation.created_at)).classes("sub")

@@ -57,6 +57,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/chat/{assistant_id}/temporary": chat.temporary,
     "/conversations": conversations.history,
     "/conversations/{conversation_id}": chat.existing,
+    "/conversations/{conversation_id}/at/{message_id}": chat.at,
     "/conversations/{conversation_id}/why/{message_id}": why.why,
     "/conversations/{conversation_id}/sources/{message_id}/{number}": sources.source,
     "/conversations/{conversation_id}/sources/{message_id}/{number}/{citation}": sources.source,

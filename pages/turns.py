@@ -10,7 +10,7 @@ from typing import Any
 from domain.conversations.citations import Citation, Verdict
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import citations_of, spans
-from domain.conversations.service import MessageView
+from domain.conversations.views import MessageView
 from domain.kernel.errors import N_, Trouble
 from pages.i18n import _, moment, ngettext, number
 
@@ -56,9 +56,22 @@ def turn(view: MessageView) -> dict[str, Any]:
         "question": message.question,
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
+        **version(view),
         "rating": message.feedback_value or 0,
         "status": "",
         **ending(message, view.sources),
+    }
+
+
+def version(view: MessageView) -> dict[str, Any]:
+    """Which of several versions a turn is, and the ids of those beside it."""
+    if len(view.versions) < 2:
+        return {"version": "", "former": "", "later": ""}
+    at, count = view.versions.index(view.message.id), len(view.versions)
+    return {
+        "version": _("{n} of {of}", n=at + 1, of=count),
+        "former": str(view.versions[at - 1]) if at else "",
+        "later": str(view.versions[at + 1]) if at + 1 < count else "",
     }
 
 

@@ -19,7 +19,7 @@ from app.realtime.access import unless_ended
 from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import Place
-from domain.conversations.service import Asked, ConversationView, Question
+from domain.conversations.views import Asked, ConversationView, Question
 from domain.kernel.actor import Actor
 from domain.kernel.errors import (
     N_,
@@ -276,12 +276,18 @@ async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str
 async def ask(
     body: wire.ConversationRequest, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
 ) -> Any:
-    """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events."""
+    """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events.
+
+    `replaces` names an earlier question of the conversation that is asked in other words: a branch begins beside it, and
+    the former one is kept. A `temporary` conversation is in no list; whoever made it deletes it, or the program in a day.
+    """
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
     assistant_id = None if body.session_id else body.assistant_id
     files = [f.id for f in body.files]
-    question = Question(body.question, body.session_id, assistant_id, files, temporary=body.temporary)
+    question = Question(
+        body.question, body.session_id, assistant_id, files, replaces=body.replaces, temporary=body.temporary
+    )
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
@@ -321,6 +327,14 @@ async def change(session_id: UUID, body: wire.SessionUpdate, actor: Caller, use:
     if body.pinned is not None:
         await use.conversations.pin(actor, session_id, pinned=body.pinned)
     return present.conversation_head((await use.conversations.get(actor, session_id, limit=1)).conversation)
+
+
+@router.put("/{session_id}/branch/", response_model=wire.SessionPublic)
+async def branch(session_id: UUID, body: wire.BranchChoice, actor: Caller, use: Use) -> Any:
+    """Show the branch that a message is part of: questions that follow go on there."""
+    await _message(use, actor, session_id, body.message_id)
+    await use.conversations.show(actor, body.message_id)
+    return await shown(use, actor, await use.conversations.get(actor, session_id))
 
 
 @router.delete("/{session_id}/", status_code=204, response_class=Response)
@@ -387,6 +401,17 @@ async def resume(
     return StreamingResponse(
         stream.events(len(asked.message.answer)), media_type="text/event-stream", headers=STREAM_HEADERS
     )
+
+
+@router.post("/{session_id}/messages/{message_id}/regenerate/", response_class=StreamingResponse)
+async def regenerate(
+    session_id: UUID, message_id: UUID, actor: Caller, running: Running, ending: AccessEnd, version: int = 2
+) -> StreamingResponse:
+    """Answer a question again; the former answer is kept as a branch. The stream is that of the new answer."""
+    await _message(running.services, actor, session_id, message_id)
+    asked = await running.services.conversations.regenerate(actor, message_id)
+    made = AnswerStream(running, actor, session_id, asked.message.id, version, asked, ending)
+    return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 @router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)

@@ -24,7 +24,7 @@ from app.realtime.access import unless_ended
 from domain.assistants.service import AssistantView
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Message, MessageSource
-from domain.conversations.service import Asked, Dialogue
+from domain.conversations.views import Asked, Dialogue
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import EmbeddingChoice

@@ -9,7 +9,7 @@ from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
 from domain.classifications.entities import SecurityClassification
 from domain.conversations.entities import AnswerState, Conversation, MessageSource
-from domain.conversations.service import ConversationView, MessageView
+from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
 from domain.jobs.entities import Job, JobState
 from domain.kernel.access import Action, Resource
@@ -471,6 +471,8 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
     found = view.message
     return {
         **moments(found),
+        "parent_id": found.parent_id,
+        "versions": list(view.versions),
         "question": found.question,
         "answer": answer,
         "completion_model": models.get(found.completion_model_id),

@@ -22,10 +22,17 @@ KINDS = {
 
 @router.get("/{session_id}/export/", response_class=StreamingResponse)
 async def export(
-    session_id: UUID, actor: Caller, use: Use, format: TranscriptFormat = TranscriptFormat.MARKDOWN
+    session_id: UUID,
+    actor: Caller,
+    use: Use,
+    format: TranscriptFormat = TranscriptFormat.MARKDOWN,
+    all_branches: bool = False,
 ) -> StreamingResponse:
-    """A conversation with sources, cited passages, models and dates, as a file. Recorded in the audit log."""
-    transcript = await use.transcripts.export(actor, session_id, format)
+    """A conversation with sources, cited passages, models and dates, as a file. Recorded in the audit log.
+
+    The branch that is shown, or with `all_branches` every question and answer in the order of time.
+    """
+    transcript = await use.transcripts.export(actor, session_id, format, every=all_branches)
     content = await asyncio.to_thread(_written, transcript, format, actor.language)
     extension, media_type = KINDS[format]
     return attachment(iter([content]), file_name(transcript.conversation.name, extension), media_type)

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from domain.conversations.entities import MessageSource
-from domain.conversations.service import MessageView
 from domain.conversations.transcripts import Transcript
+from domain.conversations.views import MessageView
 
 
 def written(transcript: Transcript) -> str:
@@ -28,6 +28,8 @@ def _message(view: MessageView) -> dict[str, Any]:
     message = view.message
     return {
         "id": message.id,
+        "follows": message.parent_id,
+        "versions": list(view.versions),
         "question": message.question,
         "answer": message.answer,
         "state": message.state,

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from app.transcripts import words
-from domain.conversations.service import MessageView
 from domain.conversations.transcripts import Transcript
+from domain.conversations.views import MessageView
 from pages.i18n import translate
 
 _SIGNS = re.compile(r"([\\`*_\[\]<>#|~&!])")
@@ -56,7 +56,7 @@ def _parts(transcript: Transcript, language: str) -> Iterator[str]:
 
 def _exchange(view: MessageView, language: str) -> Iterator[str]:
     message = view.message
-    yield f"## {translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC"
+    yield f"## {translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC{words.version(view, language)}"
     yield quoted(plain(message.question))
     if view.files:
         names = ", ".join(inline(file.name) for file in view.files)

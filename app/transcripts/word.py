@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from app.transcripts import words
-from domain.conversations.service import MessageView
 from domain.conversations.transcripts import Transcript
+from domain.conversations.views import MessageView
 from pages.i18n import translate
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
@@ -38,7 +38,8 @@ def written(transcript: Transcript, language: str) -> bytes:
 
 def _exchange(document: Any, view: MessageView, language: str) -> None:
     message = view.message
-    document.add_heading(f"{translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC", 1)
+    asked = f"{translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC"
+    document.add_heading(f"{asked}{words.version(view, language)}", 1)
     for line in words.clean(message.question).split("\n"):
         document.add_paragraph(line)
     if view.files:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.conversations.entities import Message, MessageSource
 from domain.conversations.transcripts import Transcript
+from domain.conversations.views import MessageView
 from domain.kernel.errors import N_
 from pages.i18n import translate
 
@@ -42,6 +43,14 @@ def answered_by(message: Message, language: str) -> str:
     """The model of an answer and when it was given."""
     model = one_line(translate(message.model_name, language))
     return f"{model} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
+
+
+def version(view: MessageView, language: str) -> str:
+    """Which of several versions of a question and its answer this is; empty when it is the only one."""
+    if len(view.versions) < 2:
+        return ""
+    number = view.versions.index(view.message.id) + 1
+    return " · " + translate("Version {n} of {of}", language, n=number, of=len(view.versions))
 
 
 def state(message: Message, language: str) -> str:

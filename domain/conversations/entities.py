@@ -26,6 +26,7 @@ class Conversation(Owned):
 
     With `api_key_id` it belongs to a key of the assistant, and the user behind the key does not see it. One that is
     `temporary` stands in no list and is not searched; it is deleted when it is left (see `domain.conversations.temporary`).
+    `shown_id` is a message of the branch that is shown; None for the newest (see `domain.conversations.branches`).
     """
 
     user_id: UUID
@@ -37,6 +38,7 @@ class Conversation(Owned):
     last_message_at: datetime | None = None
     pinned_at: datetime | None = None
     temporary: bool = False
+    shown_id: UUID | None = None
 
     def is_of(self, actor: Actor) -> bool:
         """Whether the conversation is the actor's own."""
@@ -45,7 +47,7 @@ class Conversation(Owned):
 
 @dataclass(eq=False, kw_only=True)
 class Message(Owned):
-    """A question and the run that answers it.
+    """A question and the run that answers it; it follows the message `parent_id`.
 
     While `state` is running, `owner` names the process that runs it and `heartbeat_at` shows that it lives. Tokens are
     the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about;
@@ -55,6 +57,7 @@ class Message(Owned):
     conversation_id: UUID
     assistant_id: UUID
     question: str
+    parent_id: UUID | None = None
     answer: str = ""
     state: str = AnswerState.RUNNING
     error: str | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.conversations.branches import Link
 from domain.conversations.entities import Conversation, Explanation, Message, MessageSource, ReusableAnswer
 from domain.files.entities import File
 from domain.kernel.paging import Page
@@ -70,8 +71,14 @@ class ConversationRepository(Protocol):
     async def older(self, assistant_id: UUID, before: datetime, limit: int) -> Sequence[Conversation]:
         """Conversations of an assistant whose last question is older than a moment."""
 
-    async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
-        """The newest `limit` messages (older than `before`), oldest first."""
+    async def links(self, conversation_id: UUID) -> Sequence[Link]:
+        """Which messages there are, and what each follows."""
+
+    async def lock(self, conversation_id: UUID) -> None:
+        """Let questions that are asked in a conversation at once come one after the other."""
+
+    async def messages(self, ids: Sequence[UUID]) -> Sequence[Message]:
+        """Messages by their ids, the oldest first."""
 
     async def sources(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[MessageSource]]:
         """The passages of each message, by number."""
@@ -89,6 +96,9 @@ class ConversationRepository(Protocol):
 
     async def forget_reusable(self, assistant_id: UUID, before: datetime) -> None:
         """What is older is not given again."""
+
+    async def never_again(self, message_id: UUID) -> None:
+        """An answer is not given again: whoever got it wanted another."""
 
     async def explanation(self, message_id: UUID) -> Explanation | None:
         """How the answer came about."""

@@ -1,33 +1,30 @@
-"""Conversations: asking, following the answer, and looking back."""
+"""Conversations: asking, and following the answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from datetime import tzinfo
-from typing import Any
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
-from domain.assistants.service import clean_settings, readable_assistant, readable_collections
+from domain.assistants.service import clean_settings, readable_assistant
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
 from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
+from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
-from domain.conversations.explaining import Explained
-from domain.conversations.places import Place, place, spans
+from domain.conversations.kept import Kept
 from domain.conversations.run import Run, RunEvent, Runs
-from domain.conversations.temporary import remove_conversation
+from domain.conversations.views import Asked, Dialogue, Question
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
-from domain.kernel.paging import Page, clamp
-from domain.kernel.text import clean_name, clean_text
-from domain.knowledge.entities import Collection, Document
+from domain.kernel.text import clean_text
+from domain.knowledge.entities import Collection
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
@@ -40,69 +37,10 @@ from domain.usage.ledger import Ledger
 QUESTION_LIMIT = 400_000
 HISTORY_MESSAGES = 20
 NAME_LENGTH = 80
-MOST_PINNED = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody asks: in a conversation, or of an assistant in a new one."""
-
-    text: str
-    conversation_id: UUID | None = None
-    assistant_id: UUID | None = None
-    file_ids: Sequence[UUID] = ()
-    temporary: bool = False
-    """Whether the conversation that begins with it is to be gone when it is left."""
-    fresh: bool = False
-    """Whether an earlier answer may not do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialogue:
-    """What a program asks that keeps the conversation itself, and sends all of it along.
-
-    `instruction` is added to the assistant's own, `settings` count before the assistant's.
-    """
-
-    assistant_id: UUID
-    text: str
-    history: Sequence[Exchange] = ()
-    instruction: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    max_tokens: int | None = None
-    keep: bool = False
-    """Whether the conversation stays when it is answered. If not, whoever asks deletes it, or the sweeper does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that was taken in; its answer is under way."""
-
-    conversation: Conversation
-    message: Message
-    files: Sequence[File] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MessageView:
-    """A message with its passages and files."""
-
-    message: Message
-    sources: Sequence[MessageSource]
-    files: Sequence[File]
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationView:
-    """A conversation with its newest messages, oldest first."""
-
-    conversation: Conversation
-    assistant: Assistant
-    messages: Sequence[MessageView]
-
-
-class ConversationService:
-    """Use cases of conversations. A conversation is its author's alone."""
+class ConversationService(Kept):
+    """Use cases of conversations: asking, and following the answer."""
 
     def __init__(
         self,
@@ -119,9 +57,9 @@ class ConversationService:
         max_files: int,
         zone: tzinfo,
     ) -> None:
-        self._uow, self._files, self.runs, self.max_files = uow, files, runs, max_files
-        self._zone = zone
-        self._limiter, self._knowledge, self._ledger = limiter, knowledge, ledger
+        super().__init__(uow, knowledge, runs)
+        self._files, self.max_files, self._zone = files, max_files, zone
+        self._limiter, self._ledger = limiter, ledger
         self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger)
         self.health = self._answering.health
 
@@ -141,9 +79,16 @@ class ConversationService:
             raise Invalid(N_("Write a question."), field="question")
         async with self._uow.begin(actor.tenant_id) as tx:
             conversation, assistant = await self._target(tx, actor, question, text, files)
-            earlier = await self._earlier(tx, question.conversation_id)
+            branches = Branches(await tx.conversations.links(conversation.id))
+            parent_id = self._followed(branches, conversation, question.replaces)
+            earlier = await self._earlier(tx, branches.path(parent_id))
             plan = await self._plan(tx, actor, assistant, conversation, earlier, text, files)
             plan.fresh = question.fresh
+            plan.message.parent_id = parent_id
+            conversation.shown_id = plan.message.id
+            await self._forget_empty(tx, branches, question.replaces, text)
+            if question.fresh and question.replaces is not None:
+                await tx.conversations.never_again(question.replaces)
             await tx.add(plan.message)
             for file in files:
                 await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
@@ -153,6 +98,25 @@ class ConversationService:
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
         self._answering.start(plan)
         return Asked(conversation, plan.message, files)
+
+    @staticmethod
+    def _followed(branches: Branches, conversation: Conversation, replaces: UUID | None) -> UUID | None:
+        """The message that a new question follows."""
+        if replaces is None:
+            return next(reversed(branches.shown(conversation.shown_id)), None)
+        if replaces not in branches:
+            raise NotFound(N_("The message was not found."))
+        return branches.parent(replaces)
+
+    @staticmethod
+    async def _forget_empty(tx: Transaction, branches: Branches, replaced: UUID | None, text: str) -> None:
+        """A question that nothing answered leaves no branch behind when it is asked again."""
+        if replaced is None or branches.followed(replaced):
+            return
+        message = await tx.get(Message, replaced)
+        if message is not None and not message.answer and message.question == text:
+            await tx.remove(message)
+            await tx.flush()
 
     async def converse(self, actor: Actor, dialogue: Dialogue) -> Asked:
         """Answer a program that keeps its conversation itself: in a conversation of its own, for one question."""
@@ -186,11 +150,14 @@ class ConversationService:
         self, tx: Transaction, actor: Actor, question: Question, text: str, files: Sequence[File]
     ) -> tuple[Conversation, Assistant]:
         if question.conversation_id is not None:
+            await tx.conversations.lock(question.conversation_id)
             conversation = await self._own(tx, actor, question.conversation_id)
             assistant, _ = await readable_assistant(tx, actor, conversation.assistant_id)
             if question.assistant_id not in (None, assistant.id):
                 raise NotFound(N_("The conversation was not found."))
             return conversation, assistant
+        if question.replaces is not None:
+            raise NotFound(N_("The message was not found."))
         if question.assistant_id is None:
             raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
         assistant, _ = await readable_assistant(tx, actor, question.assistant_id)
@@ -253,10 +220,8 @@ class ConversationService:
         )
 
     @staticmethod
-    async def _earlier(tx: Transaction, conversation_id: UUID | None) -> list[Exchange]:
-        if conversation_id is None:
-            return []
-        earlier = await tx.conversations.messages(conversation_id, limit=HISTORY_MESSAGES)
+    async def _earlier(tx: Transaction, path: Sequence[UUID]) -> list[Exchange]:
+        earlier = await tx.conversations.messages(path[-HISTORY_MESSAGES:])
         return [Exchange(m.question, m.answer) for m in earlier if m.answer]
 
     @staticmethod
@@ -277,17 +242,15 @@ class ConversationService:
         return await approved_in(tx, space, found) if space is not None else []
 
     async def regenerate(self, actor: Actor, message_id: UUID) -> Asked:
-        """Ask the last question of a conversation again; its earlier answer is replaced."""
+        """Ask a question again; its earlier answer is kept beside the new one, as a branch."""
         await self._limiter.take(Deed.QUESTION, actor)
-        async with self._uow.begin(actor.tenant_id) as tx:
+        async with self._uow.read(actor.tenant_id) as tx:
             message, conversation = await self._own_message(tx, actor, message_id)
-            newest = await tx.conversations.messages(conversation.id, limit=1)
-            if message.state == AnswerState.RUNNING or newest[0].id != message_id:
-                raise BadRequest(N_("Only the last answer of a conversation can be made anew."))
+            if message.state == AnswerState.RUNNING:
+                raise BadRequest(N_("This question is being answered. Wait for the answer, or stop it."))
             files = (await tx.conversations.files([message_id])).get(message_id, ())
-            await tx.remove(message)
-            await tx.flush()
-        question = Question(message.question, conversation.id, None, [f.id for f in files], fresh=True)
+        ids = [f.id for f in files]
+        question = Question(message.question, conversation.id, None, ids, fresh=True, replaces=message_id)
         return await self._ask(actor, question)
 
     async def resume(self, actor: Actor, message_id: UUID, *, elsewhere: bool = False) -> Asked:
@@ -302,8 +265,8 @@ class ConversationService:
                 raise BadRequest(N_("This answer is not interrupted."))
             assistant, _ = await readable_assistant(tx, actor, message.assistant_id)
             files = (await tx.conversations.files([message_id])).get(message_id, ())
-            history = await self._earlier(tx, conversation.id)
-            history = history[:-1] if history and message.answer else history
+            branches = Branches(await tx.conversations.links(conversation.id))
+            history = await self._earlier(tx, branches.path(message.parent_id))
             plan = await self._plan(tx, actor, assistant, conversation, history, message.question, files)
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
             message.citations = None
@@ -371,162 +334,6 @@ class ConversationService:
         run = self.runs.get(message_id)
         if run is not None:
             run.stop.set()
-
-    # Looking back
-
-    async def page(
-        self,
-        actor: Actor,
-        *,
-        assistant_id: UUID | None = None,
-        search: str = "",
-        limit: int | None = None,
-        cursor: str | None = None,
-        pinned: bool | None = None,
-    ) -> Page[Conversation]:
-        """The actor's conversations, newest first; with `pinned` only those that are, or only those that are not."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            if assistant_id is not None:
-                await readable_assistant(tx, actor, assistant_id)
-            return await tx.conversations.page(
-                actor.user_id,
-                actor.apart,
-                assistant_id=assistant_id,
-                search=search.strip(),
-                limit=clamp(limit),
-                cursor=cursor,
-                pinned=pinned,
-            )
-
-    async def pinned(self, actor: Actor) -> Sequence[Conversation]:
-        """The actor's pinned conversations, the last pinned first."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            return await tx.conversations.pinned(actor.user_id, actor.apart, MOST_PINNED)
-
-    async def get(
-        self, actor: Actor, conversation_id: UUID, *, limit: int = 100, before: UUID | None = None
-    ) -> ConversationView:
-        """A conversation with its newest messages."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            conversation = await self._own(tx, actor, conversation_id)
-            assistant = await tx.get(Assistant, conversation.assistant_id)
-            if assistant is None:
-                raise NotFound(N_("The conversation was not found."))
-            messages = await tx.conversations.messages(conversation_id, limit=clamp(limit), before=before)
-            ids = [m.id for m in messages]
-            sources, files = await tx.conversations.sources(ids), await tx.conversations.files(ids)
-        views = [MessageView(m, sources.get(m.id, ()), files.get(m.id, ())) for m in messages]
-        return ConversationView(conversation, assistant, views)
-
-    async def message(self, actor: Actor, message_id: UUID) -> MessageView:
-        """One message with its passages and files."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            message, _ = await self._own_message(tx, actor, message_id)
-            sources = (await tx.conversations.sources([message_id])).get(message_id, ())
-            files = (await tx.conversations.files([message_id])).get(message_id, ())
-        return MessageView(message, sources, files)
-
-    async def place(self, actor: Actor, message_id: UUID, number: int, citation: int | None = None) -> Place:
-        """Passage `[number]` of one of the actor's answers in the document as it was cited.
-
-        With `citation` (the place of a marker among those of the answer) only what supports it is marked.
-        """
-        view = await self.message(actor, message_id)
-        source = next((each for each in view.sources if each.number == number), None)
-        if source is None:
-            raise NotFound(N_("The source was not found."))
-        async with self._uow.read(actor.tenant_id) as tx:
-            await self._still_shared(tx, actor, view.message, source)
-        content = await self._knowledge.version_content(actor.tenant_id, source.version_id)
-        return place(source, spans(view.message, source, citation), *content)
-
-    @staticmethod
-    async def _still_shared(tx: Transaction, actor: Actor, message: Message, source: MessageSource) -> None:
-        """Raise `NotFound` when the assistant's space may no longer read what the passage is from."""
-        document = await tx.get(Document, source.document_id)
-        conversation = await tx.get(Conversation, message.conversation_id)
-        assistant = await tx.get(Assistant, conversation.assistant_id) if conversation else None
-        space = await tx.get(Space, assistant.space_id) if assistant else None
-        if document is None or space is None:
-            return
-        if document.collection_id not in {c.id for c in await readable_collections(tx, space)}:
-            raise NotFound(N_("This source is no longer shared with the space."))
-
-    async def explained(self, actor: Actor, message_id: UUID) -> Explained:
-        """How one of the actor's answers came about."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            message, _ = await self._own_message(tx, actor, message_id)
-            kept = await tx.conversations.explanation(message_id)
-        return Explained(message, kept)
-
-    async def rename(self, actor: Actor, conversation_id: UUID, name: str) -> Conversation:
-        """Give a conversation another name."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            conversation = await self._own(tx, actor, conversation_id)
-            conversation.name = clean_name(name)
-            # Without the names: they tell what was asked, and the audit log is not encrypted.
-            tx.record(actor, Change("conversation_renamed", "conversation", conversation_id))
-            tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
-            return conversation
-
-    async def pin(self, actor: Actor, conversation_id: UUID, *, pinned: bool) -> Conversation:
-        """Let a conversation stand before the others, or no longer."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            conversation = await self._own(tx, actor, conversation_id)
-            if conversation.temporary:
-                raise BadRequest(N_("A temporary conversation is not kept and cannot be pinned."))
-            if pinned == (conversation.pinned_at is not None):
-                return conversation
-            if pinned and len(await tx.conversations.pinned(actor.user_id, actor.apart, MOST_PINNED)) == MOST_PINNED:
-                raise BadRequest(N_("At most {limit} conversations can be pinned. Unpin one first."), limit=MOST_PINNED)
-            conversation.pinned_at = now() if pinned else None
-            action = "conversation_pinned" if pinned else "conversation_unpinned"
-            tx.record(actor, Change(action, "conversation", conversation_id))
-            tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
-            return conversation
-
-    async def delete(self, actor: Actor, conversation_id: UUID) -> None:
-        """Delete a conversation; a running answer is stopped."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            conversation = await self._own(tx, actor, conversation_id)
-            await remove_conversation(tx, actor, conversation, self.runs)
-            tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation_id)}))
-
-    async def rate(
-        self,
-        actor: Actor,
-        value: int,
-        text: str | None,
-        *,
-        conversation_id: UUID | None = None,
-        message_id: UUID | None = None,
-    ) -> Conversation:
-        """Thumbs up (1) or down (−1) with a comment, for one answer or the conversation."""
-        if value not in (-1, 1):
-            raise Invalid(N_("Choose one of the listed values."), field="value")
-        async with self._uow.begin(actor.tenant_id) as tx:
-            target: Conversation | Message
-            if message_id is not None:
-                target, conversation = await self._own_message(tx, actor, message_id)
-            else:
-                target = conversation = await self._own(tx, actor, conversation_id or UUID(int=0))
-            target.feedback_value = value
-            target.feedback_text = clean_text(text, "text", 10_000) or None
-            tx.record(actor, Change("answer_rated", "conversation", conversation.id, new={"value": value}))
-            return conversation
-
-    @staticmethod
-    async def _own(tx: Transaction, actor: Actor, conversation_id: UUID) -> Conversation:
-        conversation = await tx.get(Conversation, conversation_id)
-        if conversation is None or not conversation.is_of(actor):
-            raise NotFound(N_("The conversation was not found."))
-        return conversation
-
-    async def _own_message(self, tx: Transaction, actor: Actor, message_id: UUID) -> tuple[Message, Conversation]:
-        message = await tx.get(Message, message_id)
-        if message is None:
-            raise NotFound(N_("The message was not found."))
-        return message, await self._own(tx, actor, message.conversation_id)
 
 
 def _asked(conversation: Conversation) -> Change:

@@ -16,8 +16,6 @@ from domain.transaction import Transaction, UnitOfWork
 LONGEST = timedelta(hours=22)
 """What nobody has left by then, as after a crash, the hourly upkeep takes: no later than a day after the last question."""
 AT_ONCE = 100
-NEWEST = 5
-"""Of a conversation's newest questions one may still be answered."""
 
 
 async def remove_conversation(tx: Transaction, actor: Actor, conversation: Conversation, runs: Runs) -> None:
@@ -25,8 +23,8 @@ async def remove_conversation(tx: Transaction, actor: Actor, conversation: Conve
 
     The rows of the ledger stay: they hold no text.
     """
-    for message in await tx.conversations.messages(conversation.id, limit=NEWEST):
-        run = runs.get(message.id)
+    for link in await tx.conversations.links(conversation.id):
+        run = runs.get(link.id)
         if run is not None:
             run.stop.set()
     files = await tx.conversations.files_of(conversation.id) if conversation.temporary else ()

@@ -9,7 +9,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.conversations.entities import Conversation
-from domain.conversations.service import ConversationService, MessageView
+from domain.conversations.service import ConversationService
+from domain.conversations.views import MessageView
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.events import Change
@@ -47,13 +48,16 @@ class TranscriptService:
     def __init__(self, uow: UnitOfWork, conversations: ConversationService) -> None:
         self._uow, self._conversations = uow, conversations
 
-    async def export(self, actor: Actor, conversation_id: UUID, form: TranscriptFormat) -> Transcript:
-        """All of a conversation of the actor's own; recorded in the audit log."""
-        view = await self._conversations.get(actor, conversation_id, limit=MAX_LIMIT)
+    async def export(
+        self, actor: Actor, conversation_id: UUID, form: TranscriptFormat, *, every: bool = False
+    ) -> Transcript:
+        """The branch that is shown of a conversation of the actor's own, or `every` one; recorded in the audit log."""
+        view = await self._conversations.get(actor, conversation_id, limit=MAX_LIMIT, every=every)
         messages, batch = list(view.messages), view.messages
         while len(batch) == MAX_LIMIT and len(messages) < MOST_MESSAGES:
             before = batch[0].message.id
-            batch = (await self._conversations.get(actor, conversation_id, limit=MAX_LIMIT, before=before)).messages
+            more = await self._conversations.get(actor, conversation_id, limit=MAX_LIMIT, before=before, every=every)
+            batch = more.messages
             messages[:0] = batch
         async with self._uow.begin(actor.tenant_id) as tx:
             new = {"format": str(form), "messages": len(messages)}

@@ -25,7 +25,12 @@ export default {
       <div v-for="(t, i) in list" :key="t.key || t.id" class="turn" :class="{ last: i > list.length - 3 }">
         <div class="ask" :data-testid="'message-question-' + i"><span class="sr-only">{{ labels.you }}</span>
           <ul class="files" role="list" v-if="t.files.length" style="margin:0"><li v-for="f in t.files" :key="f.id"><a class="filechip" :href="prefix + f.link" target="_blank" rel="noopener"><span class="material-icons" aria-hidden="true" style="font-size:16px">description</span><span class="fn">{{ f.name }}</span></a></li></ul>
-          <div class="bubble" v-if="t.question">{{ t.question }}</div></div>
+          <form v-if="editing === t.id" class="edit" @submit.prevent="ask(t)" @keydown.esc.stop="cancel(t)"><textarea rows="3" v-model="draft" :aria-label="labels.edit" @keydown.ctrl.enter.prevent="ask(t)" @keydown.meta.enter.prevent="ask(t)"></textarea>
+            <div class="acts"><button type="button" class="act" @click="cancel(t)">{{ labels.cancel }}</button><button type="submit" class="act solid" :disabled="!draft.trim()">{{ labels.ask }}</button></div></form>
+          <div class="bubble" v-else-if="t.question">{{ t.question }}</div>
+          <div class="acts" v-if="editing !== t.id" :data-turn="t.id">
+            <template v-if="t.version"><button type="button" class="act" data-way="former" :disabled="!t.former" :aria-label="labels.former" :title="labels.former" @click="branch(t.former, 'former')"><span class="material-icons" aria-hidden="true">chevron_left</span></button><span class="small muted" data-testid="version">{{ t.version }}</span><button type="button" class="act" data-way="later" :disabled="!t.later" :aria-label="labels.later" :title="labels.later" @click="branch(t.later, 'later')"><span class="material-icons" aria-hidden="true">chevron_right</span></button></template>
+            <button v-if="t.question && t.state !== 'running'" type="button" class="act" data-way="edit" :aria-label="labels.edit" :title="labels.edit" @click="edit(t)"><span class="material-icons" aria-hidden="true">edit</span></button></div></div>
         <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ initials }}</div><div class="body">
           <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span></div>
           <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
@@ -48,14 +53,20 @@ export default {
     </div></div>
     <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,
   props: { turns: Array, labels: Object, name: String, initials: String, welcome: Object, older: Boolean },
-  data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", prefix: window.path_prefix || "" }; },
+  data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", editing: "", draft: "", prefix: window.path_prefix || "" }; },
   computed: { running() { return this.list.some((t) => t.state === "running"); } },
   mounted() { this.$nextTick(this.toEnd); },
   methods: {
     emit(name, turn) { this.$emit(name, { message_id: turn.id }); },
     find(id) { return this.list.find((t) => t.id === id); },
     add(turn) { this.list.push({ ...turn }); this.atEnd = true; this.$nextTick(this.toEnd); },
-    remove(id) { this.list = this.list.filter((t) => t.id !== id); },
+    replace(turns) { this.list = turns.map((t) => ({ ...t })); this.editing = ""; this.$nextTick(() => { this.follow(); if (this.way) this.back(this.way.id, this.way.name); this.way = null; }); },
+    edit(turn) { this.editing = turn.id; this.draft = turn.question; this.$nextTick(() => { const box = this.$refs.box.querySelector(".edit textarea"); box.focus(); box.setSelectionRange(this.draft.length, this.draft.length); }); },
+    cancel(turn) { this.editing = ""; this.$nextTick(() => this.back(turn.id, "edit")); },
+    ask(turn) { if (this.draft.trim()) this.$emit("edit", { message_id: turn.id, text: this.draft }); },
+    branch(id, name) { this.way = { id, name }; this.$emit("branch", { message_id: id }); },
+    /* Whoever uses the keyboard stays where they were. */
+    back(id, name) { const place = this.$refs.box.querySelector(`[data-turn="${id}"]`); (place?.querySelector(`[data-way="${name}"]:not(:disabled)`) || place?.querySelector("button:not(:disabled)"))?.focus({ preventScroll: true }); },
     prepend(turns) { const box = this.$refs.box, below = box.scrollHeight - box.scrollTop; this.list.unshift(...turns); this.$nextTick(() => (box.scrollTop = box.scrollHeight - below)); },
     update(id, changes) { const turn = this.find(id); if (turn) Object.assign(turn, changes, "answer" in changes ? { count: undefined } : {}); this.$nextTick(this.follow); },
     /* offset counts Unicode characters, as the server does; what is already here is skipped, a gap asks for the rest */

@@ -25,6 +25,11 @@ def labels() -> dict[str, str]:
         "copied": _("Copied"),
         "copyAnswer": _("Copy answer"),
         "regenerate": _("Answer again"),
+        "edit": _("Edit the question"),
+        "ask": _("Ask"),
+        "cancel": _("Cancel"),
+        "former": _("Former version"),
+        "later": _("Later version"),
         "good": _("Good answer"),
         "bad": _("Bad answer"),
         "continue": _("Continue"),
@@ -52,8 +57,9 @@ class Thread(
     """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
 
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
-    of the marker among those checked, or -1)}, `regenerate`, `why` {message_id}, `continue` {message_id, elsewhere},
-    `rate` {message_id, value}, `starter` {text}, `older` first id, `gap` {message_id, have}.
+    of the marker among those checked, or -1)}, `regenerate`, `why`, `branch` {message_id}, `edit` {message_id, text},
+    `continue` {message_id, elsewhere}, `rate` {message_id, value}, `starter` {text}, `older` first id,
+    `gap` {message_id, have}.
     """
 
     def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:
@@ -76,9 +82,11 @@ class Thread(
         """Append a turn and scroll to it."""
         self.run_method("add", turn)
 
-    def take_away(self, message_id: str) -> None:
-        """Remove a turn."""
-        self.run_method("remove", message_id)
+    def replace(self, turns: list[dict[str, Any]], *, older: bool) -> None:
+        """Show other turns instead; `older` says whether there are earlier ones."""
+        self.run_method("replace", turns)
+        self._props["older"] = older
+        self.update()
 
     def prepend(self, turns: list[dict[str, Any]], *, older: bool) -> None:
         """Put earlier turns in front; `older` says whether there are still more."""

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, and_, delete, func, or_, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantFile
+from domain.conversations.branches import Link
 from domain.conversations.entities import (
     AnswerState,
     Conversation,
@@ -164,13 +165,24 @@ class ConversationRepository:
         wanted = (conversations.c.assistant_id == assistant_id, asked < before)
         return (await self._session.scalars(select(Conversation).where(*wanted).limit(limit))).all()
 
-    async def messages(self, conversation_id: UUID, *, limit: int, before: UUID | None = None) -> Sequence[Message]:
-        """The newest `limit` messages, oldest first."""
-        wanted: list[ColumnElement[bool]] = [messages.c.conversation_id == conversation_id]
-        if before is not None:
-            wanted.append(messages.c.id < before)
-        statement = select(Message).where(*wanted).order_by(messages.c.id.desc()).limit(limit)
-        return list(reversed((await self._session.scalars(statement)).all()))
+    async def links(self, conversation_id: UUID) -> Sequence[Link]:
+        """Which messages there are, and what each follows."""
+        statement = select(messages.c.id, messages.c.parent_id).select_from(Message)
+        rows = await self._session.execute(statement.where(messages.c.conversation_id == conversation_id))
+        return [Link(*row) for row in rows]
+
+    async def lock(self, conversation_id: UUID) -> None:
+        """Let questions that are asked in a conversation at once come one after the other."""
+        statement = select(Conversation).where(conversations.c.id == conversation_id).with_for_update()
+        await self._session.scalars(statement)
+
+    async def messages(self, ids: Sequence[UUID]) -> Sequence[Message]:
+        """Messages by their ids, the oldest first."""
+        if not ids:
+            return ()
+        return (
+            await self._session.scalars(select(Message).where(messages.c.id.in_(ids)).order_by(messages.c.id))
+        ).all()
 
     async def sources(self, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[MessageSource]]:
         """The passages of each message, by number."""
@@ -225,6 +237,10 @@ class ConversationRepository:
             )
             .order_by(reusable_answers.c.id.desc())
         )
+
+    async def never_again(self, message_id: UUID) -> None:
+        """An answer is not given again: whoever got it wanted another."""
+        await self._session.execute(delete(ReusableAnswer).where(reusable_answers.c.message_id == message_id))
 
     async def forget_reusable(self, assistant_id: UUID, before: datetime) -> None:
         """What is older is not given again."""

@@ -30,6 +30,8 @@ conversations = tenant_table(
     Column("api_key_id", Uuid),
     Column("pinned_at", Moment),
     Column("temporary", Boolean, nullable=False, server_default=false()),
+    # No foreign key: where its message is gone the newest branch is shown.
+    Column("shown_id", Uuid),
     belongs_to("user_id", "users"),
     belongs_to("assistant_id", "assistants"),
     belongs_to("api_key_id", "api_keys"),
@@ -57,6 +59,8 @@ messages = tenant_table(
     Column("conversation_id", Uuid, nullable=False),
     Column("assistant_id", Uuid, nullable=False),
     Column("question", SealedText("messages.question"), nullable=False),
+    # No foreign key to the same table: all messages of a conversation go at once.
+    Column("parent_id", Uuid),
     Column("answer", SealedText("messages.answer"), nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text),

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from sqlalchemy import func, select, update
 
 from domain.conversations.entities import Conversation, Message
-from domain.conversations.service import Dialogue
+from domain.conversations.views import Dialogue
 from domain.kernel.clock import now
 from tests.api.test_budgets import add
 from tests.api.test_conversations import with_documents

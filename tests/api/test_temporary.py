@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from domain.conversations import service
+from domain.conversations import kept as kept_conversations
 from domain.conversations.entities import Conversation
 from domain.kernel.clock import now
 from tests.api.test_conversations import with_documents
@@ -33,7 +33,7 @@ async def listed(client: httpx.AsyncClient, **params: Any) -> list[str]:
 
 
 async def test_pinned_conversations_have_their_own_list(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "MOST_PINNED", 2)
+    monkeypatch.setattr(kept_conversations, "MOST_PINNED", 2)
     client = await api.client()
     assistant = await with_documents(api, client)
     sessions = {name: (await ask(client, assistant, name))["session_id"] for name in ("A", "B", "C")}

@@ -35,7 +35,7 @@ NAMES: dict[str, str] = {
     "user_groups[].id": "user_group", "users[].id": "user",
     "embedding_model.id": "embedding_model", "completion_model.id": "completion_model", "space_id": "space",
     "groups[].id": "collection", "attachments[].id": "file", "files[].id": "file", "file_ids[]": "file",
-    "session_id": "conversation", "assistant_id": "assistant",
+    "session_id": "conversation", "replaces": "message", "message_id": "message", "assistant_id": "assistant",
     "collection_ids[]": "collection", "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",

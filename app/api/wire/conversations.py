@@ -20,6 +20,10 @@ class SessionMetadataPublic(Wire):
     temporary: bool = False
 
 
+class BranchChoice(Wire):
+    message_id: UUID
+
+
 class SessionUpdate(Wire):
     name: str | None = None
     pinned: bool | None = None
@@ -117,4 +121,5 @@ class ConversationRequest(Wire):
     tools: UseTools | None = None
     use_web_search: bool = False
     require_tool_approval: bool = False
+    replaces: UUID | None = None
     temporary: bool = False
