@@ -36,6 +36,7 @@ from app.security.rotation import Rotation
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.moving import MovingService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
@@ -352,6 +353,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         crawling=crawling.Crawling(uow, web, Intake(uow, contents, ingest, screening), ring, zone),
         assistants=AssistantService(uow),
         publishing=PublishingService(uow),
+        moving=MovingService(uow),
         variables=VariableService(uow, zone),
         transparency=TransparencyService(uow),
         retention=RetentionService(uow, directory),

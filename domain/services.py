@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.moving import MovingService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
@@ -105,6 +106,7 @@ class Services:
     crawling: Crawling
     assistants: AssistantService
     publishing: PublishingService
+    moving: MovingService
     variables: VariableService
     transparency: TransparencyService
     conversations: ConversationService

@@ -19,7 +19,7 @@ from domain.models.choice import CompletionChoice
 from domain.models.stand_ins import Preference
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
-from pages import transparency
+from pages import moving, transparency
 from pages.components.base import (
     box,
     button,
@@ -139,10 +139,12 @@ def _menu(view: AssistantView) -> None:
     assistant = view.assistant
     if Action.EDIT in view.permissions:
         ui.menu_item(_("Edit"), on_click=lambda: ui.navigate.to(f"/assistants/{assistant.id}"))
+        ui.menu_item(_("Duplicate"), on_click=act(functools.partial(moving.ask_duplicate, view)))
     if Action.PUBLISH in view.permissions:
         text = _("Withdraw") if assistant.published else _("Publish")
         ui.menu_item(text, on_click=act(functools.partial(publish, assistant.id, not assistant.published)))
     if Action.DELETE in view.permissions and not assistant.is_default:
+        ui.menu_item(_("Move"), on_click=act(functools.partial(moving.ask_move, view)))
         ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, False))).classes("danger")
 
 
@@ -213,6 +215,8 @@ class Editor:
             with box("card"):
                 self._knowledge()
                 self._model()
+            with box("card"), setting(_("Other spaces"), _("A copy for another purpose, or the assistant itself.")):
+                self._moving()
             if Action.DELETE in view.permissions and not assistant.is_default:
                 with box("card"), setting(_("Delete the assistant"), _("With all conversations with it.")):
                     danger_button(_("Delete the assistant"), act(functools.partial(delete, view, True))).style(
@@ -243,6 +247,14 @@ class Editor:
             await self.visit.client.sub_pages_router.refresh()
 
         quiet_button(_("Withdraw") if assistant.published else _("Publish"), act(switch))
+
+    def _moving(self) -> None:
+        with box("line wrap"):
+            duplicate = act(functools.partial(moving.ask_duplicate, self.view))
+            quiet_button(_("Duplicate"), duplicate, icon="content_copy")
+            if Action.DELETE in self.view.permissions and not self.view.assistant.is_default:
+                move = act(functools.partial(moving.ask_move, self.view))
+                quiet_button(_("Move to another space"), move, icon="drive_file_move")
 
     def _general(self) -> None:
         assistant = self.view.assistant

@@ -42,11 +42,12 @@ FIELDS = {
     "metadata_json": N_("Details"),
     "security_classification_id": N_("Security class"),
     "allowed_models": N_("AI models"),
+    "space_id": N_("Space"),
     "kind": N_("Kind"),
 }
 SAID = ("name", "description", "contact", "data_retention_days")
 """Fields whose values say something to people."""
-RESTORABLE = ("assistant_created", "assistant_updated", "assistant_published")
+RESTORABLE = ("assistant_created", "assistant_updated", "assistant_published", "assistant_transferred")
 
 
 async def of_assistant(assistant_id: str) -> None:

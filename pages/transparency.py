@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.assistants.transparency import Transparency
+from domain.conversations.reuse import Reuse
 from domain.models.choice import CompletionChoice
 from domain.models.entities import ProviderType
 from domain.spaces.entities import SpaceKind
@@ -92,4 +93,6 @@ def _readers(card: Transparency) -> list[str]:
     lines = [_("Only you. Nobody else in the organisation can open your conversations.")]
     if card.assistant.insight_enabled:
         lines.append(_("Questions that no document fits are shown to the space's editors, without who asked."))
+    if card.assistant.answer_reuse != Reuse.OFF:
+        lines.append(_("Others who ask the same may get an answer that you got, without learning that you asked."))
     return lines

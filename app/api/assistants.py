@@ -144,6 +144,32 @@ async def variables(id: UUID, actor: Caller, use: Use) -> Any:
     return present.page([{"name": n, "value": v} for n, v in found.values.items()], unknown=found.unknown)
 
 
+@router.post("/{id}/duplicate/", response_model=wire.AssistantPublic, status_code=201)
+async def duplicate(id: UUID, body: wire.AssistantDuplicate, actor: Caller, use: Use) -> Any:
+    """A copy, one's own and a draft, in the same space or another; what may not be used there is left out."""
+    made = await use.moving.duplicate(actor, id, name=body.name, space_id=body.space_id)
+    return await shown(use, actor, await use.assistants.get(actor, made))
+
+
+@router.get("/{id}/transfer/account/", response_model=wire.TransferAccount)
+async def account(id: UUID, target_space_id: UUID, actor: Caller, use: Use) -> Any:
+    """What becomes of an assistant in another space."""
+    found = await use.moving.account(actor, id, target_space_id)
+    lists = {"kept": found.kept, "shareable": found.shareable, "left": found.left}
+    told = ("model_changes", "becomes_draft", "insight_ends")
+    return {
+        **{name: [{"name": c.name, **source_of(c.id, c.kind)} for c in members] for name, members in lists.items()},
+        **{name: getattr(found, name) for name in told},
+        "completion_model_id": found.model_id,
+    }
+
+
+@router.post("/{id}/transfer/", status_code=204, response_class=Response)
+async def transfer(id: UUID, body: wire.TransferApplicationRequest, actor: Caller, use: Use) -> None:
+    """Move an assistant to another space; with `move_resources` its sources are shared with that space."""
+    await use.moving.transfer(actor, id, body.target_space_id, share_sources=bool(body.move_resources))
+
+
 @router.get("/{id}/prompts/", response_model=wire.PageOfPromptSparse)
 async def versions(id: UUID, actor: Caller, use: Use) -> Any:
     """The versions of the instruction, newest first."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.base import Caller, Use
+from domain.conversations.reuse import Reuse
 from domain.models.choice import CompletionChoice
 
 router = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
@@ -41,7 +42,8 @@ class TransparencyPublic(BaseModel):
 
     `stand_ins` may answer when the model does not. Conversations are deleted `keep_days` after their last question; null:
     when their author deletes them. Only their author reads them. With `keeps_unanswered`, questions that nothing fits are
-    kept without who asked, for the space's editors.
+    kept without who asked, for the space's editors; with `gives_answers_again`, others who ask the same may get an answer
+    that was given before, without whom it was given to.
     """
 
     id: UUID
@@ -57,6 +59,7 @@ class TransparencyPublic(BaseModel):
     keep_days: int | None
     readable_by_others: bool = False
     keeps_unanswered: bool
+    gives_answers_again: bool
 
 
 def _where(choice: CompletionChoice) -> WhereItRuns:
@@ -87,4 +90,5 @@ async def transparency(id: UUID, actor: Caller, use: Use) -> Any:
         attachments=[SourceRead(name=f.name) for f in card.files],
         keep_days=card.keep_days,
         keeps_unanswered=assistant.insight_enabled,
+        gives_answers_again=assistant.answer_reuse != Reuse.OFF,
     )

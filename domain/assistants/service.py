@@ -1,6 +1,7 @@
 """Assistants: use cases."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,10 @@ RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
     "file_ids", "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
+)  # fmt: skip
+COPIED = (
+    "name", "description", "contact", "model_settings", "whole_documents", "starter_questions", "data_retention_days",
+    "metadata_json", "answer_reuse", "answer_reuse_hours", "model_preference",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
@@ -144,7 +149,7 @@ async def default_assistant(tx: Transaction, actor: Actor, space: Space) -> Assi
         assistant = Assistant(
             tenant_id=space.tenant_id, space_id=space.id, user_id=actor.user_id, name="Default", is_default=True
         )
-        assistant.completion_model_id = await _default_model(tx, space)
+        assistant.completion_model_id = await default_model(tx, space)
         await tx.add(assistant)
         tx.record(actor, created(assistant, snapshot(assistant, FIELDS)))
     return assistant
@@ -155,7 +160,28 @@ def created(assistant: Assistant, state: dict[str, Any]) -> Change:
     return Change("assistant_created", "assistant", assistant.id, assistant.name, new=state)
 
 
-async def _default_model(tx: Transaction, space: Space) -> UUID | None:
+def copy_of(assistant: Assistant, actor: Actor, space_id: UUID) -> Assistant:
+    """The actor's own copy, a draft, without what takes a right of its own to switch on, and without prompt and sources."""
+    values = {name: deepcopy(getattr(assistant, name)) for name in COPIED}
+    return Assistant(tenant_id=actor.tenant_id, space_id=space_id, user_id=actor.user_id, **values)
+
+
+async def state_of(tx: Transaction, assistant: Assistant) -> dict[str, Any]:
+    """Everything that the assistant is now, as its history tells it."""
+    await tx.flush()
+    prompt = await tx.assistants.selected_prompt(assistant.id)
+    ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
+    files = await tx.assistants.files(assistant.id)
+    return {
+        **snapshot(assistant, FIELDS),
+        "prompt_id": str(prompt.id) if prompt else None,
+        "collection_ids": sorted(str(i) for i in ids),
+        "file_ids": sorted(str(f.id) for f in files),
+    }
+
+
+async def default_model(tx: Transaction, space: Space) -> UUID | None:
+    """The model that a new assistant in a space gets; None where none may be used."""
     try:
         return (await first_approved(tx, space, await completion_choices(tx))).model.id
     except (NoModel, NotApproved):
@@ -235,11 +261,11 @@ class AssistantService:
             assistant = Assistant(
                 tenant_id=actor.tenant_id, space_id=space_id, user_id=actor.user_id, name=clean_name(name)
             )
-            assistant.completion_model_id = await _default_model(tx, access.space)
+            assistant.completion_model_id = await default_model(tx, access.space)
             await tx.add(assistant)
             if draft:
                 await self._apply(tx, actor, access, assistant, draft)
-            tx.record(actor, created(assistant, await self._state(tx, assistant)))
+            tx.record(actor, created(assistant, await state_of(tx, assistant)))
             tx.signal(Signal(f"space:{space_id}", "assistants_changed"))
             return await self._full(tx, actor, assistant, access)
 
@@ -248,9 +274,9 @@ class AssistantService:
         async with self._uow.begin(actor.tenant_id) as tx:
             assistant, access = await readable_assistant(tx, actor, assistant_id)
             access.require(actor, resource_of(assistant), Action.EDIT)
-            before = await self._state(tx, assistant)
+            before = await state_of(tx, assistant)
             await self._apply(tx, actor, access, assistant, draft)
-            old, new = difference(before, await self._state(tx, assistant))
+            old, new = difference(before, await state_of(tx, assistant))
             if new:
                 change = Change("assistant_updated", "assistant", assistant.id, assistant.name, old=old, new=new)
                 tx.record(actor, change)
@@ -357,25 +383,11 @@ class AssistantService:
             if assistant.is_default:
                 raise Forbidden(N_("The space's own assistant cannot be deleted."))
             access.require(actor, Resource.ASSISTANT, Action.DELETE)
-            old = await self._state(tx, assistant)
+            old = await state_of(tx, assistant)
             await end_keys(tx, await tx.api_keys.of_assistant(assistant_id))
             await tx.remove(assistant)
             tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name, old=old))
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
-
-    @staticmethod
-    async def _state(tx: Transaction, assistant: Assistant) -> dict[str, Any]:
-        """Everything that the assistant is now, as its history tells it."""
-        await tx.flush()
-        prompt = await tx.assistants.selected_prompt(assistant.id)
-        ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
-        files = await tx.assistants.files(assistant.id)
-        return {
-            **snapshot(assistant, FIELDS),
-            "prompt_id": str(prompt.id) if prompt else None,
-            "collection_ids": sorted(str(i) for i in ids),
-            "file_ids": sorted(str(f.id) for f in files),
-        }
 
     async def history(
         self, actor: Actor, assistant_id: UUID, *, limit: int | None = None, cursor: str | None = None
@@ -395,7 +407,7 @@ class AssistantService:
             later = [entry for entry in entries if entry.id > entry_id]
             if len(later) == len(entries) or entries[len(later)].id != entry_id:
                 raise NotFound(N_("The version was not found."))
-            present = await self._state(tx, assistant)
+            present = await state_of(tx, assistant)
             wanted = told_before(present, later)
             draft = await self._restoring(tx, access, present, wanted)
         return await self.update(actor, assistant_id, draft)

@@ -7,7 +7,7 @@ from domain.assistants.entities import Assistant
 from domain.classifications.approval import may_receive, require_receiver
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, NotFound
+from domain.kernel.errors import N_, BadRequest, Forbidden, NotFound
 from domain.kernel.events import Change, Signal
 from domain.knowledge.access import knowledge_access
 from domain.knowledge.entities import Collection, CollectionKind, CollectionShare
@@ -89,22 +89,7 @@ class SharingService:
         """Let another space read a collection and use it in its assistants."""
         async with self._uow.begin(actor.tenant_id) as tx:
             collection, _ = await _owned(tx, actor, collection_id, Action.EDIT)
-            target = await space_access(tx, actor, space_id)
-            target.require(actor, _resource(collection), Action.CREATE)
-            if target.space.kind == SpaceKind.ORGANIZATION:
-                raise BadRequest(N_("Move it to the organisation's space to share it with everybody."))
-            shares = await tx.knowledge.shares(collection_id)
-            if collection.space_id == space_id or any(share.space_id == space_id for share in shares):
-                return
-            await require_receiver(tx, target.space, collection)
-            await tx.add(
-                CollectionShare(
-                    tenant_id=actor.tenant_id, collection_id=collection_id, space_id=space_id, user_id=actor.user_id
-                )
-            )
-            new = {"space_id": str(space_id), "space": target.space.name}
-            tx.record(actor, Change("collection_shared", "collection", collection.id, collection.name, new=new))
-            _tell(tx, collection.space_id, space_id)
+            await share_with(tx, actor, collection, await space_access(tx, actor, space_id))
 
     async def unshare(self, actor: Actor, collection_id: UUID, space_id: UUID) -> None:
         """End a share, from either side: the other space's assistants lose the collection at once."""
@@ -118,6 +103,35 @@ class SharingService:
             old = {"space_id": str(space_id)}
             tx.record(actor, Change("collection_unshared", "collection", collection.id, collection.name, old=old))
             _tell(tx, collection.space_id, space_id)
+
+
+async def share_with(tx: Transaction, actor: Actor, collection: Collection, target: SpaceAccess) -> None:
+    """Share a collection that the actor may change with a space where the actor may make such."""
+    target.require(actor, _resource(collection), Action.CREATE)
+    if target.space.kind == SpaceKind.ORGANIZATION:
+        raise BadRequest(N_("Move it to the organisation's space to share it with everybody."))
+    shares, space_id = await tx.knowledge.shares(collection.id), target.space.id
+    if collection.space_id == space_id or any(share.space_id == space_id for share in shares):
+        return
+    await require_receiver(tx, target.space, collection)
+    await tx.add(
+        CollectionShare(
+            tenant_id=actor.tenant_id, collection_id=collection.id, space_id=space_id, user_id=actor.user_id
+        )
+    )
+    new = {"space_id": str(space_id), "space": target.space.name}
+    tx.record(actor, Change("collection_shared", "collection", collection.id, collection.name, new=new))
+    _tell(tx, collection.space_id, space_id)
+
+
+async def may_share(tx: Transaction, actor: Actor, collection: Collection, target: SpaceAccess) -> bool:
+    """Whether the actor may share a collection with a space."""
+    try:
+        await _owned(tx, actor, collection.id, Action.EDIT)
+        target.require(actor, _resource(collection), Action.CREATE)
+    except (Forbidden, NotFound):
+        return False
+    return target.space.kind != SpaceKind.ORGANIZATION
 
 
 async def relocate(tx: Transaction, collection: Collection, space_id: UUID) -> None:

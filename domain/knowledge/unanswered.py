@@ -28,7 +28,7 @@ async def note_unanswered(tx: Transaction, assistant: Assistant, question: str) 
     if not assistant.insight_enabled or not text:
         return
     for known in await tx.knowledge.unanswered_of(assistant.id, LOOKED_THROUGH):
-        if _plain(known.question) == _plain(text):
+        if known.space_id == assistant.space_id and _plain(known.question) == _plain(text):
             known.count, known.last_asked_at = known.count + 1, now()
             return
     await tx.add(

@@ -441,3 +441,36 @@ async def test_lists_name_models_of_the_kind_that_are_trusted(house: House) -> N
     entries = await house.api.entries(house.api.owner.tenant_id)
     told = [entry.changes["new"] for entry in entries if entry.action == "space_updated"]
     assert told[-1] == {"allowed_models": {"completion": [house.models["Intern"]]}}
+
+
+async def test_an_assistant_goes_to_no_lower_class_and_gets_a_model_that_may_serve_it(house: House) -> None:
+    assert (await house.choose(house.models["Öppen"])).status_code == 200
+    await house.classified("Intern", house.other)
+    url = f"/api/v1/assistants/{house.assistant}/"
+    path, target = f"{url}transfer/account/", {"target_space_id": house.other}
+    told = (await house.client.get(path, params=target)).json()
+    assert (told["model_changes"], told["completion_model_id"]) == (True, house.models["Intern"])
+    copy = await house.client.post(f"{url}duplicate/", json={"space_id": house.other})
+    assert copy.json()["completion_model"]["id"] == house.models["Intern"]
+    assert (await house.client.post(f"{url}transfer/", json=target)).status_code == 204
+    assert (await house.client.get(url)).json()["completion_model"]["id"] == house.models["Intern"]
+    for action, body in (("transfer", {"target_space_id": house.space}), ("duplicate", {"space_id": house.space})):
+        refused = await house.client.post(f"{url}{action}/", json=body)
+        assert refused.status_code == 403, refused.text
+        assert "högre säkerhetsklass" in refused.json()["message"]
+    assert (await house.client.get(url)).json()["space_id"] == house.other
+
+
+async def test_what_the_class_forbids_stands_in_the_way_of_publishing(house: House) -> None:
+    url = f"/api/v1/assistants/{house.assistant}/"
+    assert (await house.choose(house.models["Intern"])).status_code == 200
+    await house.trust("completion", house.models["Intern"], "Intern")
+    await house.classified("Intern")
+    found = (await house.client.get(f"{url}readiness/")).json()["items"]
+    assert not any(each["blocking"] for each in found)
+    await house.classified("Hemlig")
+    found = (await house.client.get(f"{url}readiness/")).json()["items"]
+    blocking = [each["code"] for each in found if each["blocking"]]
+    assert set(blocking) & {"model_not_approved", "no_model"}
+    assert "knowledge_not_approved" in blocking
+    assert (await house.client.post(f"{url}publish/", params={"published": True})).status_code == 400

@@ -53,10 +53,11 @@ async def test_a_viewer_learns_who_answers_for_it_what_it_reads_and_what_is_kept
     assert (card["keep_days"], card["readable_by_others"], card["keeps_unanswered"]) == (None, False, False)
     await owner.patch(f"/api/v1/spaces/{space}/", json={"data_retention_days": 30})
     assert (await card_of(viewer, assistant))["keep_days"] == 30
-    more = {"data_retention_days": 7, "insight_enabled": True}
+    assert card["gives_answers_again"] is False
+    more = {"data_retention_days": 7, "insight_enabled": True, "answer_reuse": "same"}
     await owner.post(f"/api/v1/assistants/{assistant}/", json=more)
     card = await card_of(viewer, assistant)
-    assert (card["keep_days"], card["keeps_unanswered"]) == (7, True)
+    assert (card["keep_days"], card["keeps_unanswered"], card["gives_answers_again"]) == (7, True, True)
 
 
 async def _age(api: Api, conversation: str, days: int) -> None:

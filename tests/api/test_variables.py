@@ -44,7 +44,9 @@ async def test_everybody_who_asks_is_called_by_their_own_name(api: Api, provider
     space = await make_space(owner)
     assistant = await make_assistant(owner, space)
     await use_model(owner, provider, "ok:1", assistant)
-    await owner.post(f"/api/v1/assistants/{assistant}/", json={"prompt": {"text": "{{user}}:"}})
+    await owner.post(
+        f"/api/v1/assistants/{assistant}/", json={"prompt": {"text": "{{user}}:"}, "answer_reuse": "similar"}
+    )
     anna = await api.user("anna@example.se")
     await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna), "role": "editor"})
     body = {"name": "Webbplatsen", "scopes": ["ask"]}
@@ -53,6 +55,7 @@ async def test_everybody_who_asks_is_called_by_their_own_name(api: Api, provider
         (owner, "owner"), (await api.client("anna@example.se"), "anna"),
         (api.browser(**{"x-api-key": key["key"]}), "Webbplatsen"),
     ):  # fmt: skip
+        # Not even where answers are given again: what a person is called is part of the question.
         assert (await ask(client, assistant, stream=False)).status_code == 200
         assert provider.seen.requests[-1]["messages"][0]["content"].startswith(f"{name}:")
     path = f"/api/v1/assistants/{assistant}/variables/"

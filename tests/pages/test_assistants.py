@@ -96,3 +96,34 @@ def test_variables_are_inserted_where_the_cursor_stands(page: Page, installation
     with closing(installation.client()) as client:
         prompt = client.get(f"/api/v1/assistants/{assistant}/").json()["prompt"]["text"]
     assert prompt == "{{date}} {{weeday}} Svara kort."
+
+
+def test_an_assistant_is_copied_and_moved_after_its_losses_were_shown(page: Page, installation: Installation) -> None:
+    space, assistant = assistant_of(installation, "Miljö", prompt={"text": "Svara kort."})
+    with closing(installation.client()) as client:
+        made = client.post(f"/api/v1/spaces/{space}/knowledge/groups/", json={"name": "Taxor"}).json()["id"]
+        client.post(f"/api/v1/assistants/{assistant}/", json={"groups": [{"id": made}]}).raise_for_status()
+        client.post("/api/v1/spaces/", json={"name": "Trafik"}).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_role("button", name="Duplicate").click()
+    dialog = page.get_by_role("dialog", name="Duplicate “Lovhjälpen”")
+    expect(dialog.get_by_label("Name")).to_have_value("Lovhjälpen (copy)")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Duplicate").click()
+    expect(page.get_by_role("heading", name="Lovhjälpen (copy)")).to_be_visible()
+    page.get_by_role("button", name="Move to another space").click()
+    dialog = page.get_by_role("dialog", name="Move “Lovhjälpen (copy)”")
+    dialog.get_by_label("To the space").click()
+    page.get_by_role("option", name="Trafik").click()
+    text = "Sources that do not go along, since they belong to another space: Taxor."
+    expect(dialog.get_by_text(text)).to_be_visible()
+    assert grave(page) == []
+    dialog.get_by_text("Share the sources with that space").click()
+    dialog.get_by_role("button", name="Move").click()
+    expect(dialog).to_have_count(0)
+    with closing(installation.client()) as client:
+        found = [a for a in client.get("/api/v1/assistants/").json()["items"] if a["name"] == "Lovhjälpen (copy)"]
+    assert [group["id"] for group in found[0]["groups"]] == [made]
+    assert found[0]["space_id"] != space

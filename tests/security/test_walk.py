@@ -292,6 +292,7 @@ VIEWERS_MAY = {
     "GET /api/v1/spaces/{id}/knowledge/",
     "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/usage/budgets/",
     "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
+    "GET /api/v1/assistants/{id}/transparency/",
 }  # fmt: skip
 """What somebody who may only look and ask does with a space and its assistants."""
 

@@ -271,3 +271,29 @@ class PromptVariables(Wire):
     items: list[PromptVariable]
     count: int
     unknown: list[str]
+
+
+class AssistantDuplicate(Wire):
+    name: str | None = None
+    space_id: UUID | None = None
+
+
+class TransferApplicationRequest(Wire):
+    target_space_id: UUID
+    move_resources: bool | None = False
+
+
+class TransferSource(Wire):
+    name: str
+    group_id: UUID | None = None
+    website_id: UUID | None = None
+
+
+class TransferAccount(Wire):
+    kept: list[TransferSource]
+    shareable: list[TransferSource]
+    left: list[TransferSource]
+    model_changes: bool
+    completion_model_id: UUID | None
+    becomes_draft: bool
+    insight_ends: bool
