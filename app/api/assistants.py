@@ -1,5 +1,6 @@
 """Assistants and the versions of their instructions."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from domain.kernel.errors import N_, BadRequest, NoModel, NotFound
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.repository import CollectionSize
 from domain.knowledge.service import CollectionView
+from domain.models.choice import EmbeddingChoice
 from domain.services import Services
 from pages.i18n import translate
 
@@ -36,16 +38,30 @@ TEXT_LIMIT = 2_000_000
 
 async def shown(use: Services, actor: Actor, view: AssistantView) -> dict[str, Any]:
     """An assistant with its collections as far as the actor may see them."""
+    return (await all_shown(use, actor, [view]))[0]
+
+
+async def all_shown(use: Services, actor: Actor, views: Sequence[AssistantView]) -> list[dict[str, Any]]:
+    """Assistants with their collections and websites as far as the actor may see them."""
     choices = {c.model.id: c for c in await use.models.embedding_models(actor)}
+    wanted = [(v.access, [c.id for c in v.collections if c.kind == CollectionKind.WEBSITE]) for v in views]
+    websites = await use.websites.of_each(actor, wanted)
+    return [
+        present.assistant(view, _collections(view, actor, choices), actor, [website_public(found) for found in each])
+        for view, each in zip(views, websites, strict=True)
+    ]
+
+
+def _collections(view: AssistantView, actor: Actor, choices: Mapping[UUID, EmbeddingChoice]) -> list[CollectionView]:
     own, borrowed = view.access, replace(view.access, shared=True)
     if Action.READ not in own.permissions(actor, Resource.COLLECTION):
-        return present.assistant(view, [], actor, await websites_of(use, actor, view))
+        return []
     collections = []
     for found in (c for c in view.collections if c.kind == CollectionKind.DOCUMENTS):
         choice, access = choices[found.embedding_model_id], own if found.space_id == own.space.id else borrowed
         allowed = access.permissions(actor, Resource.COLLECTION)
         collections.append(CollectionView(found, choice.model, CollectionSize(), allowed, access, choice))
-    return present.assistant(view, collections, actor, await websites_of(use, actor, view))
+    return collections
 
 
 async def websites_of(use: Services, actor: Actor, view: AssistantView) -> list[dict[str, Any]]:
@@ -55,10 +71,17 @@ async def websites_of(use: Services, actor: Actor, view: AssistantView) -> list[
 
 
 @router.get("/", response_model=wire.PageOfAssistantPublic)
-async def mine(actor: Caller, use: Use, name: str | None = None, for_tenant: bool = False) -> Any:
-    """The assistants that the caller may use."""
-    views = [v for v in await use.assistants.mine(actor) if not name or name.lower() in v.assistant.name.lower()]
-    return present.page([await shown(use, actor, await use.assistants.get(actor, v.assistant.id)) for v in views])
+async def mine(
+    actor: Caller,
+    use: Use,
+    name: str | None = None,
+    for_tenant: bool = False,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    cursor: str | None = None,
+) -> Any:
+    """The assistants that the caller may use, in order of name."""
+    page = await use.assistants.page(actor, search=name or "", limit=limit, cursor=cursor)
+    return cursor_page(await all_shown(use, actor, page.items), page.next_cursor, page.total, limit, cursor)
 
 
 @router.post("/", response_model=wire.AssistantPublic, deprecated=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.assistants.entities import Assistant, Prompt
 from domain.files.entities import File
+from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection
 from domain.spaces.entities import Space
 
@@ -16,6 +17,11 @@ class AssistantRepository(Protocol):
     async def in_spaces(self, space_ids: Sequence[UUID]) -> Sequence[Assistant]:
         """Assistants of the spaces without the default ones, in order of name."""
 
+    async def page(
+        self, every: Sequence[UUID], published: Sequence[UUID], *, search: str, limit: int, cursor: str | None
+    ) -> Page[Assistant]:
+        """All assistants of some spaces and the published ones of others, without the default ones, in order of name."""
+
     async def default(self, space_id: UUID) -> Assistant | None:
         """The assistant that the space has by itself."""
 
@@ -24,6 +30,9 @@ class AssistantRepository(Protocol):
 
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
         """The prompt in force."""
+
+    async def selected_prompts(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Prompt]:
+        """The prompt in force of each assistant."""
 
     async def deselect_prompts(self, assistant_id: UUID) -> None:
         """No version is in force any more."""
@@ -45,6 +54,9 @@ class AssistantRepository(Protocol):
 
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""
+
+    async def files_of(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
+        """The files that belong to the instruction of each assistant."""
 
     async def set_files(self, assistant_id: UUID, file_ids: Sequence[UUID]) -> None:
         """Replace the files of an assistant."""

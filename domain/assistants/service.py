@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from domain.classifications.approval import (
 )
 from domain.conversations.reuse import clean_hours, clean_reuse
 from domain.files.entities import File
-from domain.kernel.access import Action, Resource
+from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotApproved, NotFound, Unauthenticated
 from domain.kernel.events import Change, Signal
@@ -50,10 +50,10 @@ RESTORED = (
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
     "file_ids", "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
 )  # fmt: skip
-COPIED = (
-    "name", "description", "contact", "model_settings", "whole_documents", "starter_questions", "data_retention_days",
-    "metadata_json", "answer_reuse", "answer_reuse_hours", "model_preference",
-)  # fmt: skip
+NOT_COPIED = {
+    "space_id", "user_id", "is_default", "completion_model_id", "published", "logging_enabled", "insight_enabled",
+}  # fmt: skip
+"""What a copy decides for itself, or takes a right of its own to switch on."""
 HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
 DESCRIPTION_LIMIT = 2_000
@@ -162,7 +162,7 @@ def created(assistant: Assistant, state: dict[str, Any]) -> Change:
 
 def copy_of(assistant: Assistant, actor: Actor, space_id: UUID) -> Assistant:
     """The actor's own copy, a draft, without what takes a right of its own to switch on, and without prompt and sources."""
-    values = {name: deepcopy(getattr(assistant, name)) for name in COPIED}
+    values = {name: deepcopy(getattr(assistant, name)) for name in FIELDS if name not in NOT_COPIED}
     return Assistant(tenant_id=actor.tenant_id, space_id=space_id, user_id=actor.user_id, **values)
 
 
@@ -205,12 +205,25 @@ class AssistantService:
     async def mine(self, actor: Actor) -> list[AssistantView]:
         """Every assistant the actor may use, over all spaces."""
         async with self._uow.read(actor.tenant_id) as tx:
-            personal = await tx.spaces.personal(actor.user_id)
-            spaces = [s for s, _ in await tx.spaces.of_member(actor.user_id)] + ([personal] if personal else [])
-            accesses = {s.id: await space_access(tx, actor, s.id) for s in spaces}
+            accesses = await own_spaces(tx, actor)
             found = await tx.assistants.in_spaces(list(accesses))
             models = {c.model.id: c for c in await completion_choices(tx)}
         return [self._head(actor, accesses[a.space_id], a, models) for a in found if visible(accesses[a.space_id], a)]
+
+    async def page(
+        self, actor: Actor, *, search: str = "", limit: int | None = None, cursor: str | None = None
+    ) -> Page[AssistantView]:
+        """The assistants that the actor may use, over all spaces, with everything they are made of, in order of name."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            accesses = await own_spaces(tx, actor)
+            found = await tx.assistants.page(
+                [space_id for space_id, access in accesses.items() if access.role != Role.VIEWER],
+                [space_id for space_id, access in accesses.items() if access.role == Role.VIEWER],
+                search=search.strip(), limit=clamp(limit), cursor=cursor,
+            )  # fmt: skip
+            models = {c.model.id: c for c in await completion_choices(tx)}
+            heads = [self._head(actor, accesses[a.space_id], a, models) for a in found.items]
+            return Page(await _with_parts(tx, heads), found.next_cursor, found.total)
 
     @staticmethod
     def _head(
@@ -492,6 +505,33 @@ class AssistantService:
         if Action.EDIT not in permissions_of(actor, access, assistant):
             raise NotFound
         return found
+
+
+async def own_spaces(tx: Transaction, actor: Actor) -> dict[UUID, SpaceAccess]:
+    """The actor's personal space, where there is one, and those in which the actor is a member."""
+    personal = await tx.spaces.personal(actor.user_id)
+    found = [SpaceAccess(space, Role(role)) for space, role in await tx.spaces.of_member(actor.user_id)]
+    return {access.space.id: access for access in found + ([SpaceAccess(personal, Role.OWNER)] if personal else [])}
+
+
+async def _with_parts(tx: Transaction, heads: Sequence[AssistantView]) -> list[AssistantView]:
+    """The assistants of a list with everything they are made of: one statement for each kind of part."""
+    ids = [head.assistant.id for head in heads]
+    if not ids:
+        return []
+    used, prompts = await tx.assistants.collection_ids(ids), await tx.assistants.selected_prompts(ids)
+    files, creators = await tx.assistants.files_of(ids), await tx.users.many([h.assistant.user_id for h in heads])
+    known = {c.id: c for c in await tx.knowledge.collections_by_id([i for each in used.values() for i in each])}
+    return [
+        replace(
+            head,
+            creator=creators.get(head.assistant.user_id),
+            prompt=prompts.get(head.assistant.id),
+            collections=[known[i] for i in used.get(head.assistant.id, ()) if i in known],
+            files=files.get(head.assistant.id, ()),
+        )
+        for head in heads
+    ]
 
 
 def _history(assistant_id: UUID) -> AuditFilter:

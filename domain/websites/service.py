@@ -130,6 +130,26 @@ class WebsiteService:
             views = await self._views(tx, actor, access, own)
             return views + await self._views(tx, actor, replace(access, shared=True), borrowed)
 
+    async def of_each(
+        self, actor: Actor, wanted: Sequence[tuple[SpaceAccess, Sequence[UUID]]]
+    ) -> list[list[WebsiteView]]:
+        """For each access, those of its websites that there are, as somebody with it sees them; all fetched at once."""
+        ids = list({i for _, each in wanted for i in each})
+        if not ids:
+            return [[] for _ in wanted]
+        async with self._uow.read(actor.tenant_id) as tx:
+            found = await tx.websites.many(ids)
+            spaces = await tx.spaces.many({website.space_id for website in found})
+            known = {v.website.id: v for v in await self._views(tx, actor, wanted[0][0], found)}
+        return [
+            [
+                _seen(actor, known[i], access, spaces.get(known[i].website.space_id))
+                for i in each
+                if i in known and Action.READ in access.permissions(actor, Resource.WEBSITE)
+            ]
+            for access, each in wanted
+        ]
+
     @staticmethod
     async def _views(tx: Transaction, actor: Actor, access: SpaceAccess, found: Sequence[Website]) -> list[WebsiteView]:
         if not found:
@@ -139,7 +159,7 @@ class WebsiteService:
         models = {c.id: c.embedding_model_id for c in await tx.knowledge.collections_by_id(ids)}
         latest, sizes = await tx.websites.latest_runs(ids), await tx.knowledge.sizes(ids)
         allowed = access.permissions_of_one(actor, Resource.WEBSITE)
-        origins = {i: await tx.get(Space, i) for i in {w.space_id for w in found} - {access.space.id}}
+        origins = await tx.spaces.many({w.space_id for w in found} - {access.space.id})
         return [
             WebsiteView(
                 w,
@@ -447,3 +467,13 @@ def next_crawl(website: Website, zone: tzinfo) -> datetime | None:
 def is_open(run: CrawlRun | None) -> bool:
     """Whether a crawl waits or goes on."""
     return run is not None and RunState(run.state).open
+
+
+def _seen(actor: Actor, view: WebsiteView, access: SpaceAccess, home: Space | None) -> WebsiteView:
+    """A website as it is seen in a space that may have borrowed it."""
+    if view.website.space_id == access.space.id:
+        home = None
+    else:
+        access = replace(access, shared=True)
+    allowed = access.permissions_of_one(actor, Resource.WEBSITE)
+    return replace(view, permissions=allowed, access=access, origin=home)

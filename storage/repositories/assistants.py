@@ -4,14 +4,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
 from domain.files.entities import File
+from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection
 from domain.spaces.entities import Space
 from storage.guard import standing
+from storage.repositories.paging import decode, encode, escape_like, identifier
 from storage.tables.assistants import assistant_collections, assistant_files, assistants, prompts
 from storage.tables.files import files
 from storage.tables.knowledge import collections
@@ -54,6 +56,25 @@ class AssistantRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def page(
+        self, every: Sequence[UUID], published: Sequence[UUID], *, search: str, limit: int, cursor: str | None
+    ) -> Page[Assistant]:
+        """All assistants of some spaces and the published ones of others, in order of name."""
+        space, name = assistants.c.space_id, func.lower(assistants.c.name)
+        seen = or_(space.in_(set(every)), and_(space.in_(set(published)), assistants.c.published.is_(True)))
+        wanted = [assistants.c.is_default.is_(False), seen]
+        if search:
+            wanted.append(name.like(f"%{escape_like(search.lower())}%", escape="\\"))
+        total = await self._session.scalar(select(func.count()).select_from(Assistant).where(*wanted))
+        after = decode(cursor, 2)
+        if after is not None:
+            last = identifier(after[1])
+            wanted.append(or_(name > after[0], and_(name == after[0], assistants.c.id > last)))
+        statement = select(Assistant, name).where(*wanted).order_by(name, assistants.c.id).limit(limit + 1)
+        rows = (await self._session.execute(statement)).all()
+        more = encode(rows[limit - 1][1], rows[limit - 1][0].id) if len(rows) > limit else None
+        return Page([row[0] for row in rows[:limit]], more, total)
+
     async def default(self, space_id: UUID) -> Assistant | None:
         """The assistant that the space has by itself."""
         statement = select(Assistant).where(assistants.c.space_id == space_id, assistants.c.is_default.is_(True))
@@ -69,6 +90,12 @@ class AssistantRepository:
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
         """The prompt in force."""
         return (await self._session.scalars(_SELECTED_PROMPT, {"id": assistant_id})).first()
+
+    async def selected_prompts(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Prompt]:
+        """The prompt in force of each assistant."""
+        wanted = (prompts.c.assistant_id.in_(set(assistant_ids)), prompts.c.selected.is_(True))
+        found = await self._session.scalars(select(Prompt).where(*wanted).order_by(prompts.c.id))
+        return {prompt.assistant_id: prompt for prompt in found}
 
     async def deselect_prompts(self, assistant_id: UUID) -> None:
         """No version is in force any more."""
@@ -126,6 +153,19 @@ class AssistantRepository:
     async def files(self, assistant_id: UUID) -> Sequence[File]:
         """The files that belong to the instruction."""
         return (await self._session.scalars(_FILES, {"id": assistant_id})).all()
+
+    async def files_of(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[File]]:
+        """The files that belong to the instruction of each assistant."""
+        found: dict[UUID, list[File]] = defaultdict(list)
+        statement = (
+            select(AssistantFile, File)
+            .join(File, files.c.id == assistant_files.c.file_id)
+            .where(assistant_files.c.assistant_id.in_(set(assistant_ids)))
+            .order_by(assistant_files.c.id)
+        )
+        for link, file in await self._session.execute(statement):
+            found[link.assistant_id].append(file)
+        return found
 
     async def set_files(self, assistant_id: UUID, file_ids: Sequence[UUID]) -> None:
         """Replace the files of an assistant."""

@@ -155,6 +155,10 @@ class AssistantPublic(Wire):
 class PageOfAssistantPublic(Wire):
     items: list[AssistantPublic]
     count: int
+    limit: int | None = None
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+    total_count: int | None = None
 
 
 class PromptCreate(Wire):

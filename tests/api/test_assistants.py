@@ -1,0 +1,96 @@
+"""The list of assistants: paged, in order of name, with a number of statements that does not grow with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from sqlalchemy import event
+
+from tests.support.api import Api, make_assistant, make_collection, make_space, publish
+
+URL = "/api/v1/assistants/"
+
+
+@contextmanager
+def statements(api: Api) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+    engines = {api.runtime.database.reader.sync_engine, api.runtime.database.writer.sync_engine}
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        sent.append(statement)
+
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+
+
+async def furnished(client: httpx.AsyncClient, space: str, name: str) -> str:
+    """An assistant with a collection, a website, a file and an instruction of its own."""
+    assistant = await make_assistant(client, space, await make_collection(client, space, f"Om {name}"))
+    site = {"url": f"http://127.0.0.1:9/{name}", "name": name}
+    website = (await client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=site)).json()["id"]
+    file = (await client.post("/api/v1/files/", files={"upload_file": (f"{name}.txt", b"Regler")})).json()["id"]
+    change = {"name": name, "websites": [{"id": website}], "attachments": [{"id": file}]}
+    answer = await client.post(f"{URL}{assistant}/", json=change)
+    assert answer.status_code == 200, answer.text
+    return assistant
+
+
+async def test_the_list_costs_the_same_however_many_there_are(api: Api) -> None:
+    owner = await api.client()
+    counts = []
+    for spaces in ({"Bygg": ["Lov"], "Skola": ["Plats"]}, {"Vård": ["Kö", "Mat"], "Trafik": ["Bro"]}):
+        for space_name, names in spaces.items():
+            space = await make_space(owner, space_name)
+            for name in names:
+                await furnished(owner, space, name)
+        with statements(api) as sent:
+            found = (await owner.get(URL)).json()
+        counts.append(len(sent))
+    assert [item["name"] for item in found["items"]] == ["Bro", "Kö", "Lov", "Mat", "Plats"]
+    for item in found["items"]:
+        assert item == (await owner.get(f"{URL}{item['id']}/")).json(), item["name"]
+        assert [g["name"] for g in item["groups"]] == [f"Om {item['name']}"]
+        assert [w["name"] for w in item["websites"]] == [item["name"]]
+        assert [f["name"] for f in item["attachments"]] == [f"{item['name']}.txt"]
+        assert item["prompt"]["text"] == "Svara kort."
+    assert counts[0] == counts[1]
+
+
+async def test_the_list_is_paged_searched_and_shows_what_one_may_use(api: Api) -> None:
+    owner = await api.client()
+    space = await make_space(owner)
+    ids = {}
+    for name in ("Öppet", "allmän", "Allmän", "100 % säker", "Zebra"):
+        ids[name] = await make_assistant(owner, space)
+        await owner.post(f"{URL}{ids[name]}/", json={"name": name})
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = (await owner.get(URL, params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        assert page["count"] == len(page["items"]) <= 2
+        assert page["total_count"] == 5
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert len(seen) == 5
+    assert set(seen) == set(ids.values())
+    for words, names in (("ALLMÄN", {"allmän", "Allmän"}), ("100 %", {"100 % säker"}), ("_", set())):
+        found = (await owner.get(URL, params={"name": words})).json()["items"]
+        assert {item["name"] for item in found} == names
+    assert (await owner.get(URL, params={"cursor": "x"})).status_code == 422
+    assert (await owner.get(URL, params={"limit": 0})).status_code == 422
+    anna = await api.user("anna@example.se")
+    await owner.post(f"/api/v1/spaces/{space}/members/", json={"id": str(anna), "role": "viewer"})
+    await publish(owner, ids["Zebra"])
+    viewer = await api.client("anna@example.se")
+    found = (await viewer.get(URL)).json()
+    assert ([item["name"] for item in found["items"]], found["total_count"]) == (["Zebra"], 1)
+    assert (await (await api.client()).get(URL, params={"limit": 1})).json()["count"] == 1
