@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.assistants.service import readable_collections
+from domain.classifications.approval import require_approved
 from domain.jobs.entities import Job, Lane
 from domain.jobs.service import Ended, request_cancel
 from domain.kernel.access import Action, Resource
@@ -321,6 +322,9 @@ class WebsiteService:
         async with self._uow.begin(actor.tenant_id) as tx:
             website, access = await self._website(tx, actor, website_id, Action.READ)
             access.require(actor, Resource.WEBSITE, Action.CREATE)
+            collection = await tx.get(Collection, website.id)
+            if collection is not None:
+                await require_approved(tx, collection)
             return await self._begin(tx, website, actor.user_id)
 
     async def crawl_many(self, actor: Actor, ids: Sequence[UUID]) -> Started:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from domain.kernel.errors import NotApproved
 from domain.models.service import ProviderDraft
 from domain.users.entities import PredefinedRole
 from tests.api.test_conversations import ask
@@ -375,6 +377,30 @@ async def test_only_administrators_change_classes(house: House) -> None:
         await anna.post(f"/api/v1/completion-models/{house.models['Intern']}/", json={"security_classification": None}),
     ):
         assert answer.status_code == 403, answer.text
+
+
+async def test_an_answer_that_cannot_be_made_anew_is_kept(house: House) -> None:
+    client = house.client
+    assert (await house.choose(house.models["Öppen"])).status_code == 200
+    answer = (await ask(client, house.assistant, stream=False)).json()
+    await house.classified("Intern")
+    conversation = f"/api/v1/conversations/{answer['session_id']}/"
+    message = (await client.get(conversation)).json()["messages"][0]["id"]
+    with pytest.raises(NotApproved):
+        await house.api.runtime.services.conversations.regenerate(house.api.owner, UUID(message))
+    assert [each["id"] for each in (await client.get(conversation)).json()["messages"]] == [message]
+
+
+async def test_a_website_is_not_read_for_a_model_that_is_not_approved(house: House) -> None:
+    client = house.client
+    path = f"/api/v1/spaces/{house.space}/knowledge/websites/"
+    site = (await client.post(path, json={"url": "http://127.0.0.1:9/", "name": "Sajten"})).json()["id"]
+    await house.api.work()
+    reasons = {(each["kind"], each["name"], each["reason"]) for each in (await house.impact("Hemlig"))["affected"]}
+    assert ("website", "Sajten", "embedding") in reasons
+    await house.classified("Hemlig")
+    refused = await client.post(f"/api/v1/websites/{site}/run/")
+    assert (refused.status_code, refused.headers["x-error-code"]) == (403, "not_approved")
 
 
 async def test_a_model_that_stands_in_is_approved_too(house: House) -> None:
