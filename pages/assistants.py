@@ -13,7 +13,7 @@ from domain.assistants.service import AssistantDraft, AssistantView
 from domain.assistants.starters import MOST_STARTERS
 from domain.conversations.reuse import LEAST_HOURS, MOST_HOURS, Reuse
 from domain.kernel.access import Action, Resource
-from domain.kernel.errors import N_, Forbidden
+from domain.kernel.errors import N_, BadRequest, Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
 from domain.models.stand_ins import Preference
@@ -38,13 +38,14 @@ from pages.components.region import Region
 from pages.components.thread import initials
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment
+from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
+from pages.unsaved import Unsaved
 from pages.variables import insert_menu, unknown_note
 from pages.visit import News, act, identifier, toast, visit
 
-DEFAULT_TEMPERATURE = 0.25
 PREFERENCES = {
     Preference.ORDER: N_("The chosen one"),
     Preference.COST: N_("The one that costs least"),
@@ -225,8 +226,18 @@ class Editor:
             with box("card savebar"):
                 with box("grow"):
                     self.problem = box("full-width")
-                quiet_button(_("Discard"), self.visit.client.sub_pages_router.refresh)
+                mark = chip(_("Not saved"), "warn")
+                quiet_button(_("Discard"), lambda: self.unsaved.discard())
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
+        self.unsaved = Unsaved(self._values, mark, self._fields())
+
+    def _fields(self) -> list[Any]:
+        """Everything that people change on the page."""
+        switches = [self.insight] if self.insight is not None else []
+        return [
+            self.name, self.description, self.contact, self.starters, self.prompt, self.collections, self.websites,
+            self.whole, self.reuse, self.reuse_hours, self.model, self.preference, *self.settings.fields, *switches,
+        ]  # fmt: skip
 
     def _field(self, where: Where) -> ui.element:
         """The field in which a finding is mended."""
@@ -243,6 +254,8 @@ class Editor:
             chip(_("Draft"), "warn")
 
         async def switch() -> None:
+            if self.unsaved.there:
+                raise BadRequest(N_("Save your changes first."))
             await publish(assistant.id, not assistant.published)
             await self.visit.client.sub_pages_router.refresh()
 
@@ -360,7 +373,7 @@ class Editor:
         return made
 
     def _model(self) -> None:
-        assistant, settings = self.view.assistant, self.view.assistant.model_settings
+        assistant = self.view.assistant
         names = {
             c.model.id: self._choice(c) for c in self.models if c.usable or c.model.id == assistant.completion_model_id
         }
@@ -371,14 +384,7 @@ class Editor:
             facts = {c.model.id: " · ".join(facts_of(c)) for c in self.models}
             ui.label().classes("sub").bind_text_from(self.model, "value", lambda chosen: facts.get(chosen, ""))
         self._preference()
-        temperature = settings.get("temperature")
-        with setting(_("Temperature"), _("Low keeps to the facts, high varies more. Off leaves it to the model.")):
-            self.use_temperature = ui.switch(_("Set the temperature"), value=temperature is not None)
-            with box("line").bind_visibility_from(self.use_temperature, "value"):
-                start = DEFAULT_TEMPERATURE if temperature is None else float(temperature)
-                self.temperature = ui.slider(min=0, max=2, step=0.05, value=start).props("label")
-                self.temperature.props["aria-label"] = _("Temperature")
-                ui.label().bind_text_from(self.temperature, "value", lambda v: f"{v:.2f}")
+        self.settings = ModelSettings(self.model, self.models, assistant.model_settings)
 
     def _preference(self) -> None:
         text = _("Of the chosen model and those that stand in for it. All of them run no further away.")
@@ -396,17 +402,15 @@ class Editor:
     async def _save(self) -> None:
         await inline(self._send, self.problem)
 
-    async def _send(self) -> None:
+    def _values(self) -> dict[str, Any]:
+        """What the form says."""
         assistant = self.view.assistant
-        settings = {k: v for k, v in assistant.model_settings.items() if k != "temperature"}
-        if self.use_temperature.value:
-            settings["temperature"] = round(float(self.temperature.value), 2)
         values: dict[str, Any] = {
             "description": self.description.value,
             "contact": self.contact.value,
             "starter_questions": str(self.starters.value or "").splitlines(),
             "prompt": self.prompt.value,
-            "model_settings": settings,
+            "model_settings": self.settings.values(),
             "whole_documents": bool(self.whole.value),
             "model_preference": self.preference.value,
             "answer_reuse": self.reuse.value,
@@ -419,8 +423,12 @@ class Editor:
             values["insight_enabled"] = bool(self.insight.value)
         if self.model.value is not None and self.model.value != assistant.completion_model_id:
             values["completion_model_id"] = self.model.value
-        draft = AssistantDraft.of(**values)
-        self.view = await self.visit.services.assistants.update(self.visit.actor, assistant.id, draft)
+        return values
+
+    async def _send(self) -> None:
+        draft = AssistantDraft.of(**self._values())
+        self.view = await self.visit.services.assistants.update(self.visit.actor, self.view.assistant.id, draft)
+        self.unsaved.saved()
         toast(_("Saved."))
         if self.readiness is not None:
             await self.readiness.refresh()

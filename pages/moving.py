@@ -121,7 +121,7 @@ async def _tell(
 def _losses(account: Account, model: str | None, *, copied: bool) -> Iterator[str]:
     beside = [*account.shareable, *account.left]
     if beside:
-        yield _("Sources that do not go along, since they belong to another space: {names}.", names=_names(beside))
+        yield _("Sources that do not go along, since that space may not use them: {names}.", names=_names(beside))
     if account.model_changes and model:
         yield _("Its AI model may not be used there. {model} answers instead.", model=model)
     elif account.model_changes:

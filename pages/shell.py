@@ -30,6 +30,7 @@ from pages.visit import (
     Site,
     Visit,
     act,
+    guarded,
     leave,
     noted,
     open_visit,
@@ -72,6 +73,22 @@ def sub_page(builder: Builder) -> Builder:
 
 class Pages(ui.sub_pages):
     """The page that the address asks for. An address that no page has in full is not shown as its beginning."""
+
+    def _show(self) -> None:
+        """Show the page of the address, unless the present one holds changes: then whoever leaves it is asked."""
+        here = visit()
+        router, unsaved = here.client.sub_pages_router, here.unsaved
+        wanted = router.current_path
+        if unsaved is None or not unsaved.there:
+            super()._show()
+            return
+        router.current_path = unsaved.path
+        stay = json.dumps(unsaved.path)
+        ui.run_javascript(
+            f"const full = (window.path_prefix || '') + {stay};"
+            f"if (location.pathname + location.search !== full) history.pushState({{page: {stay}}}, '', full);"
+        )
+        here.spawn(guarded(unsaved.leave_for)(wanted), "leaving with changes")
 
     def _find_matching_path(self) -> RouteMatch | None:
         match = super()._find_matching_path()

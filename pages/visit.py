@@ -74,6 +74,19 @@ class Frame(Protocol):
         """Switch all words."""
 
 
+class Changes(Protocol):
+    """What may not be lost without asking; see `pages.unsaved`."""
+
+    path: str
+
+    @property
+    def there(self) -> bool:
+        """Whether something has changed."""
+
+    async def leave_for(self, path: str) -> None:
+        """Ask, and go there when nothing is to be kept."""
+
+
 @dataclass(eq=False)
 class Visit:
     """An open tab. `page_tasks` end when another page is shown, `tab_tasks` when the tab is closed."""
@@ -91,6 +104,8 @@ class Visit:
     frame: "Frame | None" = None
     space_id: UUID | None = None
     assistant_id: UUID | None = None
+    unsaved: "Changes | None" = None
+    """What the page holds that was not saved."""
     door: str = "/sign-in"
     """Where to go when the visit is over."""
 
@@ -156,6 +171,7 @@ class Visit:
 
     def leave_page(self) -> None:
         """Another page is shown: end what belonged to this one."""
+        self.unsaved = None
         for task in self.page_tasks:
             task.cancel()
         self.page_tasks.clear()

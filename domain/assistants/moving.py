@@ -131,9 +131,10 @@ async def _account(
 ) -> Account:
     collections = await tx.assistants.collections(assistant.id)
     offered = {collection.id for collection in await readable_collections(tx, target.space)}
-    kept = [c for c in collections if c.id in offered]
-    beside = [c for c in collections if c.id not in offered]
-    shareable = [c for c in beside if await may_share(tx, actor, c, target) and await may_receive(tx, target.space, c)]
+    usable = [c for c in collections if await may_receive(tx, target.space, c)]
+    kept = [c for c in usable if c.id in offered]
+    beside = [c for c in collections if c not in kept]
+    shareable = [c for c in usable if c not in kept and await may_share(tx, actor, c, target)]
     model = await _model(tx, assistant, target.space)
     toggles = Action.INSIGHT_TOGGLE in target.permissions(actor, Resource.ASSISTANT)
     return Account(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.assistants.entities import Assistant
+from domain.assistants.settings import not_taken
 from domain.assistants.variables import unknown
 from domain.classifications.approval import CHOICE_REFUSED, approved_in, require_model
 from domain.kernel.clock import now
@@ -60,6 +61,7 @@ async def findings(tx: Transaction, assistant: Assistant) -> list[Finding]:
     found = [
         *_model(choice),
         *await _approval(tx, assistant, choice, collections),
+        *_settings(assistant, choice),
         *_texts(assistant, prompt.text if prompt else ""),
         *(await _knowledge(tx, collections) if collections else ()),
     ]
@@ -106,6 +108,13 @@ async def _approval(
     except NotApproved as refusal:
         found.append(Finding("knowledge_not_approved", Where.KNOWLEDGE, True, refusal.message, refusal.params))
     return found
+
+
+def _settings(assistant: Assistant, choice: CompletionChoice | None) -> Iterator[Finding]:
+    if choice is not None and (names := not_taken(choice, assistant.model_settings)):
+        text = N_("The AI model {model} does not take these settings, so they change nothing: {names}.")
+        params = {"model": choice.model.nickname, "names": ", ".join(names)}
+        yield Finding("settings_not_taken", Where.MODEL, False, text, params)
 
 
 def _texts(assistant: Assistant, prompt: str) -> Iterator[Finding]:

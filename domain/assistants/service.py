@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.api_keys.removal import end_keys
 from domain.assistants.entities import Assistant, Prompt
+from domain.assistants.settings import clean_settings, require_taken
 from domain.assistants.starters import clean_contact, starter_questions
 from domain.audit.entities import AuditEntry
 from domain.audit.replay import before as told_before
@@ -26,13 +27,13 @@ from domain.conversations.reuse import clean_hours, clean_reuse
 from domain.files.entities import File
 from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotApproved, NotFound, Unauthenticated
+from domain.kernel.errors import N_, BadRequest, Forbidden, NoModel, NotApproved, NotFound, Unauthenticated
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
 from domain.models.choice import CompletionChoice
-from domain.models.service import completion_choices
+from domain.models.service import completion_choice, completion_choices
 from domain.models.stand_ins import clean_preference
 from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, retention_days, space_access
@@ -58,17 +59,6 @@ HISTORY_LIMIT = 1000
 PROMPT_LIMIT = 100_000
 DESCRIPTION_LIMIT = 2_000
 ATTACHMENT_BYTES = 26_214_400
-SETTINGS: dict[str, tuple[float, float]] = {
-    "temperature": (0.0, 2.0),
-    "top_p": (0.0, 1.0),
-    "presence_penalty": (-2.0, 2.0),
-    "frequency_penalty": (-2.0, 2.0),
-    "top_k": (1, 1000),
-}
-WORD_SETTINGS = {
-    "reasoning_effort": ("none", "minimal", "low", "medium", "high"),
-    "verbosity": ("low", "medium", "high"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +290,7 @@ class AssistantService:
     async def _apply(
         self, tx: Transaction, actor: Actor, access: SpaceAccess, assistant: Assistant, draft: AssistantDraft
     ) -> None:
-        values = draft.values
+        values, former = draft.values, (assistant.completion_model_id, dict(assistant.model_settings))
         if "name" in draft.given:
             assistant.name = clean_name(values["name"])
         if "description" in draft.given:
@@ -337,6 +327,18 @@ class AssistantService:
             await self._set_collections(tx, access, assistant, values["collection_ids"])
         if "file_ids" in draft.given:
             await self._set_files(tx, actor, assistant, values["file_ids"])
+        if "model_settings" in draft.given:
+            await self._settings_fit(tx, assistant, *former)
+
+    @staticmethod
+    async def _settings_fit(
+        tx: Transaction, assistant: Assistant, model: UUID | None, settings: dict[str, Any]
+    ) -> None:
+        """Raise `Invalid` when a setting is new for the model and not taken; what was there before stays."""
+        choice = await completion_choice(tx, assistant.completion_model_id)
+        if choice is not None:
+            same = settings if assistant.completion_model_id == model else {}
+            require_taken(choice, {k: v for k, v in assistant.model_settings.items() if k not in same or same[k] != v})
 
     @staticmethod
     async def _usable_model(tx: Transaction, space: Space, model_id: UUID) -> UUID:
@@ -543,22 +545,3 @@ def _prompt_actions(actor: Actor, prompt: Prompt) -> list[Action]:
     if prompt.user_id != actor.user_id:
         return [Action.READ]
     return own if prompt.selected else [*own, Action.DELETE]
-
-
-def clean_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Model settings within their ranges, without empty ones; raises `Invalid` with the field."""
-    cleaned: dict[str, Any] = {}
-    for key, value in values.items():
-        if value is None:
-            continue
-        if key in SETTINGS:
-            low, high = SETTINGS[key]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise Invalid(N_("Give a number from {low} to {high}."), field=key, low=low, high=high)
-        elif key in WORD_SETTINGS:
-            if value not in WORD_SETTINGS[key]:
-                raise Invalid(N_("Choose one of the listed values."), field=key)
-        elif key != "response_format" or not isinstance(value, dict):
-            raise Invalid(N_("This setting is not known."), field=key)
-        cleaned[key] = value
-    return cleaned

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.assistants.settings import takes
 from domain.kernel.errors import N_, ProviderFailed, Trouble
 from domain.models.capacity import LONGEST_WAIT
 from domain.models.choice import CompletionChoice
@@ -103,4 +104,4 @@ def fitting(settings: Mapping[str, Any], choice: CompletionChoice, asked: Comple
     """The settings of `asked` as far as a model that stands in for it takes them."""
     if choice.model.id == asked.model.id:
         return dict(settings)
-    return {name: value for name, value in settings.items() if name in PLAIN_SETTINGS}
+    return {name: value for name, value in settings.items() if name in PLAIN_SETTINGS and takes(choice, name)}

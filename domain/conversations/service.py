@@ -6,7 +6,8 @@ from datetime import tzinfo
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
-from domain.assistants.service import clean_settings, readable_assistant
+from domain.assistants.service import readable_assistant
+from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
 from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution

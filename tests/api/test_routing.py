@@ -191,6 +191,8 @@ async def test_the_cheapest_or_the_quickest_is_asked_first_where_editors_want_th
     refused = await client.post(f"/api/v1/assistants/{assistant}/", json={"model_preference": "best"})
     assert (refused.status_code, refused.json()["field"]) == (422, "model_preference")
     # What the model of the assistant was set to goes along only where it is asked itself.
+    own = (await client.get(f"/api/v1/assistants/{assistant}/")).json()["completion_model"]["id"]
+    await client.put(f"/api/v1/admin/tenant-models/completion/{own}/", json={"reasoning": True})
     await client.post(f"/api/v1/assistants/{assistant}/", json={"completion_model_kwargs": {"reasoning_effort": "low"}})
     assert await asked_first("cost") == "ok:6"
     assert "reasoning_effort" not in provider.seen.requests[-1]

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
+from tests.support.provider import Provider
 from tests.support.server import Installation, installed
 
 
@@ -117,7 +118,7 @@ def test_an_assistant_is_copied_and_moved_after_its_losses_were_shown(page: Page
     dialog = page.get_by_role("dialog", name="Move “Lovhjälpen (copy)”")
     dialog.get_by_label("To the space").click()
     page.get_by_role("option", name="Trafik").click()
-    text = "Sources that do not go along, since they belong to another space: Taxor."
+    text = "Sources that do not go along, since that space may not use them: Taxor."
     expect(dialog.get_by_text(text)).to_be_visible()
     assert grave(page) == []
     dialog.get_by_text("Share the sources with that space").click()
@@ -127,3 +128,71 @@ def test_an_assistant_is_copied_and_moved_after_its_losses_were_shown(page: Page
         found = [a for a in client.get("/api/v1/assistants/").json()["items"] if a["name"] == "Lovhjälpen (copy)"]
     assert [group["id"] for group in found[0]["groups"]] == [made]
     assert found[0]["space_id"] != space
+
+
+def test_whoever_leaves_with_changes_is_asked(page: Page, installation: Installation) -> None:
+    space, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/spaces/{space}/assistants")
+    ready(page)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    here = page.url
+    page.get_by_label("Contact", exact=True).fill("Byggenheten")
+    expect(page.get_by_text("Not saved", exact=True)).to_be_visible()
+    dialog = page.get_by_role("dialog", name="Leave without saving?")
+    for leave in (
+        lambda: page.get_by_role("button", name="Try it").click(),
+        lambda: page.get_by_role("link", name="Assistants").first.click(),
+    ):
+        leave()
+        expect(dialog).to_be_visible()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+        expect(page).to_have_url(here)
+        expect(page.get_by_label("Contact", exact=True)).to_have_value("Byggenheten")
+    assert page.evaluate("!window.dispatchEvent(new Event('beforeunload', {cancelable: true}))")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_text("Save your changes first.")).to_be_visible()
+    page.get_by_test_id("save").click()
+    expect(page.get_by_text("Not saved", exact=True)).to_be_hidden()
+    assert page.evaluate("window.dispatchEvent(new Event('beforeunload', {cancelable: true}))")
+    page.get_by_label("Contact", exact=True).fill("Någon annan")
+    expect(page.get_by_text("Not saved", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Try it").click()
+    dialog.get_by_role("button", name="Leave", exact=True).click()
+    page.wait_for_url(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    expect(page.get_by_label("Contact", exact=True)).to_have_value("Byggenheten")
+    page.get_by_role("button", name="History").click()
+    page.wait_for_url(f"{installation.url}/assistants/{assistant}/history")
+
+
+def test_only_what_the_model_takes_can_be_set(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "ok:7")
+    _, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    expect(page.get_by_text("This model does not take a temperature.")).to_be_hidden()
+    page.get_by_label("AI model").click()
+    page.get_by_role("option", name="Quotes from the documents").click()
+    expect(page.get_by_text("This model does not take a temperature.")).to_be_visible()
+    expect(page.get_by_label("Reasoning", exact=True)).to_be_hidden()
+    assert grave(page) == []
+    with closing(installation.client()) as client:
+        [model] = [m for m in client.get("/api/v1/completion-models/").json()["items"] if m["name"] == "ok:7"]
+        client.put(
+            f"/api/v1/admin/tenant-models/completion/{model['id']}/", json={"reasoning": True}
+        ).raise_for_status()
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_label("Reasoning", exact=True).click()
+    page.get_by_role("option", name="Little", exact=True).click()
+    page.get_by_test_id("save").click()
+    expect(page.get_by_text("Saved.").first).to_be_visible()
+    with closing(installation.client()) as client:
+        kept = client.get(f"/api/v1/assistants/{assistant}/").json()["completion_model_kwargs"]
+    assert kept["reasoning_effort"] == "low"

@@ -1,0 +1,67 @@
+"""Changes that were not saved: whoever leaves the page is asked, inside the product and by the browser."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nicegui import ui
+
+from pages.dialogs import confirm
+from pages.i18n import _
+from pages.visit import visit
+
+BROWSER = """
+if (!window.samradUnsaved) {
+  window.samradUnsaved = true;
+  window.addEventListener('beforeunload', event => {
+    if (document.querySelector('[data-unsaved=true]')) event.preventDefault();
+  });
+}
+"""
+
+
+class Unsaved:
+    """Compares what the fields of a page say now with what was saved; `mark` is an element that shows it."""
+
+    def __init__(self, values: Callable[[], Any], mark: ui.element, fields: Iterable[Any]) -> None:
+        self._values, self._mark, self._saved = values, mark, values()
+        here, self._asking = visit(), False
+        self.path = here.client.sub_pages_router.current_path
+        here.unsaved = self
+        for field in fields:
+            field.on_value_change(self.look)
+        self.look()
+        ui.run_javascript(BROWSER)
+
+    @property
+    def there(self) -> bool:
+        """Whether something has changed."""
+        return bool(self._values() != self._saved)
+
+    def look(self) -> None:
+        """Show whether something has changed."""
+        self._mark.props["data-unsaved"] = "true" if self.there else "false"
+        self._mark.update()
+        self._mark.set_visibility(self.there)
+
+    def saved(self) -> None:
+        """What the fields say now is saved."""
+        self._saved = self._values()
+        self.look()
+
+    async def leave_for(self, path: str) -> None:
+        """Ask, and go there when nothing is to be kept."""
+        if self._asking:
+            return
+        here, self._asking = visit(), True
+        text = _("What you changed on this page is not saved.")
+        left = await confirm(_("Leave without saving?"), text, _("Leave"))
+        self._asking = False
+        if left:
+            here.unsaved = None
+            ui.navigate.to(path)
+
+    async def discard(self) -> None:
+        """Show the page anew, as it is saved."""
+        here = visit()
+        here.unsaved = None
+        await here.client.sub_pages_router.refresh()
