@@ -125,6 +125,8 @@ class Chat:
             "cite": self._cite,
             "regenerate": self._regenerate,
             "continue": self._continue,
+            "easy": self._easy,
+            "refused": self._refused,
             "edit": self._edit,
             "branch": self._branch,
             "rate": self._rate,
@@ -304,12 +306,22 @@ class Chat:
         self.visit.shell.page_changed()
 
     async def _regenerate(self, data: dict[str, Any]) -> None:
+        await self._again(data, easy=False)
+
+    async def _easy(self, data: dict[str, Any]) -> None:
+        await self._again(data, easy=True)
+
+    async def _again(self, data: dict[str, Any], *, easy: bool) -> None:
+        message_id = identifier(data["message_id"])
         self.asking = True
         try:
-            await self.visit.services.conversations.regenerate(self.visit.actor, identifier(data["message_id"]))
+            await self.visit.services.conversations.regenerate(self.visit.actor, message_id, easy=easy)
             await self._reload()
         finally:
             self.asking = False
+
+    async def _refused(self, _data: dict[str, Any]) -> None:
+        toast(_("Your browser does not let pages copy."), "negative")
 
     async def _edit(self, data: dict[str, Any]) -> None:
         """Ask an earlier question in other words, with the files it had: a branch begins beside it."""

@@ -8,6 +8,7 @@ from textwrap import shorten
 from typing import Any
 
 from domain.conversations.citations import Citation, Verdict
+from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.places import citations_of, spans
 from domain.conversations.views import MessageView
@@ -57,6 +58,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
         **version(view),
+        "easy": _("Easy language") if EASY in message.trace else "",
         "rating": message.feedback_value or 0,
         "status": "",
         **ending(message, view.sources),
@@ -154,6 +156,9 @@ def sources_part(sources: Sequence[MessageSource]) -> dict[str, Any]:
     return {
         "sources": max((s.number for s in sources), default=0),
         "sourcesLabel": ngettext("{n} source", "{n} sources", len(sources)) if sources else "",
+        "cited": [
+            {"n": s.number, "title": s.title, "where": where(s), "url": web_address(s)} for s in sources if s.cited
+        ],
     }
 
 
@@ -206,6 +211,11 @@ def where(source: MessageSource) -> str:
     return " · ".join(place)
 
 
+def web_address(source: MessageSource) -> str:
+    """Where a document can be read on the web; empty when nowhere."""
+    return source.url if source.url and source.url.startswith(("https://", "http://")) else ""
+
+
 def _card(message: Message, source: MessageSource, linked: bool, citation: int | None) -> dict[str, Any]:
     parts = {N_("Meaning {score}"): source.vector_score, N_("Words {score}"): source.text_score}
     address = f"/api/v1/conversations/{message.conversation_id}/messages/{message.id}/sources/{source.number}"
@@ -229,5 +239,5 @@ def _card(message: Message, source: MessageSource, linked: bool, citation: int |
         "image": f"{address}/page/{query}" if source.page_from else "",
         "alt": _("Page {page} of {title} with the passage marked", page=source.page_from or 1, title=source.title),
         "link": f"/documents/{source.document_id}" if linked else "",
-        "url": source.url if source.url and source.url.startswith(("https://", "http://")) else "",
+        "url": web_address(source),
     }

@@ -29,7 +29,10 @@ field.dispatchEvent(new Event('input', { bubbles: true }));
 
 def insert_menu(field: ui.textarea) -> None:
     """A button whose menu writes a variable where the cursor stands."""
-    with quiet_button(_("Insert variable"), icon="data_object").props("dense"), ui.menu().props("auto-close no-refocus"):
+    with (
+        quiet_button(_("Insert variable"), icon="data_object").props("dense"),
+        ui.menu().props("auto-close no-refocus"),
+    ):
         for variable, name in NAMES.items():
             with ui.menu_item(on_click=functools.partial(_insert, field, variable)), box("stack tight").style("gap:0"):
                 ui.label(_(name))

@@ -405,11 +405,20 @@ async def resume(
 
 @router.post("/{session_id}/messages/{message_id}/regenerate/", response_class=StreamingResponse)
 async def regenerate(
-    session_id: UUID, message_id: UUID, actor: Caller, running: Running, ending: AccessEnd, version: int = 2
+    session_id: UUID,
+    message_id: UUID,
+    actor: Caller,
+    running: Running,
+    ending: AccessEnd,
+    version: int = 2,
+    easy_language: bool = False,
 ) -> StreamingResponse:
-    """Answer a question again; the former answer is kept as a branch. The stream is that of the new answer."""
+    """Answer a question again, in `easy_language` if wanted; the former answer is kept as a branch.
+
+    The stream is that of the new answer.
+    """
     await _message(running.services, actor, session_id, message_id)
-    asked = await running.services.conversations.regenerate(actor, message_id)
+    asked = await running.services.conversations.regenerate(actor, message_id, easy=easy_language)
     made = AnswerStream(running, actor, session_id, asked.message.id, version, asked, ending)
     return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
 

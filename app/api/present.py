@@ -8,6 +8,7 @@ from domain.api_keys.service import IssuedKey, KeyView
 from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
 from domain.classifications.entities import SecurityClassification
+from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Conversation, MessageSource
 from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
@@ -472,6 +473,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
     return {
         **moments(found),
         "parent_id": found.parent_id,
+        "easy_language": EASY in found.trace,
         "versions": list(view.versions),
         "question": found.question,
         "answer": answer,

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from domain.conversations.easy import EASY
 from domain.conversations.entities import MessageSource
 from domain.conversations.transcripts import Transcript
 from domain.conversations.views import MessageView
@@ -30,6 +31,7 @@ def _message(view: MessageView) -> dict[str, Any]:
         "id": message.id,
         "follows": message.parent_id,
         "versions": list(view.versions),
+        "easy_language": EASY in message.trace,
         "question": message.question,
         "answer": message.answer,
         "state": message.state,

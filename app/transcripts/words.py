@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from domain.conversations.easy import EASY
 from domain.conversations.entities import Message, MessageSource
 from domain.conversations.transcripts import Transcript
 from domain.conversations.views import MessageView
@@ -42,7 +43,8 @@ def about(transcript: Transcript, language: str) -> Iterator[tuple[str, str]]:
 def answered_by(message: Message, language: str) -> str:
     """The model of an answer and when it was given."""
     model = one_line(translate(message.model_name, language))
-    return f"{model} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
+    easy = f" · {translate('Easy language', language)}" if EASY in message.trace else ""
+    return f"{model}{easy} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
 
 
 def version(view: MessageView, language: str) -> str:

@@ -14,6 +14,7 @@ from domain.conversations.answering import FORGOTTEN, Answering, Plan, attributi
 from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
+from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.conversations.kept import Kept
 from domain.conversations.run import Run, RunEvent, Runs
@@ -38,6 +39,7 @@ from domain.usage.ledger import Ledger
 QUESTION_LIMIT = 400_000
 HISTORY_MESSAGES = 20
 NAME_LENGTH = 80
+TEMPORARY = "temporary"
 
 
 class ConversationService(Kept):
@@ -86,16 +88,18 @@ class ConversationService(Kept):
             plan = await self._plan(tx, actor, assistant, conversation, earlier, text, files)
             plan.fresh = question.fresh
             plan.message.parent_id = parent_id
+            if question.easy:
+                ask_easily(plan)
             conversation.shown_id = plan.message.id
             await self._forget_empty(tx, branches, question.replaces, text)
-            if question.fresh and question.replaces is not None:
+            if question.fresh and question.replaces is not None and not question.easy:
                 await tx.conversations.never_again(question.replaces)
             await tx.add(plan.message)
             for file in files:
                 await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
             if question.conversation_id is not None:
                 conversation.last_message_at = now()
-            tx.record(actor, _asked(conversation))
+            tx.record(actor, _asked(conversation, easy=question.easy))
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
         self._answering.start(plan)
         return Asked(conversation, plan.message, files)
@@ -242,16 +246,19 @@ class ConversationService(Kept):
         found, space = await tx.assistants.collections(assistant.id), await tx.get(Space, assistant.space_id)
         return await approved_in(tx, space, found) if space is not None else []
 
-    async def regenerate(self, actor: Actor, message_id: UUID) -> Asked:
-        """Ask a question again; its earlier answer is kept beside the new one, as a branch."""
+    async def regenerate(self, actor: Actor, message_id: UUID, *, easy: bool = False) -> Asked:
+        """Ask a question again; its earlier answer is kept beside the new one, as a branch.
+
+        The new one is in easy language when that is wanted, or when the earlier one was.
+        """
         await self._limiter.take(Deed.QUESTION, actor)
         async with self._uow.read(actor.tenant_id) as tx:
             message, conversation = await self._own_message(tx, actor, message_id)
             if message.state == AnswerState.RUNNING:
                 raise BadRequest(N_("This question is being answered. Wait for the answer, or stop it."))
             files = (await tx.conversations.files([message_id])).get(message_id, ())
-        ids = [f.id for f in files]
-        question = Question(message.question, conversation.id, None, ids, fresh=True, replaces=message_id)
+        ids, easy = [f.id for f in files], easy or EASY in message.trace
+        question = Question(message.question, conversation.id, None, ids, fresh=True, easy=easy, replaces=message_id)
         return await self._ask(actor, question)
 
     async def resume(self, actor: Actor, message_id: UUID, *, elsewhere: bool = False) -> Asked:
@@ -273,6 +280,8 @@ class ConversationService(Kept):
             message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
+            if EASY in message.trace:
+                ask_easily(plan)
             others = [c for c in (plan.choice, *plan.stand_ins) if c.model.id != message.completion_model_id]
             if elsewhere and others:
                 plan.choice, *plan.stand_ins = others
@@ -337,9 +346,9 @@ class ConversationService(Kept):
             run.stop.set()
 
 
-def _asked(conversation: Conversation) -> Change:
+def _asked(conversation: Conversation, *, easy: bool = False) -> Change:
     """That somebody asked, not what: the audit log is not encrypted."""
-    new = {"temporary": True} if conversation.temporary else {}
+    new = {name: True for name, told in ((TEMPORARY, conversation.temporary), (EASY, easy)) if told}
     return Change("question_asked", "conversation", conversation.id, new=new)
 
 

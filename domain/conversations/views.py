@@ -21,6 +21,8 @@ class Question:
     file_ids: Sequence[UUID] = ()
     fresh: bool = False
     """Whether an earlier answer may not do."""
+    easy: bool = False
+    """Whether the answer is to be in easy language."""
     replaces: UUID | None = None
     """The question of the conversation beside which it stands: a branch begins there."""
     temporary: bool = False

@@ -1,4 +1,5 @@
 import { Markdown } from "samrad-markdown";
+import { copyRich } from "samrad-rich";
 
 /* The text of one answer. The Markdown is drawn outside Vue, so that a growing answer costs little. */
 const Answer = {
@@ -32,7 +33,7 @@ export default {
             <template v-if="t.version"><button type="button" class="act" data-way="former" :disabled="!t.former" :aria-label="labels.former" :title="labels.former" @click="branch(t.former, 'former')"><span class="material-icons" aria-hidden="true">chevron_left</span></button><span class="small muted" data-testid="version">{{ t.version }}</span><button type="button" class="act" data-way="later" :disabled="!t.later" :aria-label="labels.later" :title="labels.later" @click="branch(t.later, 'later')"><span class="material-icons" aria-hidden="true">chevron_right</span></button></template>
             <button v-if="t.question && t.state !== 'running'" type="button" class="act" data-way="edit" :aria-label="labels.edit" :title="labels.edit" @click="edit(t)"><span class="material-icons" aria-hidden="true">edit</span></button></div></div>
         <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ initials }}</div><div class="body">
-          <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span></div>
+          <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span><span class="chip acc" v-if="t.easy" data-testid="easy">{{ t.easy }}</span></div>
           <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
           <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
@@ -44,9 +45,11 @@ export default {
           <p v-if="t.checked" class="checked" data-testid="checked"><span class="material-icons" aria-hidden="true">fact_check</span>{{ t.checked }}</p>
           <div class="acts" v-if="t.state !== 'running'">
             <button v-if="t.answer" type="button" class="act" data-testid="copy" :aria-label="labels.copyAnswer" :title="labels.copyAnswer" @click="copy(t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id ? 'check' : 'content_copy' }}</span></button>
+            <button v-if="t.answer" type="button" class="act" data-testid="copy-rich" :aria-label="labels.copyRich" :title="labels.copyRich" @click="rich($event, t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id + '+' ? 'check' : 'content_paste' }}</span></button>
             <button v-if="i === list.length - 1 && !t.canRetry" type="button" class="act" :aria-label="labels.regenerate" :title="labels.regenerate" @click="emit('regenerate', t)"><span class="material-icons" aria-hidden="true">refresh</span></button>
             <template v-if="t.answer"><button type="button" class="act" :aria-pressed="t.rating === 1 ? 'true' : 'false'" :aria-label="labels.good" :title="labels.good" @click="rate(t, 1)"><span class="material-icons" aria-hidden="true">thumb_up_off_alt</span></button>
             <button type="button" class="act" :aria-pressed="t.rating === -1 ? 'true' : 'false'" :aria-label="labels.bad" :title="labels.bad" @click="rate(t, -1)"><span class="material-icons" aria-hidden="true">thumb_down_off_alt</span></button></template>
+            <button v-if="t.answer && !t.easy" type="button" class="act" :aria-label="labels.easy" :title="labels.easy" @click="emit('easy', t)"><span class="material-icons" aria-hidden="true">auto_stories</span></button>
             <button v-if="t.sources" type="button" class="act" data-testid="references" @click="$emit('cite', { message_id: t.id, index: 0 })"><span class="material-icons" aria-hidden="true">menu_book</span>{{ t.sourcesLabel }}</button>
             <button type="button" class="act" data-testid="why" @click="emit('why', t)"><span class="material-icons" aria-hidden="true">help_outline</span>{{ labels.why }}</button>
           </div></div></div></div>
@@ -82,6 +85,11 @@ export default {
     follow() { if (this.atEnd && this.$refs.box) this.$refs.box.scrollTop = this.$refs.box.scrollHeight; },
     toEnd() { this.atEnd = true; this.follow(); },
     rate(turn, value) { turn.rating = value; this.$emit("rate", { message_id: turn.id, value }); },
+    async rich(e, turn) {
+      const prose = e.currentTarget.closest(".body").querySelector(".prose");
+      try { await copyRich(prose, turn.answer, turn.cited || [], this.labels.sources); } catch { this.$emit("refused", {}); return; }
+      this.copied = `${turn.id}+`; setTimeout(() => (this.copied = ""), 1500);
+    },
     async copy(turn) { await navigator.clipboard?.writeText(turn.answer); this.copied = turn.id; setTimeout(() => (this.copied = ""), 1500); },
   },
 };

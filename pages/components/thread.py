@@ -24,6 +24,9 @@ def labels() -> dict[str, str]:
         "copy": _("Copy"),
         "copied": _("Copied"),
         "copyAnswer": _("Copy answer"),
+        "copyRich": _("Copy with formatting"),
+        "sources": _("Sources"),
+        "easy": _("In easy language"),
         "regenerate": _("Answer again"),
         "edit": _("Edit the question"),
         "ask": _("Ask"),
@@ -49,6 +52,7 @@ class Thread(
     component="thread.js",
     esm={
         "samrad-markdown": "markdown",
+        "samrad-rich": "rich",
         "samrad-marked": str(STATIC / "vendor/marked"),
         "samrad-highlight": str(STATIC / "vendor/highlight"),
         "samrad-katex": str(STATIC / "vendor/katex"),
@@ -57,9 +61,9 @@ class Thread(
     """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
 
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
-    of the marker among those checked, or -1)}, `regenerate`, `why`, `branch` {message_id}, `edit` {message_id, text},
-    `continue` {message_id, elsewhere}, `rate` {message_id, value}, `starter` {text}, `older` first id,
-    `gap` {message_id, have}.
+    of the marker among those checked, or -1)}, `regenerate`, `easy`, `why`, `branch` {message_id},
+    `edit` {message_id, text}, `continue` {message_id, elsewhere}, `rate` {message_id, value}, `starter` {text},
+    `older` first id, `gap` {message_id, have}, `refused` when the browser lets nothing be copied.
     """
 
     def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:

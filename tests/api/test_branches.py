@@ -127,3 +127,31 @@ async def test_questions_asked_at_once_come_one_after_the_other(api: Api) -> Non
     messages = await shown(client, session)
     assert len(messages) == 5
     assert all(len(m["versions"]) == 1 for m in messages)
+
+
+async def test_an_answer_in_easy_language_stands_beside_the_former_one(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    assistant = await with_documents(api, client)
+    await use_model(client, provider, "ok:5", assistant)
+    first = await ask(client, "Ett?", assistant_id=assistant)
+    again = f"{URL}{first['session_id']}/messages/{{}}/regenerate/"
+    made = events_of((await client.post(again.format(first["id"]), params={"easy_language": True})).text)
+    easy = made[0]["data"]["id"]
+    assert "easy language" not in provider.seen.requests[0]["messages"][0]["content"]
+    assert "easy language" in provider.seen.requests[1]["messages"][0]["content"]
+    [message] = await shown(client, first["session_id"])
+    assert (message["easy_language"], message["versions"]) == (True, [first["id"], easy])
+    # What is made again from it stays easy; the former answer is as it was.
+    await client.post(again.format(easy))
+    assert "easy language" in provider.seen.requests[2]["messages"][0]["content"]
+    await client.put(f"{URL}{first['session_id']}/branch/", json={"message_id": first["id"]})
+    [message] = await shown(client, first["session_id"])
+    assert (message["easy_language"], message["answer"]) == (False, first["answer"])
+    whole = (await client.get(f"{URL}{first['session_id']}/export/", params={"all_branches": True})).text
+    assert whole.count("Lättläst") == 2
+    entries = await api.entries(api.owner.tenant_id)
+    told_of = [e.changes.get("new", {}) for e in entries if e.action == "question_asked"]
+    assert told_of == [{}, {"easy_language": True}, {"easy_language": True}]
+    await api.user("anna@example.se")
+    stranger = await api.client("anna@example.se")
+    assert (await stranger.post(again.format(easy))).status_code == 404

@@ -71,3 +71,26 @@ def test_versions_of_questions_and_answers_by_keyboard(
     page.get_by_role("listitem").filter(has=page.get_by_test_id("excerpt")).get_by_role("link").click()
     expect(log).to_contain_text("Fråga två?")
     expect(page.get_by_test_id("version")).to_have_text("1 of 3")
+
+
+def test_easy_language_and_copying_with_formatting(page: Page, installation: Installation, provider: Provider) -> None:
+    provider.script = "Det är **viktigt** att söka bygglov."
+    installation.add_model(provider.url, "script")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Fråga ett?")
+    page.get_by_test_id("copy-rich").click()
+    expect(page.get_by_test_id("copy-rich")).to_contain_text("check")
+    read = """async () => { const [item] = await navigator.clipboard.read();
+        return Promise.all(["text/html", "text/plain"].map(async (kind) => (await item.getType(kind)).text())); }"""
+    formatted, plain = page.evaluate(read)
+    assert "<strong>viktigt</strong>" in formatted
+    assert plain == provider.script
+    page.get_by_role("button", name="In easy language").click()
+    expect(page.get_by_test_id("easy")).to_have_text("Easy language")
+    expect(page.get_by_test_id("version")).to_have_text("2 of 2")
+    expect(page.get_by_role("button", name="In easy language")).to_have_count(0)
+    expect(page.get_by_test_id("why")).to_be_visible()
+    page.set_viewport_size({"width": 360, "height": 700})
+    assert grave(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= 360")
