@@ -19,11 +19,17 @@ NAMES = {
     Variable.SPACE: N_("The name of the space"),
     Variable.ASSISTANT: N_("The name of the assistant"),
 }
+# While the menu closes it takes the focus back, so the text waits until it is gone (or for a second at the most).
 INSERT = """
 const box = getHtmlElement(%d), field = box.matches('textarea') ? box : box.querySelector('textarea');
-field.focus();
-field.setRangeText(%s, field.selectionStart, field.selectionEnd, 'end');
-field.dispatchEvent(new Event('input', { bubbles: true }));
+const until = performance.now() + 1000;
+const insert = () => {
+  if (document.querySelector('.q-menu') && performance.now() < until) return requestAnimationFrame(insert);
+  field.focus();
+  field.setRangeText(%s, field.selectionStart, field.selectionEnd, 'end');
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+};
+insert();
 """
 
 
