@@ -226,7 +226,7 @@ class Editor:
             with box("card savebar"):
                 with box("grow"):
                     self.problem = box("full-width")
-                mark = chip(_("Not saved"), "warn")
+                mark = chip(_("Changes to keep"), "warn")
                 quiet_button(_("Discard"), lambda: self.unsaved.discard())
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
         self.unsaved = Unsaved(self._values, mark, self._fields())

@@ -139,7 +139,7 @@ def test_whoever_leaves_with_changes_is_asked(page: Page, installation: Installa
     ready(page)
     here = page.url
     page.get_by_label("Contact", exact=True).fill("Byggenheten")
-    expect(page.get_by_text("Not saved", exact=True)).to_be_visible()
+    expect(page.get_by_text("Changes to keep", exact=True)).to_be_visible()
     dialog = page.get_by_role("dialog", name="Leave without saving?")
     for leave in (
         lambda: page.get_by_role("button", name="Try it").click(),
@@ -155,10 +155,10 @@ def test_whoever_leaves_with_changes_is_asked(page: Page, installation: Installa
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_text("Save your changes first.")).to_be_visible()
     page.get_by_test_id("save").click()
-    expect(page.get_by_text("Not saved", exact=True)).to_be_hidden()
+    expect(page.get_by_text("Changes to keep", exact=True)).to_be_hidden()
     assert page.evaluate("window.dispatchEvent(new Event('beforeunload', {cancelable: true}))")
     page.get_by_label("Contact", exact=True).fill("Någon annan")
-    expect(page.get_by_text("Not saved", exact=True)).to_be_visible()
+    expect(page.get_by_text("Changes to keep", exact=True)).to_be_visible()
     page.get_by_role("button", name="Try it").click()
     dialog.get_by_role("button", name="Leave", exact=True).click()
     page.wait_for_url(f"{installation.url}/chat/{assistant}")
