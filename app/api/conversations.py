@@ -16,8 +16,8 @@ from app.api.base import AccessEnd, Caller, Ending, Running, Use
 from app.api.users import cursor_page
 from app.bootstrap import Runtime
 from app.realtime.access import unless_ended
-from domain.conversations.answering import cited_numbers
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.evidence import cited_numbers
 from domain.conversations.places import Place
 from domain.conversations.views import Asked, ConversationView, Question
 from domain.kernel.actor import Actor

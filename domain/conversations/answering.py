@@ -7,13 +7,11 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from os import getpid
 from time import monotonic
 from typing import Any
 
-from domain.assistants.entities import Assistant
 from domain.conversations.attempts import EMPTY, Attempts, fitting
 from domain.conversations.citations import Stems, check
 from domain.conversations.context import (
@@ -24,33 +22,31 @@ from domain.conversations.context import (
     Exchange,
     Material,
     assemble,
-    room_for_documents,
 )
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
+from domain.conversations.evidence import cited_numbers, coverage, source_of, unread_of
 from domain.conversations.explaining import explanation
-from domain.conversations.reuse import Earlier, Marks, Reuse, copied, earlier, marks, reusable, told
+from domain.conversations.plan import FORGOTTEN, Plan, attribution
+from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
-from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
-from domain.knowledge.entities import Collection, CollectionKind
 from domain.knowledge.explaining import follow
-from domain.knowledge.retrieval import Passage, Retrieval
+from domain.knowledge.retrieval import Retrieval
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import note_unanswered
 from domain.models.capacity import Capacity
-from domain.models.choice import CompletionChoice
 from domain.models.health import Health
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
-from domain.usage.attribution import Attribution, attributed, present
-from domain.usage.entities import ModelCall, Purpose
+from domain.usage.attribution import attributed, present
+from domain.usage.entities import ModelCall
 from domain.usage.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -59,45 +55,7 @@ FLUSH_SECONDS = 0.8
 STALE_SECONDS = 20.0
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
-FORGOTTEN = "forgotten"
-"""In the trace of a message: its conversation goes when it is answered."""
 CONTINUE = N_("Continue exactly where your answer broke off.")
-_CITATION = re.compile(r"\[(\d{1,3})\]")
-
-
-@dataclass(slots=True)
-class Plan:
-    """All that a run needs, gathered before the model is called."""
-
-    actor: Actor
-    assistant: Assistant
-    message: Message
-    choice: CompletionChoice
-    prompt: str
-    settings: dict[str, Any]
-    history: list[Exchange]
-    collections: list[Collection]
-    files: Sequence[File]
-    instruction_files: Sequence[File]
-    asked: CompletionChoice
-    """The model that the assistant has: its settings were made for it."""
-    begun: float = field(default_factory=monotonic)
-    call: ModelCall | None = None
-    """The row of the ledger, once the model is called."""
-    max_tokens: int | None = None
-    """The longest answer that whoever asks wants."""
-    kept: int = 0
-    """So many characters of the answer were there before: it is continued."""
-    fresh: bool = False
-    """Whether an earlier answer may not do."""
-    earlier: Earlier | None = None
-    """The answer that is given again, once one was found."""
-    marks: Marks | None = None
-    """By what the answer could be found again."""
-    stand_ins: list[CompletionChoice] = field(default_factory=list)
-    """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
-    temporary: bool = False
-    """Nothing of what is asked may stay anywhere."""
 
 
 class Answering:
@@ -175,7 +133,7 @@ class Answering:
         try:
             context = await self._fitting_context(plan, run, retrieval)
             if plan.earlier is not None:
-                plan.message.trace |= {"reused": told(plan.earlier), "first_token_ms": _since(plan)}
+                plan.message.trace |= {"reused": told(plan.earlier), "first_token_ms": plan.milliseconds}
                 await run.append(plan.earlier.message.answer)
                 return False
             request = await self._request(plan, run, context)
@@ -198,7 +156,7 @@ class Answering:
     async def _end_attempt(self, plan: Plan, run: Run, failure: ProviderFailed) -> None:
         """Close the row of a call that another one follows."""
         message = plan.message
-        message.trace |= {"total_ms": _since(plan), "error_code": failure.code}
+        message.trace |= {"total_ms": plan.milliseconds, "error_code": failure.code}
         try:
             async with self._uow.begin(run.tenant_id) as tx:
                 await self._account(tx, plan, run, AnswerState.FAILED)
@@ -212,10 +170,10 @@ class Answering:
         asked = plan.message.question or " ".join(f.name for f in plan.files)
         question = sought(asked, [exchange.question for exchange in plan.history])
         retrieval = await self._knowledge.search_collections(
-            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=_whole(plan)
+            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=plan.whole_tokens
         )
         plan.message.trace["words_only"] = bool(retrieval.silent)
-        plan.message.trace["retrieval_ms"] = _since(plan)
+        plan.message.trace["retrieval_ms"] = plan.milliseconds
         return retrieval
 
     async def _explain(self, plan: Plan, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> None:
@@ -242,7 +200,7 @@ class Answering:
         plan.message.tokens_question = context.tokens
         plan.message.trace["left_out"] = context.left_out
         again = bool(run.sources)
-        run.sources = [_source(plan, number, p) for number, p in enumerate(context.passages, 1)]
+        run.sources = [source_of(plan, number, p) for number, p in enumerate(context.passages, 1)]
         async with self._uow.begin(plan.actor.tenant_id) as tx:
             if await self._found_again(tx, plan, run, context, retrieval):
                 await tx.add(*run.sources, *present().collected or ())
@@ -251,7 +209,7 @@ class Answering:
                 await tx.conversations.remove_sources(run.message_id)
             if run.sources:
                 await tx.add(*run.sources)
-                plan.message.trace["unread"] = await _unread(tx, context.passages)
+                plan.message.trace["unread"] = await unread_of(tx, context.passages)
             collected = present().collected or []
             await tx.add(*collected)
             collected.clear()
@@ -310,7 +268,7 @@ class Answering:
             passages=retrieval.passages if retrieval else (),
             searched=retrieval is not None,
             unsure=retrieval is not None and retrieval.unsure,
-            knowledge_tokens=KNOWLEDGE_TOKENS + _whole(plan),
+            knowledge_tokens=KNOWLEDGE_TOKENS + plan.whole_tokens,
             today=now().date(),
         )
 
@@ -330,7 +288,7 @@ class Answering:
             settings=fitting(plan.settings, plan.choice, plan.asked),
             question=plan.message.question,
             passages=[
-                ContextPassage(n, p.title, p.text, p.page_from, p.vector_score, _coverage(words, p.text))
+                ContextPassage(n, p.title, p.text, p.page_from, p.vector_score, coverage(words, p.text))
                 for n, p in enumerate(context.passages, 1)
             ],
             searched=bool(plan.collections),
@@ -377,7 +335,7 @@ class Answering:
     async def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
         message = plan.message
         if delta.text:
-            message.trace.setdefault("first_token_ms", _since(plan))
+            message.trace.setdefault("first_token_ms", plan.milliseconds)
             await run.append(delta.text.replace("\x00", ""))
         if delta.tokens_question is not None:
             message.tokens_question, message.tokens_estimated = delta.tokens_question, False
@@ -403,7 +361,7 @@ class Answering:
         message.answer, message.state, message.error, message.error_params = run.text, state, error, params
         message.finished_at, message.heartbeat_at = now(), None
         message.tokens_answer = message.tokens_answer or estimate(run.text)
-        message.trace["total_ms"] = _since(plan)
+        message.trace["total_ms"] = plan.milliseconds
         await self._check(message, run.sources)
         try:
             async with self._uow.begin(run.tenant_id) as tx:
@@ -484,16 +442,6 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.trace["attempts"] = attempts.failed
 
 
-def _since(plan: Plan) -> int:
-    """How many milliseconds ago the answer was begun."""
-    return round((monotonic() - plan.begun) * 1000)
-
-
-def _whole(plan: Plan) -> int:
-    """How many tokens of whole documents the answer may rest on; 0 where passages are wanted."""
-    return room_for_documents(plan.choice.model.token_limit) if plan.assistant.whole_documents else 0
-
-
 async def _within(seconds: float, event: asyncio.Event) -> bool:
     """Whether the event comes within so many seconds."""
     try:
@@ -511,65 +459,6 @@ def _count(call: ModelCall, delta: ChatDelta) -> None:
     call.tokens_cached = call.tokens_cached if delta.tokens_cached is None else delta.tokens_cached
 
 
-def attribution(actor: Actor, assistant: Assistant, message: Message) -> Attribution:
-    """For whom and what a message is answered."""
-    return replace(
-        Attribution.of(actor, Purpose.ANSWER),
-        space_id=assistant.space_id,
-        assistant_id=assistant.id,
-        conversation_id=message.conversation_id,
-        message_id=message.id,
-        collected=[],
-    )
-
-
-def _source(plan: Plan, number: int, passage: Passage) -> MessageSource:
-    return MessageSource(
-        tenant_id=plan.actor.tenant_id,
-        message_id=plan.message.id,
-        number=number,
-        document_id=passage.document_id,
-        version_id=passage.version_id,
-        collection_id=passage.collection_id,
-        chunk_id=passage.chunk_id,
-        title=passage.title,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        page_from=passage.page_from,
-        page_to=passage.page_to,
-        heading_path=passage.heading_path,
-        score=passage.score,
-        vector_score=passage.vector_score,
-        text_score=passage.text_score,
-        url=passage.url,
-        website=any(c.id == passage.collection_id and c.kind == CollectionKind.WEBSITE for c in plan.collections),
-    )
-
-
-async def _unread(tx: Transaction, passages: Sequence[Passage]) -> list[dict[str, Any]]:
-    """Which of the documents have pages that nobody could search, and how many: the answer may be missing them."""
-    titles = {p.version_id: p.title for p in passages}
-    return [
-        {"version_id": str(v.id), "title": titles[v.id], "pages": len(v.pages_without_text), "of": v.page_count or 0}
-        for v in await tx.knowledge.partly_read(list(titles))
-    ]
-
-
 def _call(message: Message, outcome: str) -> Change:
     new = {"model": message.model_name, "tokens": [message.tokens_question, message.tokens_answer]}
     return Change("model_called", "conversation", message.conversation_id, new=new, outcome=outcome)
-
-
-def _coverage(words: set[str], text: str) -> float:
-    """The share of the question's words that stand in the passage, by their first five letters."""
-    if not words:
-        return 0.0
-    stems = {w[:5] for w in re.findall(r"\w{3,}", text.casefold())}
-    return sum(w[:5] in stems for w in words) / len(words)
-
-
-def cited_numbers(answer: str, count: int) -> list[int]:
-    """The passages an answer refers to, in order of first mention; numbers beyond `count` do not count."""
-    numbers = (int(n) for n in _CITATION.findall(answer))
-    return list(dict.fromkeys(n for n in numbers if 1 <= n <= count))

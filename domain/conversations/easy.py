@@ -1,6 +1,6 @@
 """Answers in easy language: the same question, asked again with an instruction that is added to the assistant's own."""
 
-from domain.conversations.answering import Plan
+from domain.conversations.plan import Plan
 
 EASY = "easy_language"
 """In the trace of a message: its answer is in easy language, also when it is continued or made again."""

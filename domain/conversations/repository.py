@@ -69,7 +69,7 @@ class ConversationRepository(Protocol):
         """The assistants with conversations that are kept for so many days, as they or their spaces say."""
 
     async def older(self, assistant_id: UUID, before: datetime, limit: int) -> Sequence[Conversation]:
-        """Conversations of an assistant whose last question is older than a moment."""
+        """Conversations of an assistant, but for temporary ones, whose last question is older than a moment."""
 
     async def links(self, conversation_id: UUID) -> Sequence[Link]:
         """Which messages there are, and what each follows."""

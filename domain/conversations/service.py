@@ -10,13 +10,14 @@ from domain.assistants.service import readable_assistant
 from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
-from domain.conversations.answering import FORGOTTEN, Answering, Plan, attribution
+from domain.conversations.answering import Answering
 from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.conversations.kept import Kept
+from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.conversations.views import Asked, Dialogue, Question
 from domain.files.entities import File

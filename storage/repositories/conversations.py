@@ -160,9 +160,10 @@ class ConversationRepository:
         return [(assistant_id, kept) for assistant_id, kept in await self._session.execute(statement)]
 
     async def older(self, assistant_id: UUID, before: datetime, limit: int) -> Sequence[Conversation]:
-        """Conversations of an assistant whose last question is older than a moment."""
+        """Conversations of an assistant, but for temporary ones, whose last question is older than a moment."""
         asked = func.coalesce(conversations.c.last_message_at, conversations.c.created_at)
-        wanted = (conversations.c.assistant_id == assistant_id, asked < before)
+        # Temporary ones have an end of their own, which takes their files along.
+        wanted = (conversations.c.assistant_id == assistant_id, asked < before, conversations.c.temporary.is_(False))
         return (await self._session.scalars(select(Conversation).where(*wanted).limit(limit))).all()
 
     async def links(self, conversation_id: UUID) -> Sequence[Link]:

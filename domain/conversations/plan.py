@@ -1,0 +1,77 @@
+"""What an answer needs, gathered before a model is called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+from domain.assistants.entities import Assistant
+from domain.conversations.context import Exchange, room_for_documents
+from domain.conversations.entities import Message
+from domain.conversations.reuse import Earlier, Marks
+from domain.files.entities import File
+from domain.kernel.actor import Actor
+from domain.knowledge.entities import Collection
+from domain.models.choice import CompletionChoice
+from domain.usage.attribution import Attribution
+from domain.usage.entities import ModelCall, Purpose
+
+FORGOTTEN = "forgotten"
+"""In the trace of a message: its conversation goes when it is answered."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that a run needs, gathered before the model is called."""
+
+    actor: Actor
+    assistant: Assistant
+    message: Message
+    choice: CompletionChoice
+    prompt: str
+    settings: dict[str, Any]
+    history: list[Exchange]
+    collections: list[Collection]
+    files: Sequence[File]
+    instruction_files: Sequence[File]
+    asked: CompletionChoice
+    """The model that the assistant has: its settings were made for it."""
+    begun: float = field(default_factory=monotonic)
+    call: ModelCall | None = None
+    """The row of the ledger, once the model is called."""
+    max_tokens: int | None = None
+    """The longest answer that whoever asks wants."""
+    kept: int = 0
+    """So many characters of the answer were there before: it is continued."""
+    fresh: bool = False
+    """Whether an earlier answer may not do."""
+    earlier: Earlier | None = None
+    """The answer that is given again, once one was found."""
+    marks: Marks | None = None
+    """By what the answer could be found again."""
+    stand_ins: list[CompletionChoice] = field(default_factory=list)
+    """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    temporary: bool = False
+    """Nothing of what is asked may stay anywhere."""
+
+    @property
+    def milliseconds(self) -> int:
+        """How long ago it was begun."""
+        return round((monotonic() - self.begun) * 1000)
+
+    @property
+    def whole_tokens(self) -> int:
+        """How many tokens of whole documents the answer may rest on; 0 where passages are wanted."""
+        return room_for_documents(self.choice.model.token_limit) if self.assistant.whole_documents else 0
+
+
+def attribution(actor: Actor, assistant: Assistant, message: Message) -> Attribution:
+    """For whom and what a message is answered."""
+    return replace(
+        Attribution.of(actor, Purpose.ANSWER),
+        space_id=assistant.space_id,
+        assistant_id=assistant.id,
+        conversation_id=message.conversation_id,
+        message_id=message.id,
+        collected=[],
+    )
