@@ -39,7 +39,7 @@ def make_engine(urls: Sequence[URL], *, pool_size: int) -> AsyncEngine:
         connect_args={"server_settings": {"jit": "off"}},
         pool_size=pool_size,
         max_overflow=5,
-        pool_timeout=10,
+        pool_timeout=30,
         pool_recycle=1800,
         pool_pre_ping=True,
     )
