@@ -54,7 +54,7 @@ PREFERENCES = {
 REUSE = {
     Reuse.OFF: N_("Always ask the model"),
     Reuse.SAME: N_("Give them again when the model would be asked the very same"),
-    Reuse.SIMILAR: N_("Give them again also when a first question says the same in other words"),
+    Reuse.SIMILAR: N_("Give them again also when a first question differs only in endings and small words"),
 }
 
 

@@ -188,7 +188,9 @@ class Answering:
                     await tx.remove(former)
                 followed = await follow(tx, retrieval) if retrieval else None
                 await tx.add(explanation(message, request, context, retrieval, followed))
-                if retrieval is not None and not plan.temporary and (retrieval.unsure or not retrieval.passages):
+                # Once, however many models were asked.
+                unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
+                if unanswered and former is None and not plan.temporary:
                     await note_unanswered(tx, plan.assistant, message.question)
         except Exception:
             log.exception("could not keep how an answer came about")
@@ -202,11 +204,11 @@ class Answering:
         again = bool(run.sources)
         run.sources = [source_of(plan, number, p) for number, p in enumerate(context.passages, 1)]
         async with self._uow.begin(plan.actor.tenant_id) as tx:
+            if run.text or again:
+                await tx.conversations.remove_sources(run.message_id)
             if await self._found_again(tx, plan, run, context, retrieval):
                 await tx.add(*run.sources, *present().collected or ())
                 return context
-            if run.text or again:
-                await tx.conversations.remove_sources(run.message_id)
             if run.sources:
                 await tx.add(*run.sources)
                 plan.message.trace["unread"] = await unread_of(tx, context.passages)

@@ -1,18 +1,20 @@
 """Giving an answer again instead of asking the model: only where an assistant's editors want it, and only what is sure.
 
 *Same*: the model would be sent, word for word, what it was sent then. *Similar*: the first question of a conversation says
-the same with other small words and inflections. Then content words, numbers, names and negations agree, the questions lie
-near each other, no document has changed, and the passages that the earlier answer cites are found for this question too,
-with the same one first. What rests on files that somebody attached is never given again.
+the same but for inflections and fillers. Then the questions lie near each other, no document has changed, and the passages
+that the earlier answer cites are found for this question too, with the same one first. What rests on files that somebody
+attached is never given again.
 """
 
 import hashlib
 import json
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +22,6 @@ from domain.assistants.entities import Assistant
 from domain.conversations.citations import Stems
 from domain.conversations.context import Context, Exchange
 from domain.conversations.entities import Message, MessageSource, ReusableAnswer
-from domain.conversations.facts import read
 from domain.files.entities import File
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid
@@ -31,6 +32,11 @@ LEAST_HOURS, MOST_HOURS = 1, 720
 NEAR = 0.9
 """Cosine of two questions that may be similar. It only confirms: the words decide."""
 MOST_COMPARED = 50
+FILLERS = frozenset("en ett a an the då ju väl egentligen snälla tack hej please".split())
+"""Words without which a question asks the same."""
+INFLECTED = 5
+"""Shorter words are often others when they end otherwise."""
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Reuse(StrEnum):
@@ -129,17 +135,23 @@ def clean_hours(value: Any) -> int:
 
 
 def alike(question: str, other: str, stems: Stems) -> bool:
-    """Whether two questions say the same, as far as words can tell.
+    """Whether two questions say the same: word for word, but for inflections of longer words and for small fillers.
 
-    Order counts: whether A may move to B is another question than whether B may move to A.
+    Everything else counts, also question words and order: who may do it, when, and whether from A to B or from B to A.
     """
-    first, second = read(question), read(other)
-    return (
-        len(first.words) == len(second.words)
-        and all(set(stems(a)) & set(stems(b)) for a, b in zip(first.words, second.words, strict=True))
-        and (first.facts, first.names) == (second.facts, second.names)
-        and sum(c.negations for c in first.clauses) == sum(c.negations for c in second.clauses)
-    )
+    first, second = _words(question), _words(other)
+    return bool(first) and len(first) == len(second) and all(map(partial(_same, stems), first, second))
+
+
+def _words(question: str) -> list[str]:
+    return [word for word in _WORD.findall(question.casefold()) if word not in FILLERS]
+
+
+def _same(stems: Stems, word: str, other: str) -> bool:
+    if word == other:
+        return True
+    inflected = min(len(word), len(other)) >= INFLECTED and word.isalpha() and other.isalpha()
+    return inflected and bool(set(stems(word)) & set(stems(other)))
 
 
 def near(first: bytes | None, second: bytes | None) -> bool:
