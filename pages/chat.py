@@ -167,7 +167,7 @@ class Chat:
         self.head.clear()
         with self.head:
             heading(self.conversation.name if self.conversation else self.name, 1, "clip")
-            with ui.button(color=None).props("flat dense no-wrap").classes("muted"):
+            with ui.button(color=None).props("flat dense no-wrap").classes("muted pick"):
                 ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small")
                 if self.conversation:
                     ui.label(_("Change assistant")).classes("sr-only")

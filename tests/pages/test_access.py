@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as TooSlow
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from pages.site import ROUTES
 from tests.conftest import Counted
+from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
 
@@ -88,6 +90,30 @@ def test_no_page_shows_what_is_not_theirs(
         if address not in OWN:
             expect(page.get_by_role("heading", name=REFUSED)).to_be_visible()
     assert not any(SECRET in data for data in received)
+    counted(pages=len(ROUTES))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_usable_in_both_themes_and_on_a_narrow_screen(
+    page: Page, installation: Installation, ids: dict[str, str], scheme: Literal["light", "dark"], counted: Counted
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    sign_in(page, installation.url)
+    found: dict[str, object] = {}
+    for address in addresses(ids):
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"{installation.url}{address}")
+        ready(page)
+        if trouble := grave(page):
+            found[address] = trouble
+        page.set_viewport_size({"width": 360, "height": 740})
+        try:
+            # The navigation goes aside first.
+            page.wait_for_function("document.documentElement.scrollWidth <= 360", timeout=5_000)
+        except TooSlow:
+            found[f"{address} on a narrow screen"] = page.evaluate("document.documentElement.scrollWidth")
+    assert found == {}
     counted(pages=len(ROUTES))
 
 
