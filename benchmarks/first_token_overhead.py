@@ -1,16 +1,23 @@
 """What the product adds to a provider's first word: the same streams straight to the provider, and through the product.
 
-Twice: while N streams run, as on a busy day, each of 100 words at 20 words a second; and when N people ask in the very
-same moment.
+While N streams run, as on a busy day, each of 100 words at 20 words a second, without and with knowledge that is searched
+for each question; and when N people ask in the very same moment.
 """
 
 import asyncio
+import json
+import time
+from pathlib import Path
+
+import httpx
 
 from benchmarks.installation import Installation, arguments, assistant_of, quantile, row, stream_times
 from tests.support.provider import Provider
 
 MODEL = "rate:20:100"
 ANSWER_SECONDS = 5.0
+QUESTION = "Vad kostar det att söka bygglov för en altan?"
+TEXTS = Path(__file__).parent / "sets/kommun-sv/corpus.jsonl"
 
 
 async def together(
@@ -39,11 +46,31 @@ async def running(
     return firsts[count:]
 
 
-async def measure_running(installation: Installation, provider: Provider, streams: list[int], seconds: float) -> None:
+def assistant_with_knowledge(client: httpx.Client) -> str:
+    """The id of an assistant that answers from the texts of the set `kommun-sv`, once they are searchable."""
+    space = client.post("/api/v1/spaces/", json={"name": "Kommun"}).raise_for_status().json()["id"]
+    group = client.post(f"/api/v1/spaces/{space}/knowledge/groups/", json={"name": "Texter"}).raise_for_status().json()
+    lines = TEXTS.read_text(encoding="utf-8").splitlines()
+    texts = [{"text": each["text"], "metadata": {"title": each["title"]}} for each in map(json.loads, lines)]
+    path = f"/api/v1/groups/{group['id']}/info-blobs/"
+    client.post(path, json={"info_blobs": texts}).raise_for_status()
+    while any(each["state"] != "ready" for each in client.get(path).raise_for_status().json()["items"]):
+        time.sleep(0.5)
+    path = f"/api/v1/spaces/{space}/applications/assistants/"
+    made = client.post(path, json={"name": "Kommunen"}).raise_for_status().json()["id"]
+    changes = {"groups": [{"id": group["id"]}]}
+    client.post(f"/api/v1/assistants/{made}/", json=changes).raise_for_status()
+    return str(made)
+
+
+async def measure_running(
+    installation: Installation, provider: Provider, streams: list[int], seconds: float, *, knowledge: bool = False
+) -> None:
     with installation.client() as client:
-        assistant, token = assistant_of(client), client.headers["Authorization"]
-    direct = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "Vad gäller?"}]}
-    asked = {"assistant_id": assistant, "question": "Vad gäller?", "stream": True}
+        assistant = assistant_with_knowledge(client) if knowledge else assistant_of(client)
+        token = client.headers["Authorization"]
+    direct = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+    asked = {"assistant_id": assistant, "question": QUESTION, "stream": True}
     for count in streams:
         straight = await running(count, seconds, f"{provider.url}/chat/completions", {}, direct, b'"w0 ')
         through = await running(
@@ -51,7 +78,7 @@ async def measure_running(installation: Installation, provider: Provider, stream
         )
         plain, whole = ([part * 1_000 for part in found] for found in (straight, through))
         row(
-            f"first token, {count} streams running",
+            f"first token, {count} streams running{', with knowledge' if knowledge else ''}",
             overhead_p50_ms=quantile(whole, 0.5) - quantile(plain, 0.5),
             overhead_p95_ms=quantile(whole, 0.95) - quantile(plain, 0.95),
             provider_p95_ms=quantile(plain, 0.95),
@@ -93,6 +120,7 @@ def main() -> None:
         with Installation(provider_url=provider.url, model=MODEL) as installation:
             counts = [1, 5] if chosen.small else [1, 50, 200]
             asyncio.run(measure_running(installation, provider, counts, chosen.seconds))
+            asyncio.run(measure_running(installation, provider, counts, chosen.seconds, knowledge=True))
             asyncio.run(measure(installation, provider, counts, chosen.rounds))
     finally:
         provider.stop()
