@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -64,6 +65,8 @@ async def _fill(runtime: Runtime) -> Filled:
         Message(**mine, conversation_id=conversation.id, question=f"{QUESTION} {n}", answer="Nej.", state="done")
         for n in range(3)
     ]
+    for former, message in pairwise(asked):
+        message.parent_id = former.id
     async with runtime.rotation._uow.begin(owner.tenant_id) as tx:
         await tx.add(conversation, *asked)
     stored = await runtime.contents.receive(owner.tenant_id, _piece(CONTENT), 10_000)
@@ -352,7 +355,8 @@ async def test_what_surrounds_a_question_is_encrypted_too(place: Place) -> None:
     filled = await _fill(runtime)
     tenant_id, planted = filled.owner.tenant_id, "planterad hemlighet"
     async with runtime.rotation._uow.begin(tenant_id) as tx:
-        [message, *_] = await tx.conversations.messages(filled.conversation, limit=10)
+        links = await tx.conversations.links(filled.conversation)
+        [message, *_] = await tx.conversations.messages([link.id for link in links])
         message.error_params, message.trace = {"reason": planted}, {"left_out": [planted]}
         source = MessageSource(
             tenant_id=tenant_id, message_id=message.id, number=1, document_id=new_id(), version_id=new_id(),
@@ -360,7 +364,8 @@ async def test_what_surrounds_a_question_is_encrypted_too(place: Place) -> None:
         )  # fmt: skip
         await tx.add(source)
     async with runtime.rotation._uow.read(tenant_id) as tx:
-        [message, *_] = await tx.conversations.messages(filled.conversation, limit=10)
+        links = await tx.conversations.links(filled.conversation)
+        [message, *_] = await tx.conversations.messages([link.id for link in links])
         [[source]] = (await tx.conversations.sources([message.id])).values()
     assert (message.error_params, message.trace) == ({"reason": planted}, {"left_out": [planted]})
     assert (source.title, source.heading_path) == (planted, [planted])
