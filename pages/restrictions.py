@@ -6,12 +6,11 @@ from uuid import UUID
 
 from nicegui import ui
 
-from domain.classifications.approval import title_of
 from domain.classifications.impact import Impact
 from domain.classifications.service import Approved, Classifications
 from domain.kernel.errors import N_
 from domain.models.choice import ModelChoice
-from domain.models.entities import ModelKind
+from domain.models.entities import ModelKind, title_of
 from domain.spaces.entities import Space, SpaceKind
 from pages.components.base import box, paragraph
 from pages.i18n import _

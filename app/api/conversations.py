@@ -208,6 +208,11 @@ class AnswerStream:
         await queue.put(event("done", done, offset))
 
 
+def streamed(stream: AnswerStream, start: int = 0) -> StreamingResponse:
+    """An answer from a character on, as server-sent events."""
+    return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
 async def answer(
     running: Runtime, actor: Actor, question: Question, ending: Ending, *, stream: bool, version: int
 ) -> StreamingResponse | dict[str, Any]:
@@ -215,7 +220,7 @@ async def answer(
     asked = await running.services.conversations.ask(actor, question)
     if stream:
         made = AnswerStream(running, actor, asked.conversation.id, asked.message.id, version, asked, ending)
-        return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
+        return streamed(made)
     return await unless_ended(_whole(running.services, actor, asked, version), ending)
 
 
@@ -378,7 +383,7 @@ async def follow(
     await _message(running.services, actor, session_id, message_id)
     stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
     start = offset if last_event_id is None else max(0, last_event_id)
-    return StreamingResponse(stream.events(start), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return streamed(stream, start)
 
 
 @router.post("/{session_id}/messages/{message_id}/continue/", response_class=StreamingResponse)
@@ -398,9 +403,7 @@ async def resume(
     await _message(running.services, actor, session_id, message_id)
     asked = await running.services.conversations.resume(actor, message_id, elsewhere=elsewhere)
     stream = AnswerStream(running, actor, session_id, message_id, version, ending=ending)
-    return StreamingResponse(
-        stream.events(len(asked.message.answer)), media_type="text/event-stream", headers=STREAM_HEADERS
-    )
+    return streamed(stream, len(asked.message.answer))
 
 
 @router.post("/{session_id}/messages/{message_id}/regenerate/", response_class=StreamingResponse)
@@ -420,7 +423,7 @@ async def regenerate(
     await _message(running.services, actor, session_id, message_id)
     asked = await running.services.conversations.regenerate(actor, message_id, easy=easy_language)
     made = AnswerStream(running, actor, session_id, asked.message.id, version, asked, ending)
-    return StreamingResponse(made.events(), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return streamed(made)
 
 
 @router.post("/{session_id}/messages/{message_id}/stop/", status_code=204, response_class=Response)

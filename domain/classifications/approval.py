@@ -7,12 +7,11 @@ from uuid import UUID
 from domain.kernel.errors import N_, NotApproved
 from domain.knowledge.entities import Collection
 from domain.models.choice import Model, ModelChoice, first_usable
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, TranscriptionModel
+from domain.models.entities import AnyModel, EmbeddingModel, kind_of, title_of
 from domain.spaces.entities import Space
 from domain.tenants.entities import Tenant
 from domain.transaction import Transaction
 
-AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
 UNCLASSIFIED = -1
 """Below every level: what nobody has classified demands nothing, and is trusted with nothing that demands something."""
 ASSISTANT_REFUSED = N_("“{model}” is not approved for this space. Choose another model in the assistant's settings.")
@@ -73,20 +72,9 @@ def trusted(rules: Rules, model: AnyModel, space: Space) -> bool:
     return rules.level(model) >= rules.level(space)
 
 
-def kind_of(model: AnyModel) -> ModelKind:
-    """What a model does."""
-    kinds = {CompletionModel: ModelKind.COMPLETION, EmbeddingModel: ModelKind.EMBEDDING}
-    return kinds.get(type(model), ModelKind.TRANSCRIPTION)
-
-
 def may_read(rules: Rules, space: Space, home: Space) -> bool:
     """Whether what belongs to `home` may be read and used in another space."""
     return rules.level(space) >= rules.level(home)
-
-
-def title_of(model: AnyModel) -> str:
-    """What people call a model."""
-    return model.name if isinstance(model, EmbeddingModel) else model.nickname
 
 
 async def all_rules(tx: Transaction, tenant_id: UUID) -> Rules:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.classifications.approval import AnyModel, Rules, may_read, may_serve, title_of
+from domain.classifications.approval import Rules, may_read, may_serve
 from domain.classifications.repository import Holding
 from domain.kernel.errors import N_, Unconfirmed
 from domain.models.choice import ModelChoice
+from domain.models.entities import AnyModel, title_of
 from domain.models.service import completion_choices, embedding_choices
 from domain.models.transcription import transcription_choices
 from domain.spaces.entities import Space, SpaceKind

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.classifications.approval import CHOICE_REFUSED, Rules, all_rules, title_of, trusted
+from domain.classifications.approval import CHOICE_REFUSED, Rules, all_rules, trusted
 from domain.classifications.entities import SecurityClassification
 from domain.classifications.impact import Impact, impact, supposing
 from domain.kernel.errors import N_, BadRequest, NotFound
-from domain.models.catalogue import KINDS
-from domain.models.entities import ModelKind
+from domain.models.entities import KINDS, ModelKind, title_of
 from domain.spaces.entities import Space, SpaceKind
 from domain.transaction import Transaction
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.classifications.approval import AnyModel, Rules, all_rules, may_serve, rules_for, trusted
+from domain.classifications.approval import Rules, all_rules, may_serve, rules_for, trusted
 from domain.classifications.entities import SecurityClassification
 from domain.classifications.impact import Impact, impact, supposing
 from domain.classifications.restrictions import Restrictions, space_impact
@@ -14,9 +14,8 @@ from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Conflict, NotFound, NotUnique
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
-from domain.models.catalogue import KINDS
+from domain.models.catalogue import any_model
 from domain.models.choice import ModelChoice
-from domain.models.entities import ModelKind
 from domain.spaces.entities import Space
 from domain.spaces.service import space_access
 from domain.tenants.entities import Tenant
@@ -151,7 +150,7 @@ class ClassificationService:
                 after = replace(after, levels={each.id: level for level, each in enumerate(ordered)})
             await self._chosen(tx, change.classification_id)
             if change.model_id is not None:
-                _, model = await self._model(tx, change.model_id)
+                _, model = await any_model(tx, change.model_id)
                 after = supposing(after, model, change.classification_id)
             return await impact(tx, rules, after)
 
@@ -198,7 +197,7 @@ class ClassificationService:
         """Say how far a model is trusted, or that nobody has said so."""
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
-            (kind, model), rules = await self._model(tx, model_id), await all_rules(tx, actor.tenant_id)
+            (kind, model), rules = await any_model(tx, model_id), await all_rules(tx, actor.tenant_id)
             await self._chosen(tx, classification_id)
             if model.security_classification_id == classification_id:
                 return
@@ -237,14 +236,6 @@ class ClassificationService:
     async def _chosen(self, tx: Transaction, classification_id: UUID | None) -> None:
         if classification_id is not None:
             await self._existing(tx, classification_id)
-
-    @staticmethod
-    async def _model(tx: Transaction, model_id: UUID) -> tuple[ModelKind, AnyModel]:
-        for kind, entity in KINDS.items():
-            model: AnyModel | None = await tx.get(entity, model_id)
-            if model is not None:
-                return kind, model
-        raise NotFound(N_("The model was not found."))
 
     @staticmethod
     async def _ordered(tx: Transaction, order: Sequence[UUID]) -> list[SecurityClassification]:

@@ -16,23 +16,17 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_name, clean_text
 from domain.models.choice import ModelChoice
 from domain.models.entities import (
+    KINDS,
+    AnyModel,
     CompletionModel,
-    EmbeddingModel,
     ModelKind,
     ModelPrice,
     ModelProvider,
-    TranscriptionModel,
 )
 from domain.models.money import clean_currency, from_decimal
 from domain.models.stand_ins import clean_stand_ins
 from domain.transaction import Transaction, UnitOfWork
 
-AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
-KINDS: Mapping[ModelKind, type[AnyModel]] = {
-    ModelKind.COMPLETION: CompletionModel,
-    ModelKind.EMBEDDING: EmbeddingModel,
-    ModelKind.TRANSCRIPTION: TranscriptionModel,
-}
 STABILITIES = ("stable", "experimental")
 MIN_TOKENS, MAX_TOKENS = 256, 10_000_000
 MOST_PRICES = 200
@@ -150,14 +144,14 @@ class ModelCatalogue:
         """The prices of a model, the newest first, for administrators."""
         actor.require(Permission.ADMIN)
         async with self._uow.read(actor.tenant_id) as tx:
-            await self._model(tx, model_id)
+            await any_model(tx, model_id)
             return await tx.models.prices(model_id, MOST_PRICES)
 
     async def add_price(self, actor: Actor, model_id: UUID, draft: PriceDraft) -> ModelPrice:
         """Say what a model costs from a day on. Calls made before keep the cost they had."""
         actor.require(Permission.ADMIN)
         async with self._uow.begin(actor.tenant_id) as tx:
-            kind, model = await self._model(tx, model_id)
+            kind, model = await any_model(tx, model_id)
             price = ModelPrice(
                 tenant_id=actor.tenant_id,
                 valid_from=draft.valid_from,
@@ -193,17 +187,9 @@ class ModelCatalogue:
             price = await tx.get(ModelPrice, price_id)
             if price is None or price.model_id is None:
                 raise NotFound(N_("The price was not found."))
-            kind, model = await self._model(tx, price.model_id)
+            kind, model = await any_model(tx, price.model_id)
             await tx.remove(price)
             self._priced(tx, actor, "model_price_deleted", kind, model, price)
-
-    @staticmethod
-    async def _model(tx: Transaction, model_id: UUID) -> tuple[ModelKind, AnyModel]:
-        for kind, entity in KINDS.items():
-            model: AnyModel | None = await tx.get(entity, model_id)
-            if model is not None:
-                return kind, model
-        raise NotFound(N_("The model was not found."))
 
     @staticmethod
     def _priced(
@@ -213,6 +199,15 @@ class ModelCatalogue:
         new |= {name: str(getattr(price, name)) for name in ("input", "output", "cached", "minute")}
         tx.record(actor, Change(action, f"{kind}_model", model.id, model.name, new=new))
         tx.signal(Signal(f"tenant:{actor.tenant_id}", "models_changed"))
+
+
+async def any_model(tx: Transaction, model_id: UUID) -> tuple[ModelKind, AnyModel]:
+    """A model of any kind, with what it does; raises `NotFound`."""
+    for kind, entity in KINDS.items():
+        model: AnyModel | None = await tx.get(entity, model_id)
+        if model is not None:
+            return kind, model
+    raise NotFound(N_("The model was not found."))
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Model providers of an organisation and the models they offer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -147,3 +148,21 @@ class ModelPrice(Owned):
     def model_id(self) -> UUID | None:
         """The model it is for."""
         return self.completion_id or self.embedding_id or self.transcription_id
+
+
+AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
+KINDS: Mapping[ModelKind, type[AnyModel]] = {
+    ModelKind.COMPLETION: CompletionModel,
+    ModelKind.EMBEDDING: EmbeddingModel,
+    ModelKind.TRANSCRIPTION: TranscriptionModel,
+}
+
+
+def kind_of(model: AnyModel) -> ModelKind:
+    """What a model does."""
+    return next(kind for kind, entity in KINDS.items() if isinstance(model, entity))
+
+
+def title_of(model: AnyModel) -> str:
+    """What people call a model."""
+    return model.name if isinstance(model, EmbeddingModel) else model.nickname

@@ -11,15 +11,7 @@ from uuid import UUID
 from domain.budgets.reserving import require_room, reserve, settle
 from domain.kernel.clock import now
 from domain.kernel.errors import Failure
-from domain.models.entities import (
-    CompletionModel,
-    EmbeddingModel,
-    ModelKind,
-    ModelPrice,
-    ModelProvider,
-    ProviderType,
-    TranscriptionModel,
-)
+from domain.models.entities import AnyModel, ModelPrice, ModelProvider, ProviderType, kind_of, title_of
 from domain.models.money import cost
 from domain.ports import Directory
 from domain.transaction import Transaction, UnitOfWork
@@ -29,7 +21,6 @@ from domain.usage.entities import ModelCall, Outcome
 log = logging.getLogger(__name__)
 LEASE = timedelta(hours=1)
 """No call lasts longer."""
-AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
 
 
 class Ledger:
@@ -69,7 +60,7 @@ class Ledger:
             kind=kind_of(model),
             purpose=who.purpose,
             model_id=model.id,
-            model_name=model.name if isinstance(model, EmbeddingModel) else model.nickname,
+            model_name=title_of(model),
             provider_name=provider.name,
             user_id=who.user_id,
             api_key_id=who.api_key_id,
@@ -164,13 +155,6 @@ class Ledger:
                     await self.close(tx, call, Outcome.INTERRUPTED, price)
                     count += 1
         return count
-
-
-def kind_of(model: AnyModel) -> ModelKind:
-    """What a model does."""
-    if isinstance(model, CompletionModel):
-        return ModelKind.COMPLETION
-    return ModelKind.EMBEDDING if isinstance(model, EmbeddingModel) else ModelKind.TRANSCRIPTION
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -14,7 +14,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid
 from domain.models.catalogue import STABILITIES, PriceDraft
 from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, ModelPrice, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, ModelPrice, TranscriptionModel, kind_of
 from domain.models.money import CURRENCIES
 from domain.models.stand_ins import near_enough
 from pages.components.base import box, button, heading, icon_button, paragraph, quiet_button
@@ -35,12 +35,6 @@ def edit_facts(choice: Choice) -> None:
     with card:
         FactsForm(choice, made.close).build()
     made.open()
-
-
-def kind_of(choice: Choice) -> ModelKind:
-    """What the model does."""
-    kinds = {CompletionModel: ModelKind.COMPLETION, EmbeddingModel: ModelKind.EMBEDDING}
-    return kinds.get(type(choice.model), ModelKind.TRANSCRIPTION)
 
 
 def day_of(text: str | None, field: str) -> date | None:
@@ -188,7 +182,7 @@ class FactsForm:
             catalogue = self.visit.services.model_catalogue
             if not await self._trust():
                 return
-            await catalogue.describe(self.visit.actor, kind_of(self.choice), self.choice.model.id, values)
+            await catalogue.describe(self.visit.actor, kind_of(self.choice.model), self.choice.model.id, values)
             self.close()
             toast(_("Saved."))
 
@@ -199,7 +193,7 @@ class Prices:
     """What the model costs, from which day on."""
 
     def __init__(self, choice: Choice) -> None:
-        self.visit, self.choice, self.kind = visit(), choice, kind_of(choice)
+        self.visit, self.choice, self.kind = visit(), choice, kind_of(choice.model)
         self.amounts: dict[str, ui.number] = {}
 
     def build(self) -> None:
