@@ -44,10 +44,15 @@ class Listed:
 
     def __init__(self) -> None:
         self.visit = visit()
+        self.shown: Classifications | None = None
         self.region = Region(self._draw)
 
-    async def _draw(self) -> Callable[[], None]:
+    async def _draw(self) -> Callable[[], None] | None:
         found = await self.visit.services.classifications.all(self.visit.actor)
+        # News of one's own change come after it was drawn.
+        if found == self.shown:
+            return None
+        self.shown = found
 
         def build() -> None:
             self._switch(found)
@@ -68,7 +73,7 @@ class Listed:
             if wanted == found.enabled:
                 return
             if not await self._switched(wanted):
-                await self.region.refresh()
+                event.sender.set_value(found.enabled)
 
         with box("card"), box("rowline"):
             with box("grow"):

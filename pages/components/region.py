@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-Draw = Callable[[], Awaitable[Callable[[], None]]]
+Draw = Callable[[], Awaitable[Callable[[], None] | None]]
 QUIET_SECONDS = 0.4
 
 
@@ -13,7 +13,8 @@ class Region:
     """Drawn anew when its data has changed.
 
     `draw` fetches the data and returns the function that builds the elements, so that the old content stays until the
-    new one is ready.
+    new one is ready. It may return None when what is shown is right as it is: elements that are replaced lose a click
+    that is on its way to them.
     """
 
     def __init__(self, draw: Draw, classes: str = "stack") -> None:
@@ -26,7 +27,7 @@ class Region:
         """Fetch and draw now."""
         async with self._lock:
             build = await self._draw()
-            if self.element.is_deleted:
+            if build is None or self.element.is_deleted:
                 return
             self.element.clear()
             with self.element:
