@@ -73,7 +73,7 @@ class Listed:
             if wanted == found.enabled:
                 return
             if not await self._switched(wanted):
-                event.sender.set_value(found.enabled)
+                made.value = found.enabled
 
         with box("card"), box("rowline"):
             with box("grow"):
