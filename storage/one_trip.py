@@ -4,12 +4,16 @@ SQLAlchemy's own adapter makes a trip for each of cursor, execute, fetch and clo
 more processor time than most of our statements, so here execute and fetch travel together, and BEGIN with the first of them.
 """
 
+import sqlite3
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_
+
+T = TypeVar("T")
 
 
 class _Outcome(NamedTuple):
@@ -30,6 +34,19 @@ def _run(connection: Any, begin: str | None, many: bool, operation: str, paramet
         return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
     finally:
         cursor.close()
+
+
+def _together(connection: sqlite3.Connection, begin: str | None, work: Callable[[sqlite3.Connection], T]) -> T:
+    """In the connection's thread."""
+    if begin is not None:
+        connection.execute(begin)
+    return work(connection)
+
+
+async def in_one_trip(session: AsyncSession, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Let statements that follow from each other be carried out in one trip. They are not scoped to a tenant here."""
+    proxied = await (await session.connection()).get_raw_connection()
+    return await cast("OneTripConnection", proxied.dbapi_connection).together(work)
 
 
 class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
@@ -106,6 +123,17 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
             begin, self._begin = self._begin, None
             outcome: _Outcome = await driver._execute(_run, driver._conn, begin, many, operation, parameters)
             return outcome
+
+    async def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Several statements, there and back."""
+        driver: Any = self._connection
+        async with self._execute_mutex:
+            begin, self._begin = self._begin, None
+            try:
+                found: T = await driver._execute(_together, driver._conn, begin, work)
+            except sqlite3.Error as error:
+                self._handle_exception(error)
+            return found
 
     def commit(self) -> None:
         """Commit what was begun."""

@@ -17,7 +17,7 @@ from domain.audit.chain import Signer
 from domain.jobs.entities import Job
 from domain.kernel.actor import Actor
 from domain.kernel.entity import Owned
-from domain.kernel.errors import NotUnique
+from domain.kernel.errors import N_, Conflict, NotUnique
 from domain.kernel.events import Change, Signal
 from domain.transaction import Transaction
 from storage.database import Database
@@ -49,7 +49,8 @@ from storage.sealing import TenantKeys
 from storage.search import SearchIndex
 
 log = logging.getLogger(__name__)
-UNIQUE_VIOLATION = "23505"
+UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION = "23505", "23503"
+OVERTAKEN = N_("Something that this needs was changed or deleted in the same moment. Look at it again, and try once more.")
 E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
@@ -154,9 +155,8 @@ class SqlTransaction:
         self.contents_to_forget.append(name)
 
 
-def _is_duplicate(error: IntegrityError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    return state == UNIQUE_VIOLATION or str(error.orig).startswith("UNIQUE constraint failed")
+def _broken(error: IntegrityError, state: str, constraint: str) -> bool:
+    return getattr(error.orig, "sqlstate", None) == state or str(error.orig).startswith(f"{constraint} constraint failed")
 
 
 class SqlUnitOfWork:
@@ -198,8 +198,11 @@ class SqlUnitOfWork:
                 written = await transaction.commit() if write else ()
             except IntegrityError as error:
                 # Two people gave the same name at the same moment: the check before could not see the other one.
-                if _is_duplicate(error):
+                if _broken(error, UNIQUE_VIOLATION, "UNIQUE"):
                     raise NotUnique from error
+                # What was read before is gone.
+                if _broken(error, FOREIGN_KEY_VIOLATION, "FOREIGN KEY"):
+                    raise Conflict(OVERTAKEN) from error
                 raise
         if written and self._told is not None:
             self._told(written)

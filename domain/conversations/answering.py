@@ -29,7 +29,8 @@ from domain.conversations.explaining import explanation
 from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
-from domain.conversations.run import Run, Runs
+from domain.conversations.run import Run, Runs, within
+from domain.conversations.saving import Saving
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -37,7 +38,6 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
-from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Retrieval
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import note_unanswered
@@ -51,7 +51,6 @@ from domain.usage.ledger import Ledger
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
-FLUSH_SECONDS = 0.8
 STALE_SECONDS = 20.0
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
@@ -77,6 +76,7 @@ class Answering:
         self._ledger = ledger
         self.health, self.capacity = Health(), Capacity()
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
+        self._saving = Saving(uow, self.owner)
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
@@ -121,7 +121,7 @@ class Answering:
                         plan.message.trace["elsewhere"] = attempts.left[0].model.nickname
                     raise
                 await self._end_attempt(plan, run, failure)
-                if await _within(wait, run.stop):
+                if await within(wait, run.stop):
                     return True
             except QueryTooLong:
                 if failed is None or not attempts.skip():
@@ -134,20 +134,15 @@ class Answering:
             context = await self._fitting_context(plan, run, retrieval)
             if plan.earlier is not None:
                 plan.message.trace |= {"reused": told(plan.earlier), "first_token_ms": plan.milliseconds}
-                await run.append(plan.earlier.message.answer)
+                run.append(plan.earlier.message.answer)
                 return False
             request = await self._request(plan, run, context)
-            ended = asyncio.Event()
-            beside = [
-                asyncio.create_task(self._flush(run, ended)),
-                asyncio.create_task(self._explain(plan, request, context, retrieval)),
-            ]
+            explaining = asyncio.create_task(self._explain(plan, request, context, retrieval))
             try:
-                return await self._stream(plan, run, request, attempts)
+                async with self._saving.saved(run):
+                    return await self._stream(plan, run, request, attempts)
             finally:
-                # Told instead of cancelled: on Python 3.11 a task that waits for a connection can miss being cancelled.
-                ended.set()
-                await asyncio.gather(*beside)
+                await asyncio.gather(explaining)
                 begun = len(run.text) > plan.kept
         finally:
             if not begun:
@@ -181,13 +176,13 @@ class Answering:
         message = plan.message
         try:
             async with self._uow.begin(plan.actor.tenant_id) as tx:
-                if await tx.get(Message, message.id) is None:
+                if not await tx.conversations.holds(message.id):
                     return
-                former = await tx.conversations.explanation(message.id)
+                former = await tx.conversations.explanation(message.id) if plan.explained else None
                 if former is not None:
                     await tx.remove(former)
-                followed = await follow(tx, retrieval) if retrieval else None
-                await tx.add(explanation(message, request, context, retrieval, followed))
+                plan.explained = True
+                await tx.add(explanation(message, request, context, retrieval))
                 # Once, however many models were asked.
                 unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
                 if unanswered and former is None and not plan.temporary:
@@ -211,10 +206,7 @@ class Answering:
                 return context
             if run.sources:
                 await tx.add(*run.sources)
-                plan.message.trace["unread"] = await unread_of(tx, context.passages)
-            collected = present().collected or []
-            await tx.add(*collected)
-            collected.clear()
+                plan.message.trace["unread"] = unread_of(context.passages)
             plan.call = await self._ledger.open(
                 tx,
                 plan.choice.model,
@@ -326,7 +318,7 @@ class Answering:
                                 patience.reschedule(None)
                                 self.health.answers(request.model.id)
                                 self.health.began(request.model.id, round((monotonic() - called) * 1000))
-                            await self._take(plan, run, delta)
+                            self._take(plan, run, delta)
             except TimeoutError as error:
                 raise attempts.slow() from error
         if not run.text:
@@ -334,29 +326,17 @@ class Answering:
             raise ProviderFailed(EMPTY, trouble=Trouble.GARBAGE)
 
     @staticmethod
-    async def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
+    def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
         message = plan.message
         if delta.text:
             message.trace.setdefault("first_token_ms", plan.milliseconds)
-            await run.append(delta.text.replace("\x00", ""))
+            run.append(delta.text.replace("\x00", ""))
         if delta.tokens_question is not None:
             message.tokens_question, message.tokens_estimated = delta.tokens_question, False
         if delta.tokens_answer is not None:
             message.tokens_answer = delta.tokens_answer
         if plan.call is not None:
             _count(plan.call, delta)
-
-    async def _flush(self, run: Run, ended: asyncio.Event) -> None:
-        """Save the text at least once a second, and learn that another process was asked to stop the run."""
-        while not await _within(FLUSH_SECONDS, ended):
-            try:
-                async with self._uow.begin(run.tenant_id) as tx:
-                    stop = await tx.conversations.append(run.message_id, self.owner, run.text, now())
-            except Exception:
-                log.exception("could not save an answer in progress; trying again")
-                continue
-            if stop is None or stop:
-                run.stop.set()
 
     async def _close(self, plan: Plan, run: Run, state: str, error: str | None, params: dict[str, Any]) -> None:
         message, cited = plan.message, cited_numbers(run.text, len(run.sources))
@@ -379,7 +359,7 @@ class Answering:
             log.exception("could not save the end of an answer; it will be closed as interrupted")
         for source in run.sources:
             source.cited = source.number in cited
-        await run.close(state)
+        run.close(state)
 
     async def _account(self, tx: Transaction, plan: Plan, run: Run, state: str) -> None:
         """Close the row of the call, whether or not there is still a message to save the answer in."""
@@ -442,15 +422,6 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.trace.pop("elsewhere", None)
     # A list of its own: what is saved at the end is what is true then.
     message.trace["attempts"] = attempts.failed
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Whether the event comes within so many seconds."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
 
 
 def _count(call: ModelCall, delta: ChatDelta) -> None:

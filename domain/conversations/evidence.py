@@ -8,7 +8,6 @@ from domain.conversations.entities import MessageSource
 from domain.conversations.plan import Plan
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.retrieval import Passage
-from domain.transaction import Transaction
 
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
@@ -38,12 +37,12 @@ def source_of(plan: Plan, number: int, passage: Passage) -> MessageSource:
     )
 
 
-async def unread_of(tx: Transaction, passages: Sequence[Passage]) -> list[dict[str, Any]]:
+def unread_of(passages: Sequence[Passage]) -> list[dict[str, Any]]:
     """Which of the documents have pages that nobody could search, and how many: the answer may be missing them."""
-    titles = {p.version_id: p.title for p in passages}
+    documents = {p.version_id: p for p in passages if p.unread}
     return [
-        {"version_id": str(v.id), "title": titles[v.id], "pages": len(v.pages_without_text), "of": v.page_count or 0}
-        for v in await tx.knowledge.partly_read(list(titles))
+        {"version_id": str(version_id), "title": p.title, "pages": p.unread, "of": p.pages}
+        for version_id, p in documents.items()
     ]
 
 

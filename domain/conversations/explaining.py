@@ -8,7 +8,7 @@ from typing import Any
 from domain.conversations.context import Context
 from domain.conversations.entities import Explanation, Message
 from domain.conversations.tokens import estimate
-from domain.knowledge.explaining import Followed
+from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Retrieval
 from domain.ports import ChatRequest
 
@@ -47,9 +47,7 @@ def as_sent(messages: Sequence[dict[str, Any]]) -> str:
     return json.dumps(list(messages), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def explanation(
-    message: Message, request: ChatRequest, context: Context, retrieval: Retrieval | None, followed: Followed | None
-) -> Explanation:
+def explanation(message: Message, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> Explanation:
     """What is kept of an answer: the messages, how its passages were found, and which of them had to stay out."""
     numbers = {id(passage): number for number, passage in enumerate(context.passages, 1)}
     passages = [
@@ -64,7 +62,7 @@ def explanation(
         for passage in (retrieval.passages if retrieval else ())
     ]
     found = {
-        "search": followed.to_dict() if followed else None,
+        "search": follow(retrieval).to_dict() if retrieval else None,
         "passages": passages,
         "left_out": context.left_out,
         "settings": dict(request.settings),

@@ -51,6 +51,8 @@ class Plan:
     """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    explained: bool = False
+    """Whether there may be an explanation already."""
     temporary: bool = False
     """Nothing of what is asked may stay anywhere."""
 

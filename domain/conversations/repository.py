@@ -103,8 +103,11 @@ class ConversationRepository(Protocol):
     async def explanation(self, message_id: UUID) -> Explanation | None:
         """How the answer came about."""
 
-    async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
-        """Save the answer so far; whether stopping was asked for, or None when the run is no longer the owner's."""
+    async def holds(self, message_id: UUID) -> bool:
+        """Whether there is such a message."""
+
+    async def save_running(self, answers: Mapping[UUID, str], owner: str, moment: datetime) -> Mapping[UUID, bool]:
+        """Save answers so far: of those that are still the owner's, each with whether stopping was asked for."""
 
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""

@@ -7,7 +7,6 @@ process (another process has it, or it ended long ago) a reader follows the mess
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import partial
 from uuid import UUID
 
 from domain.conversations.entities import AnswerState, MessageSource
@@ -40,24 +39,24 @@ class Run:
     sources: list[MessageSource] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _waiting: "set[asyncio.Future[None]]" = field(default_factory=set)
 
-    async def append(self, text: str) -> None:
+    def append(self, text: str) -> None:
         """Add a piece of the answer and wake the readers."""
         self.text += text
-        self.ready.set()
-        async with self._changed:
-            self._changed.notify_all()
+        self._wake()
 
-    async def close(self, state: str) -> None:
+    def close(self, state: str) -> None:
         """End the run; readers get what is left and then the final state."""
         self.state = state
-        self.ready.set()
-        async with self._changed:
-            self._changed.notify_all()
+        self._wake()
 
-    def _has_news(self, offset: int) -> bool:
-        return len(self.text) > offset or self.state != AnswerState.RUNNING
+    def _wake(self) -> None:
+        self.ready.set()
+        for reader in self._waiting:
+            if not reader.done():
+                reader.set_result(None)
+        self._waiting.clear()
 
     async def follow(self, offset: int) -> AsyncIterator[RunEvent]:
         """The text from `offset` as it grows, then the end."""
@@ -70,8 +69,21 @@ class Run:
                 yield RunEvent(offset, state=state)
                 return
             else:
-                async with self._changed:
-                    await self._changed.wait_for(partial(self._has_news, offset))
+                news = asyncio.get_running_loop().create_future()
+                self._waiting.add(news)
+                try:
+                    await news
+                finally:
+                    self._waiting.discard(news)
+
+
+async def within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event comes within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 class Runs:

@@ -27,7 +27,6 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_text
-from domain.knowledge.entities import Collection
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice
@@ -81,29 +80,40 @@ class ConversationService(Kept):
         files = await self._files.own(actor, question.file_ids)
         if not text and not files:
             raise Invalid(N_("Write a question."), field="question")
+        # What only reads comes first: there is one who writes at a time on SQLite.
+        async with self._uow.read(actor.tenant_id) as tx:
+            conversation, assistant, space = await self._target(tx, actor, question, text, files)
+            plan = await self._plan(tx, actor, assistant, space, conversation, text, files)
+        plan.fresh = question.fresh
+        if question.easy:
+            ask_easily(plan)
         async with self._uow.begin(actor.tenant_id) as tx:
-            conversation, assistant = await self._target(tx, actor, question, text, files)
-            branches = Branches(await tx.conversations.links(conversation.id))
-            parent_id = self._followed(branches, conversation, question.replaces)
-            earlier = await self._earlier(tx, branches.path(parent_id))
-            plan = await self._plan(tx, actor, assistant, conversation, earlier, text, files)
-            plan.fresh = question.fresh
-            plan.message.parent_id = parent_id
-            if question.easy:
-                ask_easily(plan)
-            conversation.shown_id = plan.message.id
-            await self._forget_empty(tx, branches, question.replaces, text)
-            if question.fresh and question.replaces is not None and not question.easy:
-                await tx.conversations.never_again(question.replaces)
+            if question.conversation_id is None:
+                conversation.shown_id = plan.message.id
+                await tx.add(conversation)
+            else:
+                conversation = await self._follow_up(tx, actor, question, plan)
             await tx.add(plan.message)
             for file in files:
                 await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
-            if question.conversation_id is not None:
-                conversation.last_message_at = now()
             tx.record(actor, _asked(conversation, easy=question.easy))
             tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
         self._answering.start(plan)
         return Asked(conversation, plan.message, files)
+
+    async def _follow_up(self, tx: Transaction, actor: Actor, question: Question, plan: Plan) -> Conversation:
+        """Give a question its place in the conversation that is there."""
+        message = plan.message
+        await tx.conversations.lock(message.conversation_id)
+        conversation = await self._own(tx, actor, message.conversation_id)
+        branches = Branches(await tx.conversations.links(conversation.id))
+        message.parent_id = self._followed(branches, conversation, question.replaces)
+        plan.history = await self._earlier(tx, branches.path(message.parent_id))
+        conversation.shown_id, conversation.last_message_at = message.id, now()
+        await self._forget_empty(tx, branches, question.replaces, message.question)
+        if question.fresh and question.replaces is not None and not question.easy:
+            await tx.conversations.never_again(question.replaces)
+        return conversation
 
     @staticmethod
     def _followed(branches: Branches, conversation: Conversation, replaces: UUID | None) -> UUID | None:
@@ -140,8 +150,9 @@ class ConversationService(Kept):
         ]
         async with self._uow.begin(actor.tenant_id) as tx:
             question = Question(text, None, dialogue.assistant_id)
-            conversation, assistant = await self._target(tx, actor, question, text, ())
-            plan = await self._plan(tx, actor, assistant, conversation, history, text, ())
+            conversation, assistant, space = await self._target(tx, actor, question, text, ())
+            await tx.add(conversation)
+            plan = await self._plan(tx, actor, assistant, space, conversation, text, (), history)
             plan.prompt = "\n\n".join(part for part in (plan.prompt, instruction) if part)
             plan.settings |= settings
             plan.max_tokens = dialogue.max_tokens
@@ -154,19 +165,19 @@ class ConversationService(Kept):
 
     async def _target(
         self, tx: Transaction, actor: Actor, question: Question, text: str, files: Sequence[File]
-    ) -> tuple[Conversation, Assistant]:
+    ) -> tuple[Conversation, Assistant, Space]:
+        """Where a question goes: a conversation that is there, or a new one, which is still to be added."""
         if question.conversation_id is not None:
-            await tx.conversations.lock(question.conversation_id)
             conversation = await self._own(tx, actor, question.conversation_id)
-            assistant, _ = await readable_assistant(tx, actor, conversation.assistant_id)
+            assistant, access = await readable_assistant(tx, actor, conversation.assistant_id)
             if question.assistant_id not in (None, assistant.id):
                 raise NotFound(N_("The conversation was not found."))
-            return conversation, assistant
+            return conversation, assistant, access.space
         if question.replaces is not None:
             raise NotFound(N_("The message was not found."))
         if question.assistant_id is None:
             raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
-        assistant, _ = await readable_assistant(tx, actor, question.assistant_id)
+        assistant, access = await readable_assistant(tx, actor, question.assistant_id)
         conversation = Conversation(
             tenant_id=actor.tenant_id,
             user_id=actor.user_id,
@@ -176,24 +187,24 @@ class ConversationService(Kept):
             api_key_id=actor.apart,
             temporary=question.temporary,
         )
-        await tx.add(conversation)
-        return conversation, assistant
+        return conversation, assistant, access.space
 
     async def _plan(
         self,
         tx: Transaction,
         actor: Actor,
         assistant: Assistant,
+        space: Space,
         conversation: Conversation,
-        history: list[Exchange],
         text: str,
         files: Sequence[File],
+        history: Sequence[Exchange] = (),
     ) -> Plan:
-        own = await self._model(tx, assistant)
+        own = await self._model(tx, assistant, space)
         pictures = any(f.kind == "image" for f in files)
         if pictures and not own.model.vision:
             raise BadRequest(N_("This model cannot see pictures. Choose another assistant or remove the picture."))
-        others = await stand_ins(tx, own, assistant.space_id, vision=pictures)
+        others = await stand_ins(tx, own, space.id, vision=pictures)
         choice, *others = preferred([own, *others], assistant.model_preference, self.health)
         prompt = await tx.assistants.selected_prompt(assistant.id)
         message = Message(
@@ -216,8 +227,8 @@ class ConversationService(Kept):
             choice,
             await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
-            history,
-            await self._collections(tx, assistant),
+            list(history),
+            await approved_in(tx, space, await tx.assistants.collections(assistant.id)),
             files,
             await tx.assistants.files(assistant.id),
             own,
@@ -231,21 +242,14 @@ class ConversationService(Kept):
         return [Exchange(m.question, m.answer) for m in earlier if m.answer]
 
     @staticmethod
-    async def _model(tx: Transaction, assistant: Assistant) -> CompletionChoice:
+    async def _model(tx: Transaction, assistant: Assistant, space: Space) -> CompletionChoice:
         choice = await completion_choice(tx, assistant.completion_model_id)
         if choice is None:
             raise NoModel
         if not choice.usable:
             raise Forbidden(N_("The assistant's model is switched off. Choose another one in its settings."))
-        space = await tx.get(Space, assistant.space_id)
-        if space is not None:
-            await require_model(tx, space, choice.model)
+        await require_model(tx, space, choice.model)
         return choice
-
-    @staticmethod
-    async def _collections(tx: Transaction, assistant: Assistant) -> list[Collection]:
-        found, space = await tx.assistants.collections(assistant.id), await tx.get(Space, assistant.space_id)
-        return await approved_in(tx, space, found) if space is not None else []
 
     async def regenerate(self, actor: Actor, message_id: UUID, *, easy: bool = False) -> Asked:
         """Ask a question again; its earlier answer is kept beside the new one, as a branch.
@@ -272,11 +276,12 @@ class ConversationService(Kept):
             message, conversation = await self._own_message(tx, actor, message_id)
             if message.state in (AnswerState.RUNNING, AnswerState.DONE):
                 raise BadRequest(N_("This answer is not interrupted."))
-            assistant, _ = await readable_assistant(tx, actor, message.assistant_id)
+            assistant, access = await readable_assistant(tx, actor, message.assistant_id)
             files = (await tx.conversations.files([message_id])).get(message_id, ())
             branches = Branches(await tx.conversations.links(conversation.id))
             history = await self._earlier(tx, branches.path(message.parent_id))
-            plan = await self._plan(tx, actor, assistant, conversation, history, message.question, files)
+            plan = await self._plan(tx, actor, assistant, access.space, conversation, message.question, files, history)
+            plan.explained = True
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
             message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False

@@ -1,15 +1,12 @@
 """A search as a person can follow it: what each leg found, and what became of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from domain.knowledge.repository import FoundChunk
-from domain.knowledge.retrieval import Retrieval
-from domain.transaction import Transaction
+from domain.knowledge.retrieval import SHOWN, Retrieval
 
-SHOWN = 20
-"""Places of each list that are kept."""
 BEGINNING = 160
 """Characters of a chunk that are shown of it."""
 
@@ -48,15 +45,19 @@ class Followed:
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored and sent."""
-        return asdict(self)
+        told = {each.name: getattr(self, each.name) for each in fields(self)}
+        lists = {name: [_told(each) for each in told[name]] for name in ("vectors", "words", "fused")}
+        return told | lists
 
 
-async def follow(tx: Transaction, retrieval: Retrieval) -> Followed:
+def _told(listed: Listed) -> dict[str, Any]:
+    return {name: getattr(listed, name) for name in Listed.__slots__}
+
+
+def follow(retrieval: Retrieval) -> Followed:
     """The lists of a search with titles and pages."""
-    vectors, words = retrieval.vectors[:SHOWN], retrieval.texts[:SHOWN]
-    fused = retrieval.ranked[:SHOWN]
-    keys = {hit.key for hit in (*vectors, *words)} | {row.key for row in fused}
-    found = await tx.knowledge.found(list(keys))
+    vectors, words, fused = retrieval.vectors[:SHOWN], retrieval.texts[:SHOWN], retrieval.ranked[:SHOWN]
+    found = retrieval.found
     return Followed(
         query=retrieval.query,
         terms=list(retrieval.terms),
@@ -76,7 +77,7 @@ def _listed(
     listed = []
     for rank, (key, score, vector, words) in enumerate(rows, 1):
         match = found.get(key)
-        if match is None:  # deleted or switched off meanwhile
+        if match is None:  # switched off, or deleted meanwhile
             continue
         chunk = match.chunk
         beginning = " ".join(chunk.text[: 2 * BEGINNING].split())[:BEGINNING]

@@ -65,5 +65,4 @@ class Playground:
             retrieval = await self._knowledge.search_collections(
                 actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
             )
-        async with self._uow.read(actor.tenant_id) as tx:
-            return Trial(await follow(tx, retrieval), retrieval.passages)
+        return Trial(follow(retrieval), retrieval.passages)

@@ -113,6 +113,9 @@ class FoundChunk:
     title: str
     url: str | None
     language: str
+    pages: int = 0
+    unread: int = 0
+    """How many of the pages have no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,6 @@ class KnowledgeRepository(Protocol):
 
     async def versions(self, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
         """All versions of the documents, newest first."""
-
-    async def partly_read(self, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
-        """Those of the versions that have pages without text."""
 
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position, from the one after `after`."""

@@ -21,6 +21,8 @@ NEAR = {"multilingual-e5-small": 0.845}
 SCARCELY_COVERED = 0.12
 """Below this share of the best possible BM25 the words of the question hardly stand in any chunk."""
 
+SHOWN = 20
+"""Places of each list that a search can tell more of."""
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
 
@@ -58,6 +60,9 @@ class Passage:
     vector_score: float | None
     text_score: float | None
     positions: tuple[int, int] = (0, 0)
+    pages: int = 0
+    unread: int = 0
+    """How many of the document's pages have no text."""
 
 
 @dataclass(slots=True)
@@ -81,6 +86,8 @@ class Retrieval:
     meant: bytes | None = None
     """The query as the first embedding model sees it."""
     silent: Sequence[str] = ()
+    found: Mapping[int, FoundChunk] = field(default_factory=dict)
+    """The first chunks of each list."""
 
 
 def vector_weight(query: str, small_words: float, covered: float) -> float:
@@ -194,6 +201,8 @@ def _passage(match: FoundChunk, row: Ranked) -> Passage:
         vector_score=row.vector,
         text_score=row.text,
         positions=(chunk.position, chunk.position),
+        pages=match.pages,
+        unread=match.unread,
     )
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from uuid import UUID
 
 from domain.knowledge.filters import Filter
-from domain.knowledge.retrieval import Retrieval, best, fuse, passages, vector_weight
+from domain.knowledge.retrieval import SHOWN, Retrieval, best, fuse, passages, vector_weight
 from domain.ports import SearchHit, TextHits
 from domain.transaction import Transaction
 
@@ -33,17 +33,20 @@ async def find_passages(
     collection_ids: Sequence[UUID],
     limit: int,
     narrowed: Filter | None = None,
+    texts: TextHits | None = None,
 ) -> Retrieval:
     """The best `limit` passages for a query.
 
     `vectors` holds the query as each embedding model sees it; the words of the query are sought in `collection_ids`. Without
-    either, that leg is left out. One leg after the other: side by side they would wait for the interpreter as long. Where
-    the search is `narrowed`, the legs reach deeper until enough is left of them.
+    either, that leg is left out. `texts` is what `find_words` has found already. Where the search is `narrowed`, the legs
+    reach deeper until enough is left of them.
     """
-    depth = max(LEG_DEPTH, limit * 2)
+    depth = leg_depth(limit)
     milliseconds: dict[str, int] = {}
     while True:
-        legs, texts = await _legs(tx, query, vectors, collection_ids, depth, milliseconds)
+        legs = await _near(tx, vectors, depth, milliseconds)
+        if texts is None:
+            texts = await find_words(tx, query, collection_ids, depth, milliseconds)
         if narrowed is None:
             break
         ended = max(_found(legs), len(texts.hits)) < depth or depth >= DEEPEST
@@ -52,38 +55,41 @@ async def find_passages(
         if ended or _found(legs) + len(texts.hits) >= limit * 2:
             break
         # Not further: the vectors of SQLite are asked for 4,096 neighbours at the most.
-        depth = min(depth * DEEPER, DEEPEST)
+        depth, texts = min(depth * DEEPER, DEEPEST), None
     weight = vector_weight(query, texts.small_words, best(texts.hits))
     ranked = fuse(legs, texts.hits, weight)
     with _timed("passages", milliseconds):
-        # More than the limit, because neighbouring chunks become one passage.
-        found = await tx.knowledge.found([r.key for r in ranked[: limit * 3]])
-        chosen = passages(ranked, found, limit)
-    near = [hit for leg in legs for hit in leg]
-    return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds)
+        # More than the limit, because neighbouring chunks become one passage; and what is told of the search.
+        near = [hit for leg in legs for hit in leg]
+        shown = {hit.key for hit in (*near[:SHOWN], *texts.hits[:SHOWN])}
+        found = await tx.knowledge.found(list(shown.union(r.key for r in ranked[: max(SHOWN, limit * 3)])))
+        chosen = passages(ranked[: limit * 3], found, limit)
+    return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds, found=found)
+
+
+def leg_depth(limit: int) -> int:
+    """How many chunks each leg brings when `limit` passages are wanted."""
+    return max(LEG_DEPTH, limit * 2)
 
 
 Legs = list[list[SearchHit]]
 """What was found by meaning, for each embedding model apart."""
 
 
-async def _legs(
-    tx: Transaction,
-    query: str,
-    vectors: Sequence[QueryVector],
-    collection_ids: Sequence[UUID],
-    depth: int,
-    milliseconds: dict[str, int],
-) -> tuple[Legs, TextHits]:
-    legs: Legs = []
+async def _near(tx: Transaction, vectors: Sequence[QueryVector], depth: int, milliseconds: dict[str, int]) -> Legs:
     with _timed("vectors", milliseconds):
-        for asked in vectors:
-            legs.append(
-                list(await tx.knowledge.search_vectors(asked.collection_ids, asked.vector, depth, asked.vector_set))
-            )
+        return [
+            list(await tx.knowledge.search_vectors(asked.collection_ids, asked.vector, depth, asked.vector_set))
+            for asked in vectors
+        ]
+
+
+async def find_words(
+    tx: Transaction, query: str, collection_ids: Sequence[UUID], depth: int, milliseconds: dict[str, int]
+) -> TextHits:
+    """The leg of the words: the best `depth` chunks; how long it took is added to `milliseconds`."""
     with _timed("texts", milliseconds):
-        texts = await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
-    return legs, texts
+        return await tx.knowledge.search_texts(collection_ids, query, depth) if collection_ids else TextHits()
 
 
 def _found(legs: Legs) -> int:

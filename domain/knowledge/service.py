@@ -1,7 +1,7 @@
 """Knowledge: use cases of collections, documents and search."""
 
 import logging
-from asyncio import timeout
+from asyncio import gather, timeout
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -42,13 +42,13 @@ from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
 from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
-from domain.knowledge.search import QueryVector, find_passages
+from domain.knowledge.search import QueryVector, find_passages, find_words, leg_depth
 from domain.knowledge.whole import widened
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import transcription_in
-from domain.ports import Contents, Deed, Embedder, Limiter
+from domain.ports import Contents, Deed, Embedder, Limiter, TextHits
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -494,16 +494,19 @@ class KnowledgeService:
             return Retrieval(query, [])
         ids = [] if mode == "vector" else [c.id for c in collections]
         while True:
-            began = monotonic()
-            vectors = [] if mode == "text" else await self._query_vectors(tenant_id, query, collections)
+            times: dict[str, int] = {}
+            # Side by side: the embedding model answers from another process.
+            texts, vectors = await gather(
+                self._words(tenant_id, query, ids, leg_depth(limit), times),
+                self._query_vectors(tenant_id, query, () if mode == "text" else collections, times),
+            )
             if mode == "vector":
                 for each in vectors:
                     if each.failure is not None:
                         raise each.failure
-            embedded = monotonic()
             by_meaning = [place for each in vectors for place in each.places]
             async with self._uow.read(tenant_id) as tx:
-                found = await find_passages(tx, query, by_meaning, ids, limit, narrowed)
+                found = await find_passages(tx, query, by_meaning, ids, limit, narrowed, texts)
                 if whole_tokens:
                     found.passages = await widened(tx, found, whole_tokens)
                 present = await tx.knowledge.collections_by_id([c.id for c in collections]) if vectors else collections
@@ -511,28 +514,42 @@ class KnowledgeService:
             if not _moved(collections, present):
                 break
             collections = present
-        found.milliseconds["embedding"] = round((embedded - began) * 1_000)
+        found.milliseconds |= {name: took + found.milliseconds.get(name, 0) for name, took in times.items()}
         found.silent = [each.model for each in vectors if each.failure is not None]
         found.meant = next((place.vector for each in vectors for place in each.places), None)
         names = [each.model for each in vectors]
         found.unsure = mode == "hybrid" and not found.silent and doubtful(names, found.vectors, best(found.texts))
         return found
 
-    async def _query_vectors(self, tenant_id: UUID, query: str, collections: Sequence[Collection]) -> list[AskedVector]:
-        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words."""
+    async def _words(
+        self, tenant_id: UUID, query: str, collection_ids: Sequence[UUID], depth: int, times: dict[str, int]
+    ) -> TextHits:
+        if not collection_ids:
+            return TextHits()
         async with self._uow.read(tenant_id) as tx:
-            models = {c.model.id: c.model for c in await embedding_choices(tx)}
+            return await find_words(tx, query, collection_ids, depth, times)
+
+    async def _query_vectors(
+        self, tenant_id: UUID, query: str, collections: Sequence[Collection], times: dict[str, int]
+    ) -> list[AskedVector]:
+        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words."""
+        if not collections:
+            return []
+        began = monotonic()
+        async with self._uow.read(tenant_id) as tx:
+            models = [await tx.get(EmbeddingModel, i) for i in {c.embedding_model_id: None for c in collections}]
         asked: list[AskedVector] = []
-        for model_id in dict.fromkeys(c.embedding_model_id for c in collections):
-            model = models[model_id]
+        for model in models:
+            assert model is not None
             try:
                 async with timeout(QUERY_SECONDS):
                     vector = (await self._embedder.embed(tenant_id, model, [query], "query"))[0]
-                asked.append(AskedVector(model.name, _places(collections, model_id, vector)))
+                asked.append(AskedVector(model.name, _places(collections, model.id, vector)))
             except (TimeoutError, ProviderFailed) as error:
                 failure = error if isinstance(error, ProviderFailed) else ProviderFailed(EMBEDDING_SILENT)
                 log.warning("searching by words only, because an embedding model failed: %s", failure.text())
                 asked.append(AskedVector(model.name, (), failure))
+        times["embedding"] = round((monotonic() - began) * 1_000)
         return asked
 
 

@@ -22,7 +22,9 @@ async def widened(tx: Transaction, retrieval: Retrieval, budget: int) -> list[Pa
         tokens = sum(chunk.token_count for chunk in chunks)
         if len(chunks) <= MOST_CHUNKS and tokens <= budget:
             first = own[0]
-            seen = [FoundChunk(c, first.title, first.url, "") for c in chunks if not c.disabled]
+            seen = [
+                FoundChunk(c, first.title, first.url, "", first.pages, first.unread) for c in chunks if not c.disabled
+            ]
             given += whole(seen, ranked)
             budget -= tokens
         else:

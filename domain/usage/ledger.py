@@ -43,6 +43,7 @@ class Ledger:
     ) -> ModelCall:
         """Write down that a call goes out for whoever the present task works for; `tokens_in` is an estimate.
 
+        What was collected for them is written with it.
         Where there are `budgets`, what it may use at most is held back of them; raises `BudgetExhausted`.
         """
         call = self._row(model, provider, present())
@@ -50,7 +51,9 @@ class Ledger:
         if budgets:
             most = cost(price, tokens_in, most_out, 0, seconds) if price else 0
             call.reservations = await reserve(tx, present(), self.zone, tokens_in + most_out, most)
-        await tx.add(call)
+        collected = present().collected or []
+        await tx.add(*collected, call)
+        collected.clear()
         return call
 
     def _row(self, model: AnyModel, provider: ModelProvider, who: Attribution) -> ModelCall:

@@ -4,10 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, delete, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, delete, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantFile
@@ -25,7 +25,7 @@ from domain.conversations.repository import Said
 from domain.files.entities import File
 from domain.kernel.paging import Page
 from domain.spaces.entities import Space
-from storage.guard import KEYS
+from storage.guard import KEYS, standing
 from storage.repositories.paging import decode, encode
 from storage.sealing import TenantKeys, opened
 from storage.tables.assistants import assistant_files, assistants
@@ -47,6 +47,36 @@ OUTCOME = (
     "tokens_estimated", "trace", "citations", "completion_model_id", "model_name", "provider_name",
 )  # fmt: skip
 """What the end of a run changes in its message."""
+_LINKS = standing(
+    select(messages.c.id, messages.c.parent_id)
+    .select_from(Message)
+    .where(messages.c.conversation_id == bindparam("id"))
+)
+_HOLDS = standing(select(messages.c.id).select_from(Message).where(messages.c.id == bindparam("id")))
+_RUNNING = standing(
+    select(messages.c.id, messages.c.stop_requested)
+    .select_from(Message)
+    .where(
+        messages.c.id.in_(bindparam("ids", expanding=True)),
+        messages.c.owner == bindparam("owner"),
+        messages.c.state == AnswerState.RUNNING,
+    )
+)
+_OWNED = (messages.c.id == bindparam("of_id"), messages.c.owner == bindparam("of_owner"))
+_SAVE = (
+    messages.update()
+    .where(*_OWNED, messages.c.state == AnswerState.RUNNING)
+    .values(
+        answer=bindparam("text", type_=messages.c.answer.type),
+        heartbeat_at=bindparam("moment", type_=messages.c.heartbeat_at.type),
+    )
+)
+_FINISH = standing(
+    update(Message)
+    .where(*_OWNED)
+    .values({name: bindparam(f"new_{name}", type_=messages.c[name].type) for name in OUTCOME})
+    .returning(messages.c.id)
+)
 
 
 class ConversationRepository:
@@ -168,8 +198,7 @@ class ConversationRepository:
 
     async def links(self, conversation_id: UUID) -> Sequence[Link]:
         """Which messages there are, and what each follows."""
-        statement = select(messages.c.id, messages.c.parent_id).select_from(Message)
-        rows = await self._session.execute(statement.where(messages.c.conversation_id == conversation_id))
+        rows = await self._session.execute(_LINKS, {"id": conversation_id})
         return [Link(*row) for row in rows]
 
     async def lock(self, conversation_id: UUID) -> None:
@@ -258,27 +287,25 @@ class ConversationRepository:
         statement = update(Message).where(messages.c.state == AnswerState.RUNNING).values(stop_requested=True)
         await self._session.execute(statement, execution_options={"synchronize_session": False})
 
-    async def append(self, message_id: UUID, owner: str, answer: str, moment: datetime) -> bool | None:
-        """Save the answer so far; whether stopping was asked for, or None when the run was taken away."""
-        statement = (
-            update(Message)
-            .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.state == AnswerState.RUNNING)
-            .values(answer=answer, heartbeat_at=moment)
-            .returning(messages.c.stop_requested)
-        )
-        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
-        return cast("bool | None", found.scalar())
+    async def holds(self, message_id: UUID) -> bool:
+        """Whether there is such a message."""
+        return (await self._session.execute(_HOLDS, {"id": message_id})).first() is not None
+
+    async def save_running(self, answers: Mapping[UUID, str], owner: str, moment: datetime) -> Mapping[UUID, bool]:
+        """Save answers so far: of those that are still the owner's, each with whether stopping was asked for."""
+        found = await self._session.execute(_RUNNING, {"ids": list(answers), "owner": owner})
+        stops = {message_id: bool(stop) for message_id, stop in found}
+        if stops:
+            # Many rows by one statement, which a session can only do without saying which rows are meant.
+            connection = await self._session.connection()
+            rows = [{"of_id": i, "of_owner": owner, "text": answers[i], "moment": moment} for i in stops]
+            await connection.execute(_SAVE, rows)
+        return stops
 
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""
-        values = {name: getattr(message, name) for name in OUTCOME}
-        statement = (
-            update(Message)
-            .where(messages.c.id == message.id, messages.c.owner == owner)
-            .values(**values)
-            .returning(messages.c.id)
-        )
-        found = await self._session.execute(statement, execution_options={"synchronize_session": False})
+        values = {"of_id": message.id, "of_owner": owner} | {f"new_{name}": getattr(message, name) for name in OUTCOME}
+        found = await self._session.execute(_FINISH, values, execution_options={"synchronize_session": False})
         return found.first() is not None
 
     async def remove_sources(self, message_id: UUID) -> None:

@@ -69,6 +69,25 @@ _BYTES_BY_USER = standing(
     .group_by(documents.c.user_id)
 )
 
+_COLLECTIONS_BY_ID = standing(
+    select(Collection)
+    .where(collections.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(func.lower(collections.c.name))
+)
+_FOUND = standing(
+    select(
+        Chunk,
+        documents.c.title,
+        documents.c.url,
+        document_versions.c.language,
+        document_versions.c.page_count,
+        document_versions.c.pages_without_text,
+    )
+    .join(Document, documents.c.id == chunks.c.document_id)
+    .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
+    .where(chunks.c.key.in_(bindparam("keys", expanding=True)), chunks.c.disabled.is_(False))
+)
+
 _BY_HAND = (
     select(Chunk).where(chunks.c.version_id == document_versions.c.id, or_(chunks.c.edited, chunks.c.disabled)).exists()
 )
@@ -101,8 +120,7 @@ class KnowledgeRepository:
         """Collections by id."""
         if not ids:
             return []
-        statement = select(Collection).where(collections.c.id.in_(set(ids))).order_by(func.lower(collections.c.name))
-        return (await self._session.scalars(statement)).all()
+        return (await self._session.scalars(_COLLECTIONS_BY_ID, {"ids": list(set(ids))})).all()
 
     async def shares(self, collection_id: UUID) -> Sequence[CollectionShare]:
         """The shares of a collection with other spaces."""
@@ -244,11 +262,6 @@ class KnowledgeRepository:
         )
         return (await self._session.scalars(statement)).all()
 
-    async def partly_read(self, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
-        """Those of the versions that have pages without text."""
-        statement = select(DocumentVersion).where(document_versions.c.id.in_(set(version_ids)))
-        return [version for version in await self._session.scalars(statement) if version.pages_without_text]
-
     async def chunks(self, version_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks of a version by position."""
         statement = (
@@ -358,14 +371,11 @@ class KnowledgeRepository:
         """Chunks by search key."""
         if not keys:
             return {}
-        statement = (
-            select(Chunk, documents.c.title, documents.c.url, document_versions.c.language)
-            .join(Document, documents.c.id == chunks.c.document_id)
-            .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
-            .where(chunks.c.key.in_(list(keys)), chunks.c.disabled.is_(False))
-        )
-        rows = await self._session.execute(statement)
-        return {chunk.key: FoundChunk(chunk, title, url, language) for chunk, title, url, language in rows}
+        rows = await self._session.execute(_FOUND, {"keys": list(keys)})
+        return {
+            chunk.key: FoundChunk(chunk, title, url, language, pages or 0, len(without_text))
+            for chunk, title, url, language, pages, without_text in rows
+        }
 
     async def described(self, keys: Sequence[int]) -> Mapping[int, Described]:
         """What the documents of chunks are like."""

@@ -252,17 +252,22 @@ class PostgresSearchIndex:
 
     async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """BM25 among the chunks of these collections."""
-        return await search(self, session, collection_ids, query, limit)
+        return await search(PostgresWords(session), collection_ids, query, limit)
 
-    async def counts(
-        self, session: AsyncSession, scope: Sequence[UUID], wanted: Sequence[str]
-    ) -> Mapping[str, tuple[int, int]]:
+
+class PostgresWords:
+    """See `WordIndex`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def counts(self, scope: Sequence[UUID], wanted: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `WordIndex`."""
         values = {"scope": list(scope), "words": list(wanted)}
-        rows = await session.execute(_COUNTS, values, execution_options=BY_HAND)
+        rows = await self._session.execute(_COUNTS, values, execution_options=BY_HAND)
         return {row.word: (int(row.chunks), int(row.occurrences)) for row in rows}
 
-    async def longer(self, session: AsyncSession, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+    async def longer(self, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
         """See `WordIndex`."""
         ends = [part[::-1] for part in parts]
         values = {
@@ -274,12 +279,10 @@ class PostgresSearchIndex:
             "backwards_highs": [end + LAST for end in ends],
             "most": LONGER_WORDS,
         }
-        rows = await session.execute(_LONGER_WORDS, values, execution_options=BY_HAND)
+        rows = await self._session.execute(_LONGER_WORDS, values, execution_options=BY_HAND)
         return [(row.part, row.word, int(row.chunks)) for row in rows]
 
-    async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group], limit: int
-    ) -> Sequence[int]:
+    async def collect(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Sequence[int]:
         """See `WordIndex`."""
         values = {
             "scope": list(scope),
@@ -288,9 +291,9 @@ class PostgresSearchIndex:
             "worth": [group.worth for group in groups],
             "limit": limit,
         }
-        return [key for (key,) in await session.execute(_COLLECT, values, execution_options=BY_HAND)]
+        return [key for (key,) in await self._session.execute(_COLLECT, values, execution_options=BY_HAND)]
 
-    async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
+    async def terms(self, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
         """See `WordIndex`."""
-        rows = await session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
+        rows = await self._session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
         return [(key, terms) for key, terms in rows]

@@ -8,7 +8,9 @@ collection. `chunk_vector_places` says where each vector is.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache, partial
+from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.knowledge.repository import IndexEntry, VectorCount
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
+from storage.one_trip import in_one_trip
 from storage.search.sqlite_coarse import SqliteCoarse
-from storage.search.texts import Longer, search
-from storage.search.words import LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
+from storage.search.sqlite_words import find, scope_of
+from storage.search.words import backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
+_statement = lru_cache(256)(text)
+"""Statements that are put together: reading one costs more than most of them take."""
 _PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :lexemes)")
 _MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)")
 _LEFT_TRACES = text("insert or ignore into chunk_traces(number) values (1)")
@@ -68,35 +73,6 @@ _VECTOR_PLACES = text(
     "select v.vector, v.dims, v.block from json_each(:keys) k cross join chunk_vector_places v "
     "on v.vector in (k.value, ~k.value) where v.tenant_id = :tenant"
 )
-_COUNTS = text(
-    "select c.word, sum(c.chunks) as chunks, sum(c.occurrences) as occurrences from json_each(:scopes) s "
-    "cross join json_each(:words) w cross join chunk_words c on c.scope = s.value and c.word = w.value group by c.word"
-)
-_LONGER = (
-    "select * from (select :part_{n} as part, c.word as word, sum(c.chunks) as chunks from json_each(:scopes) s "
-    "cross join chunk_words c on c.scope = s.value and c.{column} > :low_{n} and c.{column} < :high_{n} "
-    "group by c.word order by 3 desc, 2 limit :most)"
-)
-_COLLECT = (
-    "select * from (select rowid as key, :worth_{n} as worth from chunk_terms where chunk_terms match :match_{n} "
-    "limit :most_{n})"
-)
-_BEST = "select key from ({collected}) group by key order by sum(worth) desc, key limit :most"
-_SHARE = (
-    "select 1.0 * sum(case when 'c' || substr(scope, 2) in (select value from json_each(:scopes)) then chunks end) "
-    "/ sum(chunks) from chunk_blocks"
-)
-_INSIDE = (
-    "select p.key from json_each(:keys) k cross join chunk_places p on p.key = k.value "
-    "where p.scope in (select value from json_each(:scopes)) order by k.key"
-)
-NEARLY_ALL = 0.8
-"""From this share of the chunks of large collections on."""
-_TERMS = text("select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value")
-
-
-def _scope(collection_id: UUID) -> str:
-    return f"c{collection_id.hex}"
 
 
 def _partition(collection_id: UUID, vector_set: int) -> str:
@@ -105,10 +81,6 @@ def _partition(collection_id: UUID, vector_set: int) -> str:
 
 def _vector_key(key: int, vector_set: int) -> int:
     return ~key if vector_set else key
-
-
-def _scopes(collection_ids: Sequence[UUID]) -> str:
-    return json.dumps([_scope(collection_id) for collection_id in collection_ids])
 
 
 def _word_rows(tenant: str, scope: str, terms: Sequence[str]) -> list[dict[str, object]]:
@@ -130,6 +102,7 @@ class SqliteSearchIndex:
 
     def __init__(self, coarse: SqliteCoarse | None = None) -> None:
         self._coarse = coarse or SqliteCoarse()
+        self._known: set[int] = set()
 
     async def put(self, session: AsyncSession, entries: Sequence[IndexEntry]) -> None:
         """Add chunks to both legs."""
@@ -140,7 +113,7 @@ class SqliteSearchIndex:
             {
                 "key": e.key,
                 "tenant": tenant,
-                "scope": _scope(e.collection_id),
+                "scope": scope_of(e.collection_id),
                 "terms": e.terms,
                 "lexemes": " ".join(prominent(e.terms)),
             }
@@ -185,8 +158,11 @@ class SqliteSearchIndex:
     ) -> Sequence[int]:
         """Indexed chunks that have no vector in the set."""
         values = {
-            "scope": _scope(collection_id), "tenant": session.info["tenant_id"].hex, "vector_set": vector_set, "most": limit
-        }  # fmt: skip
+            "scope": scope_of(collection_id),
+            "tenant": session.info["tenant_id"].hex,
+            "vector_set": vector_set,
+            "most": limit,
+        }
         return [key for (key,) in await session.execute(_WITHOUT_VECTOR, values, execution_options=BY_HAND)]
 
     async def bare(self, session: AsyncSession, keys: Sequence[int], vector_set: int) -> Collection[int]:
@@ -198,7 +174,7 @@ class SqliteSearchIndex:
 
     async def count(self, session: AsyncSession, collection_id: UUID, vector_set: int) -> VectorCount:
         """Chunks that are indexed, and vectors of the set."""
-        values = {"scope": _scope(collection_id), "partition": _partition(collection_id, vector_set)}
+        values = {"scope": scope_of(collection_id), "partition": _partition(collection_id, vector_set)}
         row = (await session.execute(_VECTOR_COUNT, values, execution_options=BY_HAND)).one()
         return VectorCount(row.chunks, row.vectors)
 
@@ -276,86 +252,46 @@ class SqliteSearchIndex:
     ) -> Sequence[SearchHit]:
         """The nearest chunks; in large collections by a coarse first pass when there is much in scope."""
         dims = len(vector) // FLOAT_BYTES
-        exists = await self._execute(
-            session, "select 1 from sqlite_master where name = :name", {"name": f"chunk_vectors_{dims}"}
-        )
-        if exists.first() is None:
+        if not await self._holds(session, dims):
             return []
         scopes = [_partition(collection_id, vector_set) for collection_id in collection_ids]
-        centres = await self._coarse.centres(session, scopes, dims)
+        # What has no centre yet is compared as a whole.
+        centres, hits = await in_one_trip(session, partial(self._compared, scopes=scopes, vector=vector, limit=limit))
+        for scope, centre in centres.items():
+            hits += await self._coarse.search(session, scope, vector, centre, limit)
+        found = [SearchHit(_vector_key(hit.key, vector_set), hit.score) for hit in hits]
+        return sorted(found, key=lambda hit: (-hit.score, hit.key))[:limit]
+
+    def _compared(
+        self, connection: Connection, scopes: Sequence[str], vector: bytes, limit: int
+    ) -> tuple[Mapping[str, bytes], list[SearchHit]]:
+        """The centres of what is to be searched coarsely, and the nearest chunks of the rest; in the connection's thread."""
+        dims = len(vector) // FLOAT_BYTES
+        centres = self._coarse.centres(connection, scopes, dims)
         statement = (
             f"select key, distance from chunk_vectors_{dims} "
             "where embedding match :vector and k = :most and collection = :scope"
         )
         hits: list[SearchHit] = []
         for scope in scopes:
-            if scope in centres:
-                hits += await self._coarse.search(session, scope, vector, centres[scope], limit)
-                continue
-            values = {"vector": vector, "most": limit, "scope": scope}
-            hits += [SearchHit(row.key, 1.0 - row.distance) for row in await self._execute(session, statement, values)]
-        found = [SearchHit(_vector_key(hit.key, vector_set), hit.score) for hit in hits]
-        return sorted(found, key=lambda hit: (-hit.score, hit.key))[:limit]
+            if scope not in centres:
+                rows = connection.execute(statement, {"vector": vector, "most": limit, "scope": scope})
+                hits += [SearchHit(key, 1.0 - distance) for key, distance in rows]
+        return centres, hits
+
+    async def _holds(self, session: AsyncSession, dims: int) -> bool:
+        """Whether there is a table for vectors of this length; once made, it stays."""
+        if dims not in self._known:
+            named = "select 1 from sqlite_master where name = :name"
+            found = await self._execute(session, named, {"name": f"chunk_vectors_{dims}"})
+            if found.first() is not None:
+                self._known.add(dims)
+        return dims in self._known
 
     async def texts(self, session: AsyncSession, collection_ids: Sequence[UUID], query: str, limit: int) -> TextHits:
         """BM25 among the chunks of these collections."""
-        return await search(self, session, collection_ids, query, limit)
-
-    async def counts(
-        self, session: AsyncSession, scope: Sequence[UUID], wanted: Sequence[str]
-    ) -> Mapping[str, tuple[int, int]]:
-        """See `WordIndex`."""
-        values = {"scopes": _scopes(scope), "words": json.dumps(list(wanted))}
-        rows = await session.execute(_COUNTS, values, execution_options=BY_HAND)
-        return {row.word: (row.chunks, row.occurrences) for row in rows}
-
-    async def longer(self, session: AsyncSession, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
-        """See `WordIndex`."""
-        values: dict[str, object] = {"scopes": _scopes(scope), "most": LONGER_WORDS}
-        selects = []
-        for n, (part, column) in enumerate((p, c) for p in parts for c in ("word", "backwards")):
-            low = part if column == "word" else part[::-1]
-            values |= {f"part_{n}": part, f"low_{n}": low, f"high_{n}": low + LAST}
-            selects.append(_LONGER.format(n=n, column=column))
-        rows = await self._execute(session, " union all ".join(selects), values)
-        return [(row.part, row.word, row.chunks) for row in rows]
-
-    async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[Group], limit: int
-    ) -> Sequence[int]:
-        """See `WordIndex`.
-
-        Where nearly every chunk of the database is in scope, that is checked of the best ones only: for each term the index
-        would go through all of the scope.
-        """
-        scopes = _scopes(scope)
-        share = (await self._execute(session, _SHARE, {"scopes": scopes})).scalar() or 0.0
-        if share >= NEARLY_ALL:
-            wanted = int(limit / share) + 1
-            best = await self._collect(session, "", groups, wanted, 1 / share)
-            inside = await self._execute(session, _INSIDE, {"scopes": scopes, "keys": json.dumps(best)})
-            found = [key for (key,) in inside]
-            if len(found) >= limit or len(best) < wanted:
-                return found[:limit]
-        inside_only = " OR ".join(f'"{_scope(c)}"' for c in scope)
-        return await self._collect(session, f"scope : ({inside_only}) AND ", groups, limit, 1.0)
-
-    async def _collect(
-        self, session: AsyncSession, where: str, groups: Sequence[Group], limit: int, more: float
-    ) -> Sequence[int]:
-        values: dict[str, object] = {"most": limit}
-        for n, group in enumerate(groups):
-            terms = " OR ".join(f'"{term}"' for term in group.terms)
-            values[f"match_{n}"] = f"{where}terms : ({terms})"
-            values |= {f"most_{n}": int(group.most * more), f"worth_{n}": group.worth}
-        collected = " union all ".join(_COLLECT.format(n=n) for n in range(len(groups)))
-        return [key for (key,) in await self._execute(session, _BEST.format(collected=collected), values)]
-
-    async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
-        """See `WordIndex`."""
-        rows = await session.execute(_TERMS, {"keys": json.dumps(list(keys))}, execution_options=BY_HAND)
-        return [(key, terms) for key, terms in rows]
+        return await in_one_trip(session, partial(find, collection_ids=collection_ids, query=query, limit=limit))
 
     @staticmethod
     async def _execute(session: AsyncSession, sql: str, values: dict[str, object] | None = None) -> Result[Any]:
-        return await session.execute(text(sql), values or {}, execution_options=BY_HAND)
+        return await session.execute(_statement(sql), values or {}, execution_options=BY_HAND)

@@ -6,6 +6,7 @@ Keys and scopes are those of vectors here (see `storage.search.sqlite`).
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from sqlite3 import Connection
 from typing import Any
 
 from sqlalchemy import Result, text
@@ -49,12 +50,13 @@ class SqliteCoarse:
         self._exact_chunks, self._coded_from = exact_chunks, coded_from
         self._held = HeldCodes(held_bytes)
 
-    async def centres(self, session: AsyncSession, scopes: Sequence[str], dims: int) -> Mapping[str, bytes]:
-        """The centres of the collections to be searched coarsely: none when there is little in scope."""
-        rows = (await _execute(session, _SIZES, {"scopes": json.dumps(list(scopes)), "dims": dims})).all()
-        if sum(row.chunks for row in rows) <= self._exact_chunks:
+    def centres(self, connection: Connection, scopes: Sequence[str], dims: int) -> Mapping[str, bytes]:
+        """The centres of the collections to be searched coarsely: none when there is little in scope. Blocks."""
+        values = {"scopes": json.dumps(list(scopes)), "dims": dims}
+        rows = connection.execute(_SIZES.text, values).fetchall()
+        if sum(chunks for _, chunks, _ in rows) <= self._exact_chunks:
             return {}
-        return {row.scope: row.centre for row in rows if row.centre is not None}
+        return {scope: centre for scope, _, centre in rows if centre is not None}
 
     async def search(
         self, session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from domain.ports import TextHits
 from storage.search import words
 from storage.search.analysis import stop_share
@@ -14,38 +12,34 @@ Longer = Iterable[tuple[str, str, int]]
 
 
 class WordIndex(Protocol):
-    """The words of collections, looked up within the caller's transaction."""
+    """The words of collections, as one transaction sees them."""
 
-    async def counts(
-        self, session: AsyncSession, scope: Sequence[UUID], wanted: Sequence[str]
-    ) -> Mapping[str, tuple[int, int]]:
+    async def counts(self, scope: Sequence[UUID], wanted: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """For each of the words that the collections hold: in how many chunks it stands, and how often."""
 
-    async def longer(self, session: AsyncSession, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+    async def longer(self, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
         """(part, word, chunks): for each part the most frequent words that begin or end with it."""
 
-    async def collect(
-        self, session: AsyncSession, scope: Sequence[UUID], groups: Sequence[words.Group], limit: int
-    ) -> Sequence[int]:
+    async def collect(self, scope: Sequence[UUID], groups: Sequence[words.Group], limit: int) -> Sequence[int]:
         """The keys of the chunks that hold terms of the groups which together are worth the most."""
 
-    async def terms(self, session: AsyncSession, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
+    async def terms(self, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
         """(key, terms as they were analysed) of chunks."""
 
 
-async def search(index: WordIndex, session: AsyncSession, scope: Sequence[UUID], query: str, limit: int) -> TextHits:
+async def search(index: WordIndex, scope: Sequence[UUID], query: str, limit: int) -> TextHits:
     """The best `limit` chunks of the collections in `scope` for a question."""
     asked = words.asked(query)
     if not asked or not scope:
         return TextHits()
-    exact = await index.counts(session, scope, words.needed(asked))
+    exact = await index.counts(scope, words.needed(asked))
     parts = words.expandable(asked)
-    known = words.Vocabulary.of(exact, await index.longer(session, scope, parts) if parts else ())
+    known = words.Vocabulary.of(exact, await index.longer(scope, parts) if parts else ())
     wanted = words.concepts(asked, known)
     groups = words.groups(wanted, known)
     terms = list(dict.fromkeys(term for concept in wanted for term in concept.terms if term in known.counts))
     if not groups:
         return TextHits((), terms, stop_share(query))
-    keys = await index.collect(session, scope, groups, max(words.CANDIDATES, limit))
-    hits = words.rank(await index.terms(session, keys), wanted, known, limit)
+    keys = await index.collect(scope, groups, max(words.CANDIDATES, limit))
+    hits = words.rank(await index.terms(keys), wanted, known, limit)
     return TextHits(hits, terms, stop_share(query))

@@ -2,10 +2,13 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from domain.conversations.entities import Message
+from domain.kernel.errors import Conflict
 from tests.conftest import Counted
 from tests.support import documents
 from tests.support.api import Api, events_of, make_assistant, make_collection, make_space, upload
@@ -262,3 +265,10 @@ async def test_an_assistant_may_be_given_whole_documents(api: Api, provider: Pro
     at = [sent[1].index(f"Kapitel {number} handlar") for number in range(30)]
     assert at == sorted(at), "a whole document is in the order of its text"
     assert "Bygglov söks hos kommunen" in sent[1]
+
+
+async def test_what_was_deleted_in_the_same_moment_is_told_as_such(api: Api) -> None:
+    message = Message(tenant_id=api.owner.tenant_id, conversation_id=uuid4(), assistant_id=uuid4(), question="Hej?")
+    with pytest.raises(Conflict, match="in the same moment"):
+        async with api.runtime.services.users._uow.begin(api.owner.tenant_id) as tx:
+            await tx.add(message)
