@@ -50,7 +50,9 @@ from storage.search import SearchIndex
 
 log = logging.getLogger(__name__)
 UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION = "23505", "23503"
-OVERTAKEN = N_("Something that this needs was changed or deleted in the same moment. Look at it again, and try once more.")
+OVERTAKEN = N_(
+    "Something that this needs was changed or deleted in the same moment. Look at it again, and try once more."
+)
 E = TypeVar("E", bound=Owned)
 Publish = Callable[[Signal], Awaitable[None]]
 Enqueue = Callable[[UUID, UUID, str], Awaitable[None]]
@@ -156,7 +158,9 @@ class SqlTransaction:
 
 
 def _broken(error: IntegrityError, state: str, constraint: str) -> bool:
-    return getattr(error.orig, "sqlstate", None) == state or str(error.orig).startswith(f"{constraint} constraint failed")
+    return getattr(error.orig, "sqlstate", None) == state or str(error.orig).startswith(
+        f"{constraint} constraint failed"
+    )
 
 
 class SqlUnitOfWork:
