@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: run test lint format lock migration settings dev browser readers model papers provider binary clean
+.PHONY: run test lint format lock migration settings dev browser readers model papers provider binary check-binary clean
 
 run: $(VENV)/installed
 	@$(BIN)/python main.py prepare
@@ -42,6 +42,12 @@ migration: dev
 # One file that runs without Python: dist/samrad. See docs/deploy.md.
 binary:
 	PYTHON=$(PYTHON) deploy/binary/build.sh
+
+# The one file in a browser test, where there is no network.
+BINARY ?= dist/samrad
+ALONE := unshare --mount --net $(shell [ "$$(id -u)" = 0 ] || echo --map-current-user --keep-caps)
+check-binary: dev browser
+	BINARY=$(abspath $(BINARY)) $(ALONE) sh -c 'ip link set lo up && exec $(BIN)/python -m pytest tests/deploy/test_binary.py $(ARGS)'
 
 settings: dev
 	$(BIN)/python main.py settings > docs/settings.md

@@ -134,11 +134,16 @@ def make_assistant(page: Page, url: str) -> None:
 
 
 def test_a_citation_opens_the_right_page_with_the_passage_highlighted(page: Page, shape: Shape, tmp_path: Path) -> None:
+    do_the_main_job(page, shape, tmp_path)
+
+
+def do_the_main_job(page: Page, shape: Shape, folder: Path) -> None:
+    """From the first start to the cited page, in an installation that has never been set up."""
     url = shape.url
     set_up(page, url)
     if shape.installation and shape.provider:
         shape.installation.add_model(shape.provider.url, "echo")
-    make_collection(page, url, tmp_path)
+    make_collection(page, url, folder)
     make_assistant(page, url)
     page.get_by_role("textbox").last.fill(QUESTION)
     page.keyboard.press("Enter")

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -24,6 +24,9 @@ EMAIL, PASSWORD = "anna@sundvik.se", "en lång mening som lösenord"
 
 class Installation:
     """An installation in a folder, with its processes."""
+
+    program: tuple[str, ...] = (sys.executable, "main.py")
+    surroundings: Mapping[str, str] = os.environ
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data, self.port = data, free_port()
@@ -45,9 +48,9 @@ class Installation:
         for command in commands or ("serve",):
             log = (self.data / f"{command}.log").open("ab")
             self.processes[command] = subprocess.Popen(
-                [sys.executable, "main.py", command],
+                [*self.program, command],
                 cwd=ROOT,
-                env={**os.environ, **self.settings},
+                env={**self.surroundings, **self.settings},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -99,13 +102,19 @@ class Installation:
             "en",
             *more,
         ]
-        subprocess.run(
-            [sys.executable, "main.py", *command],
+        self.run(*command)
+
+    def run(self, *command: str) -> str:
+        """What a command says; it must succeed."""
+        done = subprocess.run(
+            [*self.program, *command],
             cwd=ROOT,
-            env={**os.environ, **self.settings},
-            check=True,
+            env={**self.surroundings, **self.settings},
             capture_output=True,
+            text=True,
         )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def client(self) -> httpx.Client:
         """An API client that is signed in."""
