@@ -1,6 +1,7 @@
 """What is shipped beside the program: each file is read by the program it is for, where that is here, else by its rules."""
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -27,9 +28,9 @@ BESIDE_SETTINGS = {"HOME", "NICEGUI_STORAGE_PATH", "PYTHONDONTWRITEBYTECODE", "P
 KEYS = {
     "Unit": {"Description", "Requires", "After"},
     "Container": {
-        "ContainerName", "Image", "Network", "Volume", "Environment", "EnvironmentFile", "Secret", "Exec", "ReadOnly",
-        "Tmpfs", "DropCapability", "AddCapability", "NoNewPrivileges", "HealthCmd", "HealthInterval", "HealthStartPeriod",
-        "HealthOnFailure", "Notify", "PublishPort",
+        "ContainerName", "Image", "Network", "User", "Group", "Volume", "Environment", "EnvironmentFile", "Secret", "Exec",
+        "ReadOnly", "Tmpfs", "DropCapability", "AddCapability", "NoNewPrivileges", "HealthCmd", "HealthInterval",
+        "HealthStartPeriod", "HealthOnFailure", "Notify", "PublishPort",
     },
     "Volume": {"VolumeName"},
     "Network": {"NetworkName"},
@@ -98,7 +99,7 @@ def test_every_secret_of_the_quadlets_is_made_in_the_documentation() -> None:
 @pytest.mark.skipif(shutil.which("quadlet") is None, reason="no quadlet (podman 4.4 or newer) at hand")
 def test_quadlet_makes_units_of_them() -> None:
     done = subprocess.run(
-        ["quadlet", "--dryrun"], env={"QUADLET_UNIT_DIRS": str(DEPLOY / "quadlet"), "PATH": "/usr/bin"},
+        ["quadlet", "--dryrun"], env={"QUADLET_UNIT_DIRS": str(DEPLOY / "quadlet"), "PATH": os.environ["PATH"]},
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -129,6 +130,8 @@ def test_the_compose_file_is_whole() -> None:
         for volume in service.get("volumes", ()):
             source = volume.partition(":")[0]
             assert source in found["volumes"] or (DEPLOY / "compose" / source).exists(), source
+        if name == "redis":
+            assert (service["cap_drop"], service["user"]) == (["ALL"], "999:1000"), "its image cannot become this user"
         if name in OURS:
             assert set(service["environment"]) <= SETTINGS
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
