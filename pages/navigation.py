@@ -143,6 +143,7 @@ def conversation_menu(conversation: Conversation, shown: bool) -> None:
         ui.menu_item(_("Rename"), on_click=functools.partial(_rename, conversation))
         for text, form in (
             (_("Export as Markdown"), TranscriptFormat.MARKDOWN),
+            (_("Export as PDF"), TranscriptFormat.PDF),
             (_("Export as Word"), TranscriptFormat.DOCX),
             (_("Export as JSON"), TranscriptFormat.JSON),
         ):

@@ -231,14 +231,20 @@ class BlobStore:
     @asynccontextmanager
     async def on_disk(self, tenant_id: UUID, name: str) -> AsyncIterator[Path]:
         """A private plain copy in a folder of its own, removed afterwards."""
-        folder = self._temporary / secrets.token_hex(16)
-        folder.mkdir(parents=True, mode=0o700)
-        try:
+        async with self.scratch() as folder:
             path = folder / "content"
             with path.open("wb") as file:
                 async for part in self.read(tenant_id, name):
                     await asyncio.to_thread(file.write, part)
             yield path
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[Path]:
+        """A private folder, removed afterwards; what a crash leaves of it is swept."""
+        folder = self._temporary / secrets.token_hex(16)
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from app.api.base import Caller, Use
+from app.api.base import Caller, Running
 from app.api.knowledge import attachment
-from app.transcripts import data, markdown, word
+from app.transcripts import data, markdown, pdf, word
 from domain.conversations.transcripts import Transcript, TranscriptFormat, file_name
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
@@ -16,6 +16,7 @@ KINDS = {
     TranscriptFormat.MARKDOWN: ("md", "text/markdown; charset=utf-8"),
     TranscriptFormat.JSON: ("json", "application/json"),
     TranscriptFormat.DOCX: ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    TranscriptFormat.PDF: ("pdf", "application/pdf"),
 }
 """The end of the file's name, and its media type."""
 
@@ -24,7 +25,7 @@ KINDS = {
 async def export(
     session_id: UUID,
     actor: Caller,
-    use: Use,
+    running: Running,
     format: TranscriptFormat = TranscriptFormat.MARKDOWN,
     all_branches: bool = False,
 ) -> StreamingResponse:
@@ -32,8 +33,12 @@ async def export(
 
     The branch that is shown, or with `all_branches` every question and answer in the order of time.
     """
-    transcript = await use.transcripts.export(actor, session_id, format, every=all_branches)
-    content = await asyncio.to_thread(_written, transcript, format, actor.language)
+    transcript = await running.services.transcripts.export(actor, session_id, format, every=all_branches)
+    if format == TranscriptFormat.PDF:
+        async with running.contents.scratch() as folder:
+            content = await pdf.written(transcript, actor.language, folder)
+    else:
+        content = await asyncio.to_thread(_written, transcript, format, actor.language)
     extension, media_type = KINDS[format]
     return attachment(iter([content]), file_name(transcript.conversation.name, extension), media_type)
 

@@ -60,6 +60,13 @@ def split(source: Path, detail: dict[str, Any], target: Path) -> None:
     split_recording(source, target, detail["seconds"])
 
 
+def typeset(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Set a conversation as PDF."""
+    from app.transcripts.typesetting import typeset as typeset_transcript
+
+    target.write_bytes(typeset_transcript(source, detail["made_at"]))
+
+
 def pages(_source: Path, _request: dict[str, Any], _target: Path) -> None:
     """Read pages of websites one after another: they come on standard input and are answered on standard output."""
     from app.ingestion.crawl.page import serve
@@ -73,6 +80,7 @@ TASKS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
     "render": render,
     "unpack": unpack,
     "split": split,
+    "typeset": typeset,
     "pages": pages,
 }
 

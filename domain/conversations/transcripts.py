@@ -29,6 +29,7 @@ class TranscriptFormat(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     DOCX = "docx"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 
+import pypdfium2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -222,6 +223,11 @@ def test_a_conversation_is_taken_along_from_its_menu(
     with page.expect_download() as taken:
         page.get_by_role("menuitem", name="Export as Markdown").click()
     assert "Får jag ta med mig åäö" in taken.value.path().read_text("utf-8")
+    page.get_by_role("main").get_by_label(re.compile("^Options for")).first.click()
+    with page.expect_download() as taken:
+        page.get_by_role("menuitem", name="Export as PDF").click()
+    first = pypdfium2.PdfDocument(taken.value.path())[0]
+    assert "Får jag ta med mig åäö?" in first.get_textpage().get_text_range()
 
 
 def test_an_answer_is_found_again_by_its_words(page: Page, installation: Installation, provider: Provider) -> None:
