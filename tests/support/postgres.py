@@ -31,10 +31,11 @@ def free_port() -> int:
 class Postgres:
     """A server of its own in a temporary folder, gone when the tests end, however they end.
 
-    `memory` are the shared buffers: benchmarks of much data want more of them than tests.
+    `memory` are the shared buffers: benchmarks of much data want more of them than tests. A `durable` one keeps what it
+    has committed when it is killed.
     """
 
-    def __init__(self, memory: str = "128MB") -> None:
+    def __init__(self, memory: str = "128MB", *, durable: bool = False) -> None:
         _remove_leftovers()
         self._as_root = os.geteuid() == 0
         self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
@@ -44,7 +45,7 @@ class Postgres:
         self._bin = self._programs()
         self._data = self._root / "data"
         try:
-            self._initialise(memory)
+            self._initialise(memory, durable=durable)
             self._process = self._start()
         except BaseException:
             shutil.rmtree(self._root, ignore_errors=True)
@@ -63,20 +64,21 @@ class Postgres:
         become = ["setpriv", f"--reuid={SERVER_USER}", f"--regid={SERVER_GROUP}", "--clear-groups", "--pdeathsig=QUIT"]
         return [*(become if self._as_root else []), str(self._bin / program), *arguments]
 
-    def _initialise(self, memory: str) -> None:
+    def _initialise(self, memory: str, *, durable: bool) -> None:
         command = self._command(
             "initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8", "--no-sync", "-D", str(self._data),
         )  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, cwd="/")
+        commit = "on" if durable else "off"
         with (self._data / "postgresql.auto.conf").open("a") as file:
             file.write(
                 f"listen_addresses='127.0.0.1'\nport={self.port}\nunix_socket_directories='{self._root}'\nfsync=off\n"
-                f"synchronous_commit=off\nfull_page_writes=off\nmax_connections=200\nshared_buffers='{memory}'\n"
+                f"synchronous_commit={commit}\nfull_page_writes=off\nmax_connections=200\nshared_buffers='{memory}'\n"
             )
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with (self._root / "log").open("wb") as log:
+        with (self._root / "log").open("ab") as log:
             process = subprocess.Popen(
                 self._command("postgres", "-D", str(self._data)),
                 stdout=log,
@@ -118,6 +120,29 @@ class Postgres:
     def log(self) -> str:
         """What the server has written down since it was started."""
         return (self._root / "log").read_text(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the server as a power cut would; its children notice and end themselves."""
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        """Start a server that was killed, with the data that it had."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._process = self._start()
+                return
+            except RuntimeError:
+                # The children of the one before hold its memory until they have noticed.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def stop(self) -> None:
         """End the server and delete its folder."""

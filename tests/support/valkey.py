@@ -5,6 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from redis import Redis
+
 from app.jobs import valkey
 
 
@@ -27,6 +29,11 @@ class Valkey:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def flush(self) -> None:
+        """Let it forget everything."""
+        with Redis.from_url(self.url) as client:
+            client.flushall()
 
     def stop(self) -> None:
         """End it and delete its folder."""

@@ -1,0 +1,1 @@
+"""Work and accidents over a long time: see `__main__`."""
