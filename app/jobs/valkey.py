@@ -1,6 +1,7 @@
 """The private Valkey server of a single node: on a unix socket in the data folder, gone with its parent."""
 
 import ctypes
+import fcntl
 import hashlib
 import signal
 import subprocess
@@ -53,8 +54,11 @@ def answers(url: str) -> bool:
         client.close()
 
 
-def start(data: Path) -> subprocess.Popen[bytes]:
-    """Start the server and wait until it answers."""
+def spawn(data: Path) -> subprocess.Popen[bytes] | None:
+    """Start the server; None while another one works in this folder, be it one that is about to end.
+
+    The lock is the server's own, and goes with it. Call it from a thread that lives as long as the server shall.
+    """
     folder, socket = (data / "valkey").resolve(), socket_of(data)
     for place in (folder, socket.parent):
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,10 +69,33 @@ def start(data: Path) -> subprocess.Popen[bytes]:
         "enable-debug-command": "no", "enable-module-command": "no",
     }  # fmt: skip
     command = [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
-    process = subprocess.Popen(command, preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, start_new_session=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return None
+        return subprocess.Popen(
+            command,
+            preexec_fn=die_with_parent,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+
+
+def start(data: Path) -> subprocess.Popen[bytes] | None:
+    """Start the server and wait until it answers; None when one that was there before does."""
     deadline = time.monotonic() + START_SECONDS
+    process = spawn(data)
     while not answers(url_of(data)):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the private Valkey server did not start; see {folder / 'valkey.log'}")
+        if process is None:
+            # The one that was there was ending.
+            process = spawn(data)
+        elif process.poll() is not None:
+            break
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.02)
-    return process
+    else:
+        return process
+    raise RuntimeError(f"the private Valkey server did not start; see {(data / 'valkey').resolve() / 'valkey.log'}")

@@ -55,7 +55,7 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start everything. Called from the main thread: the children follow the thread that made them."""
-        if self._settings.redis_url is None and not valkey.answers(valkey.url_of(self._settings.data_dir)):
+        if self._settings.redis_url is None:
             self._valkey = valkey.start(self._settings.data_dir)
         self._workers = [self._spawn() for _ in range(self._count)]
         self._keeper = asyncio.create_task(self._keep(), name="supervisor")
@@ -71,10 +71,12 @@ class Supervisor:
         while True:
             await asyncio.sleep(RESTART_SECONDS[min(failures, len(RESTART_SECONDS) - 1)])
             died = 0
-            if self._valkey is not None and self._valkey.poll() is not None:
-                log.warning("the private Valkey server ended; starting it again")
-                self._valkey = valkey.start(self._settings.data_dir)
-                died += 1
+            if self._settings.redis_url is None and (self._valkey is None or self._valkey.poll() is not None):
+                # Another process of this folder may have one; when that ends, it is for us to go on.
+                self._valkey = valkey.spawn(self._settings.data_dir)
+                if self._valkey is not None:
+                    log.warning("the private Valkey server had ended; another one was started")
+                    died += 1
             for index, worker in enumerate(self._workers):
                 if worker.poll() is not None:
                     log.warning("worker %s ended with status %s; starting another", worker.pid, worker.returncode)

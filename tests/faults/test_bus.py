@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.config import Settings
 from app.jobs import valkey as private
+from app.jobs.worker import Supervisor
 from app.realtime.bus import QUEUE_LENGTH, RESYNC, Bus
 from domain.kernel.events import Signal
 from tests.support.valkey import Valkey
@@ -108,3 +110,22 @@ def test_a_long_data_path_has_a_short_socket(tmp_path: Path) -> None:
     data = tmp_path / ("long" * 40)
     assert len(str(private.socket_of(data))) <= private.SOCKET_LIMIT
     assert private.socket_of(data) == private.socket_of(data)
+
+
+async def test_a_server_that_ends_after_another_process_came_is_followed_by_its_own(tmp_path: Path) -> None:
+    # As after a kill and a start at once: the Valkey of the former process still answers while it ends.
+    former, url = private.start(tmp_path), private.url_of(tmp_path)
+    supervisor = Supervisor(Settings(_env_file=None, data_dir=tmp_path), 0, [])  # type: ignore[call-arg]
+    assert former is not None
+    try:
+        await supervisor.start()
+        former.terminate()
+        await asyncio.to_thread(former.wait)
+
+        async def answers() -> bool:
+            return private.answers(url)
+
+        await until(answers)
+    finally:
+        await supervisor.stop()
+    assert not private.answers(url)
