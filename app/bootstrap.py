@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -146,9 +147,26 @@ def database_path(settings: Settings) -> Path:
     return settings.data_dir / "samrad.db"
 
 
+class DataFolderError(RuntimeError):
+    """Nothing can be kept in the data folder; the message says so."""
+
+
+def make_data_folder(folder: Path) -> None:
+    """Make the data folder, and try whether it can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"samrad")
+    except OSError as error:
+        raise DataFolderError(
+            f"The data folder {folder} cannot be written: {error.strerror}. Give the program's user the right to write"
+            " there, make room, or name another folder in DATA_DIR."
+        ) from error
+
+
 async def migrate_database(settings: Settings, watch: migrate.Watcher | None = None) -> None:
     """Bring the database to the present schema, or leave it as it is; `watch` looks at it before and after."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings.data_dir)
     if settings.database_url is None:
         await migrate.migrate_sqlite(database_path(settings), watch)
     else:

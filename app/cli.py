@@ -136,7 +136,8 @@ def _run(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
-    from app.bootstrap import migrate_database
+    from app.bootstrap import DataFolderError, migrate_database
+    from domain.kernel.errors import StorageTrouble
     from storage.migrate import SchemaError
 
     try:
@@ -197,7 +198,7 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
                 from app.support_bundle import run as run_support_bundle
 
                 return await run_support_bundle(settings, chosen.file)
-    except SchemaError as error:
+    except (SchemaError, DataFolderError, StorageTrouble) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

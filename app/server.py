@@ -58,7 +58,7 @@ from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database
 from app.config import Settings
-from app.security.edge import HostCheck, Strangers, hosts_of
+from app.security.edge import HostCheck, Strangers, Troubled, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
 from app.security.prefix import UnderPrefix
@@ -137,6 +137,7 @@ def create_api(runtime: Runtime) -> FastAPI:
     hosts = hosts_of(settings)
     if hosts is not None:
         api.add_middleware(HostCheck, hosts=hosts)
+    api.add_middleware(Troubled)
     api.add_middleware(RequestContext, secure=settings.secure, answered=runtime.metrics.answered)
     return api
 

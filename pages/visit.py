@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from nicegui.context import context
 from starlette.requests import Request
 
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, Failure, NotFound, TenantSuspended, Unauthenticated, UserInactive
+from domain.kernel.errors import N_, Failure, NotFound, StorageTrouble, TenantSuspended, Unauthenticated, UserInactive
 from domain.kernel.ids import new_id
 from domain.services import Services
 from pages.i18n import _, translate
@@ -261,7 +262,11 @@ async def noted(failure: Failure) -> None:
 
 
 def unexpected() -> str:
-    """Log the exception that is being handled, and the sentence that names it by an id."""
+    """Log the exception that is being handled, and the sentence that says what it is, or names it by an id."""
+    trouble = sys.exc_info()[1]
+    if isinstance(trouble, StorageTrouble):
+        log.warning("page failed: %s", trouble)
+        return translate(trouble.shown.message, visit().language, **trouble.shown.params)
     incident = new_id().hex[-8:]
     log.exception("page failed, id %s", incident)
     return translate(UNEXPECTED, visit().language, id=incident)

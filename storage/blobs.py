@@ -6,6 +6,7 @@ holds a random prefix, its number and whether it is the last, so that no segment
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -21,7 +22,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from domain.kernel.errors import N_, FileTooLarge, NotFound
+from domain.kernel.errors import N_, FileTooLarge, NoRoom, NotFound, StorageTrouble
 from domain.knowledge.intake import human_size
 from domain.ports import StoredContent
 from storage.sealing import TenantKeys
@@ -33,6 +34,8 @@ HEADER_BYTES = len(MAGIC) + KEY_TAG_BYTES + PREFIX_BYTES
 SEGMENT = 256 * 1024
 ABANDONED_SECONDS = 5 * 3600.0
 """Whatever is being received or read has ended by then."""
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What the system says when the disk takes no more, or lets nothing be written."""
 MISSING = N_("The stored file is missing. Upload it again.")
 
 
@@ -89,6 +92,18 @@ class BlobStore:
         self, tenant_id: UUID, stream: AsyncIterator[bytes], limit: int | None
     ) -> AsyncIterator[tuple[Path, str, int]]:
         """A file with the encrypted stream, the SHA-256 of what it holds, and its size; removed unless it is moved."""
+        try:
+            async with self._written(tenant_id, stream, limit) as done:
+                yield done
+        except OSError as error:
+            if error.errno in UNWRITABLE:
+                raise StorageTrouble(NoRoom()) from error
+            raise
+
+    @asynccontextmanager
+    async def _written(
+        self, tenant_id: UUID, stream: AsyncIterator[bytes], limit: int | None
+    ) -> AsyncIterator[tuple[Path, str, int]]:
         keys = await self._keys.of(tenant_id)
         cipher = keys.cipher(keys.sealing)
         prefix, digest, size, number = os.urandom(PREFIX_BYTES), hashlib.sha256(), 0, 0

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from domain.kernel.errors import DatabaseAway, NoRoom, StorageTrouble
 
 PROGRAM_ROLE = "samrad_app"
 REFUSED = "28P01"
 """What Postgres answers to a wrong password."""
+AWAY = ("08", "57P", "53300")
+"""What it answers when it ends, starts, or has no connection left."""
+FULL = ("53100", "25006")
+"""What it answers when its disk is full, or may only be read."""
+BETWEEN = "another operation ("
+"""What the driver says of a connection that broke between two of its steps."""
+CONNECT_SECONDS = 10
+RETRY_SECONDS = 5
 
 
 def program_url(owner_url: str, key: bytes) -> URL:
@@ -36,7 +47,7 @@ def make_engine(urls: Sequence[URL], *, pool_size: int) -> AsyncEngine:
     """
     engine = create_async_engine(
         urls[0],
-        connect_args={"server_settings": {"jit": "off"}},
+        connect_args={"server_settings": {"jit": "off"}, "timeout": CONNECT_SECONDS},
         pool_size=pool_size,
         max_overflow=5,
         pool_timeout=30,
@@ -52,8 +63,26 @@ def make_engine(urls: Sequence[URL], *, pool_size: int) -> AsyncEngine:
                 return dialect.connect(*arguments, **{**options, "password": password})
             except Exception as error:
                 if getattr(error, "sqlstate", None) != REFUSED:
-                    raise
-        options["password"] = passwords[-1]
-        return None
+                    raise trouble(error) or error from error
+        try:
+            return dialect.connect(*arguments, **{**options, "password": passwords[-1]})
+        except Exception as error:
+            raise trouble(error) or error from error
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def failed(context: ExceptionContext) -> StorageTrouble | None:
+        if BETWEEN in str(context.original_exception):
+            context.is_disconnect = True
+        return trouble(context.original_exception, lost=context.is_disconnect)
 
     return engine
+
+
+def trouble(error: BaseException, *, lost: bool = False) -> StorageTrouble | None:
+    """What an error of the driver means for people, when it is the server's and not the statement's."""
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    if state.startswith(FULL):
+        return StorageTrouble(NoRoom())
+    if lost or state.startswith(AWAY) or isinstance(error, OSError | TimeoutError):
+        return StorageTrouble(DatabaseAway(retry_after=RETRY_SECONDS))
+    return None

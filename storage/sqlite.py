@@ -14,9 +14,11 @@ sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
 
 import aiosqlite  # noqa: E402
 from sqlalchemy import Connection, event  # noqa: E402
+from sqlalchemy.engine import ExceptionContext  # noqa: E402
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine  # noqa: E402
 from sqlalchemy.util import await_  # noqa: E402
 
+from domain.kernel.errors import NoRoom, StorageTrouble  # noqa: E402
 from storage.one_trip import OneTripConnection  # noqa: E402
 
 PRAGMAS = (
@@ -29,6 +31,8 @@ PRAGMAS = (
     "journal_size_limit=67108864",
     "secure_delete=ON",
 )
+UNWRITABLE = ("is full", "readonly database", "disk I/O error", "unable to open database file")
+"""What SQLite says when the disk takes no more, or lets nothing be written."""
 READS_ONLY = "reads_only"
 """Execution option of connections that cannot write."""
 TENANT_CELL = "tenant"
@@ -84,6 +88,11 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
         if not write:
             cursor.execute("pragma query_only=ON")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def failed(context: ExceptionContext) -> StorageTrouble | None:
+        said = str(context.original_exception)
+        return StorageTrouble(NoRoom()) if any(words in said for words in UNWRITABLE) else None
 
     @event.listens_for(engine.sync_engine, "checkin")
     def returned(connection: Any, record: Any) -> None:

@@ -9,8 +9,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.security.prefix import path_in
-from domain.kernel.errors import N_, BudgetExhausted, Failure
+from domain.kernel.errors import N_, BudgetExhausted, Failure, NoRoom
 from pages.i18n import LANGUAGES, translate
+from storage.blobs import UNWRITABLE
 
 log = logging.getLogger(__name__)
 INTERNAL = N_("Something went wrong on our side. Try again; if it happens again, report the id {id}.")
@@ -132,6 +133,8 @@ def install(api: FastAPI) -> None:
         # The framework wraps what happens while a body is read.
         if isinstance(error.__cause__, Failure):
             return failure_response(request, error.__cause__)
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in UNWRITABLE:
+            return failure_response(request, NoRoom())
         sentence = {404: NO_SUCH_ADDRESS, 405: WRONG_METHOD}.get(error.status_code, MALFORMED)
         code = 9000 if error.status_code == 404 else 9007
         if _speaks_openai(request):

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 from app.bootstrap import Runtime, build
@@ -10,8 +13,9 @@ from app.config import load
 from app.observability.logs import CORRELATION
 from domain.audit import service as audit
 from domain.jobs.entities import Job
+from domain.jobs.service import LEASE
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Failure
+from domain.kernel.errors import Failure, StorageTrouble
 from domain.knowledge import chunks, intake, reembedding
 from domain.usage.attribution import Attribution, attributed
 from domain.usage.entities import Purpose
@@ -19,6 +23,9 @@ from domain.websites import crawling
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
+AGAIN_SECONDS = 0.5
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Unfinished(Exception):
@@ -34,7 +41,7 @@ async def _run(tenant_id: UUID, job_id: UUID) -> None:
     CORRELATION.set(job_id.hex)
     runtime = await build(load(), listen=False, worker=True)
     try:
-        job = await runtime.services.jobs.claim(tenant_id, job_id)
+        job = await _kept(runtime.services.jobs.claim, tenant_id, job_id)
         if job is not None:
             await _carry_out(runtime, job)
     finally:
@@ -49,23 +56,39 @@ async def _carry_out(runtime: Runtime, job: Job) -> None:
     heart = asyncio.create_task(_beat(runtime, job, work, reason))
     try:
         location = await work
-        await jobs.finish(job, location)
+        await _kept(jobs.finish, job, location)
     except Unfinished:
-        await jobs.put_back(job)
+        await _kept(jobs.put_back, job)
     except asyncio.CancelledError:
         if "cancelled" in reason:
-            await jobs.cancelled(job)
+            await _kept(jobs.cancelled, job)
     except Failure as failure:
         log.info("job %s ended with a reason: %s", job.id, failure.text())
-        await jobs.fail(job, failure, "")
+        await _kept(jobs.fail, job, failure, "")
+    except StorageTrouble as trouble:
+        log.warning("job %s could not be carried out: %s", job.id, trouble)
+        await _kept(jobs.fail, job, trouble, "")
     except Exception as error:
         incident = uuid4().hex[:8]
         log.exception("job %s failed, id %s", job.id, incident)
-        await jobs.fail(job, error, incident)
+        await _kept(jobs.fail, job, error, incident)
     finally:
         heart.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await heart
+
+
+async def _kept(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `write` gives; tried again while the database is away, for as long as the lease of a job may still hold."""
+    last = monotonic() + LEASE.total_seconds()
+    while True:
+        try:
+            return await write(*args, **kwargs)
+        except StorageTrouble as trouble:
+            if monotonic() > last:
+                raise
+            log.warning("the state of a job is not saved yet: %s", trouble)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _beat(runtime: Runtime, job: Job, work: "asyncio.Task[str | None]", reason: list[str]) -> None:

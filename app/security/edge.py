@@ -1,20 +1,22 @@
 """The outer edge: which names the product answers to, and how much strangers may ask of it."""
 
+import logging
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import failure_response, language_of
 from app.auth.caller import COOKIE, LOCAL, PLAIN_COOKIE
 from app.config import Settings
 from app.security.prefix import path_in
 from app.security.rate_limits import RateLimits
-from domain.kernel.errors import N_, BadRequest, Failure, TooManyRequests
+from domain.kernel.errors import N_, BadRequest, Failure, StorageTrouble, TooManyRequests
 from pages.i18n import translate
 
+log = logging.getLogger(__name__)
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 — compared with, not listened on
 WRONG_HOST = N_("This server does not answer to the name {host}. Set PUBLIC_ORIGIN or ALLOWED_HOSTS if it should.")
 UNCOUNTED = ("/static/", "/_nicegui/", "/livez", "/readyz", "/api/healthz", "/favicon.ico", "/metrics")
@@ -44,6 +46,30 @@ class HostCheck:
                 await refuse(BadRequest(WRONG_HOST, host=host[:100]), scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class Troubled:
+    """Says it in a sentence when what is kept can at present not be read or written."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on; an answer that has begun is broken off, and can be asked for again."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] in ("http.response.start", "websocket.accept")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except StorageTrouble as trouble:
+            log.warning("%s %s: %r", scope["type"], scope.get("path"), trouble.__cause__ or trouble)
+            if begun:
+                raise
+            await refuse(trouble.shown, scope, receive, send)
 
 
 class Strangers:

@@ -35,7 +35,7 @@ from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, Trouble
+from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.knowledge.retrieval import Retrieval
@@ -52,6 +52,8 @@ from domain.usage.ledger import Ledger
 log = logging.getLogger(__name__)
 PASSAGES = 10
 STALE_SECONDS = 20.0
+SAVE_SECONDS = 60.0
+"""So long the end of an answer is kept in memory for a database that is away."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
 CONTINUE = N_("Continue exactly where your answer broke off.")
@@ -97,6 +99,10 @@ class Answering:
         except Failure as failure:
             state, error, params = AnswerState.FAILED, failure.message, dict(failure.params)
             plan.message.trace["error_code"] = failure.code
+        except StorageTrouble as trouble:
+            log.warning("answer %s could not be given: %s", run.message_id, trouble)
+            state, error, params = AnswerState.FAILED, trouble.shown.message, dict(trouble.shown.params)
+            plan.message.trace["error_code"] = trouble.shown.code
         except Exception:
             incident = new_id().hex[-8:]
             log.exception("answer run failed, id %s", incident)
@@ -346,20 +352,38 @@ class Answering:
         message.trace["total_ms"] = plan.milliseconds
         await self._check(message, run.sources)
         try:
-            async with self._uow.begin(run.tenant_id) as tx:
-                await self._account(tx, plan, run, state)
-                if await tx.conversations.finish(message, self.owner):
-                    if cited:
-                        await tx.conversations.mark_cited(run.message_id, cited)
-                    if state == AnswerState.DONE and plan.marks is not None and plan.earlier is None:
-                        await tx.add(reusable(message, plan.marks))
-                    outcome = "success" if state in (AnswerState.DONE, AnswerState.STOPPED) else "failure"
-                    tx.record(plan.actor, _call(message, outcome))
+            await self._save_end(plan, run, state, cited)
         except Exception:
             log.exception("could not save the end of an answer; it will be closed as interrupted")
         for source in run.sources:
             source.cited = source.number in cited
         run.close(state)
+
+    async def _save_end(self, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
+        """Write the outcome; tried again for a while where the database is away, since people have read the answer."""
+        last = monotonic() + SAVE_SECONDS
+        while True:
+            try:
+                async with self._uow.begin(run.tenant_id) as tx:
+                    await self._write_end(tx, plan, run, state, cited)
+                return
+            except StorageTrouble as trouble:
+                if monotonic() > last:
+                    raise
+                log.warning("the end of answer %s is not saved yet: %s", run.message_id, trouble)
+                await asyncio.sleep(FLUSH_SECONDS)
+
+    async def _write_end(self, tx: Transaction, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
+        message = plan.message
+        await self._account(tx, plan, run, state)
+        if not await tx.conversations.finish(message, self.owner):
+            return
+        if cited:
+            await tx.conversations.mark_cited(run.message_id, cited)
+        if state == AnswerState.DONE and plan.marks is not None and plan.earlier is None:
+            await tx.add(reusable(message, plan.marks))
+        outcome = "success" if state in (AnswerState.DONE, AnswerState.STOPPED) else "failure"
+        tx.record(plan.actor, _call(message, outcome))
 
     async def _account(self, tx: Transaction, plan: Plan, run: Run, state: str) -> None:
         """Close the row of the call, whether or not there is still a message to save the answer in."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.jobs.entities import Job, JobState
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed
+from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed, StorageTrouble
 from domain.kernel.events import Change, Signal
 from domain.ports import Directory
 from domain.tenants.entities import Tenant, TenantState
@@ -130,8 +130,9 @@ class JobService:
             current = await self._held(tx, job)
             if current is None:
                 return
-            if isinstance(error, Failure):
-                current.error, current.error_params = error.message, dict(error.params)
+            told = error.shown if isinstance(error, StorageTrouble) else error
+            if isinstance(told, Failure):
+                current.error, current.error_params = told.message, dict(told.params)
             else:
                 current.error, current.error_params = UNEXPECTED, {"id": incident}
             helpless = isinstance(error, Failure) and not isinstance(error, ProviderFailed)

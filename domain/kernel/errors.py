@@ -277,3 +277,28 @@ class UnderMaintenance(Failure):
 
     status, code = 503, 9032
     default = N_("The service is closed for maintenance. {text}")
+
+
+class DatabaseAway(Failure):
+    """The database does not answer, or has broken off."""
+
+    status, code = 503, 9033
+    default = N_("The database does not answer at the moment. What was saved is safe; try again in a moment.")
+
+
+class NoRoom(Failure):
+    """Nothing can be written where the installation keeps its data."""
+
+    status, code = 507, 9034
+    default = N_("The server has no room to save this. What was saved is safe. Tell whoever runs this installation.")
+
+
+class StorageTrouble(Exception):
+    """What is kept can at present not be read or written; `shown` says so to people.
+
+    No `Failure`: it decides nothing about what was asked for, and whoever catches a refusal must not take it for one.
+    """
+
+    def __init__(self, shown: Failure) -> None:
+        self.shown = shown
+        super().__init__(shown.text())
