@@ -28,6 +28,7 @@ from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, 
 
 BATCH_SECONDS = 0.05
 PAGE = 30
+MENTIONS = 8
 ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
 
 TEMPORARY = N_(
@@ -223,7 +224,7 @@ class Chat:
             chip=self.name,
             model=model_name(model.model) if model else "",
         )
-        self.composer.handle("ask", self._ask).handle("stop", act(self._stop))
+        self.composer.handle("ask", self._ask).handle("stop", act(self._stop)).handle("mention", act(self._mention))
         ui.label(_("Answers may be wrong. Check the sources.")).classes("hint")
         if not self._usable():
             self.composer.block()
@@ -233,6 +234,25 @@ class Chat:
     async def _start_with(self, data: dict[str, Any]) -> None:
         """A question to begin with goes into the box, where it can be changed before it is sent."""
         self.composer.fill(str(data.get("text", "")))
+
+    async def _mention(self, data: dict[str, Any]) -> None:
+        """Whom an @ and some words may mean: assistants that can answer, and this conversation's own, to go back to it."""
+        words = str(data.get("words", ""))
+        found = await self.visit.services.assistants.find(self.visit.actor, search=words, limit=MENTIONS)
+        own = self.assistant.assistant.id
+        self.composer.offer(
+            words,
+            [
+                {
+                    "id": str(view.assistant.id),
+                    "name": view.assistant.name,
+                    "space": space_name(view.access.space),
+                    "own": view.assistant.id == own,
+                }
+                for view in found.items
+                if view.model and view.model.usable
+            ],
+        )
 
     async def _ask(self, data: dict[str, Any]) -> None:
         """Take the question in; when it is refused, its writer gets it back."""
@@ -244,6 +264,7 @@ class Chat:
                 self.conversation.id if self.conversation else None,
                 None if self.conversation else self.assistant.assistant.id,
                 [identifier(str(i)) for i in data.get("files", ())],
+                mentioned=identifier(str(data["mention"])) if data.get("mention") else None,
                 temporary=self.temporary,
             )
             asked = await self.visit.services.conversations.ask(self.visit.actor, question)

@@ -10,6 +10,7 @@ from typing import Any
 from domain.conversations.citations import Citation, Verdict
 from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Message, MessageSource
+from domain.conversations.mentions import mentioned
 from domain.conversations.places import citations_of, spans
 from domain.conversations.views import MessageView
 from domain.kernel.errors import N_, Trouble
@@ -58,6 +59,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
         **version(view),
+        "who": mentioned(message).get("name", ""),
         "easy": _("Easy language") if EASY in message.trace else "",
         "rating": message.feedback_value or 0,
         "status": "",

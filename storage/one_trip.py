@@ -131,7 +131,7 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
             begin, self._begin = self._begin, None
             try:
                 found: T = await driver._execute(_together, driver._conn, begin, work)
-            except sqlite3.Error as error:
+            except Exception as error:
                 self._handle_exception(error)
             return found
 

@@ -38,6 +38,7 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
 legacy = APIRouter(prefix="/api/v1/assistants", tags=["assistants"])
 PING_SECONDS = 15.0
 _CITATION = re.compile(r"\[(\d{1,3})\]")
+_MENTION_TAG = re.compile(r"<intric-at-tag: @[^>\n]{0,300}>")
 _UNFINISHED = re.compile(r"\[\d{0,3}$")
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -53,6 +54,16 @@ def tagged(answer: str, sources: Sequence[MessageSource], version: int) -> str:
         return f'<inref id="{found}"/>' if found else match[0]
 
     return _CITATION.sub(tag, answer)
+
+
+def typed(question: str) -> str:
+    """A question without the tags by which older programs mark in its text whom they mention."""
+    return _MENTION_TAG.sub("", question).strip() if "<intric-at-tag:" in question else question
+
+
+def mentioned_in(tools: wire.UseTools | None) -> UUID | None:
+    """The assistant that a question names to be answered by."""
+    return tools.assistants[0].id if tools and tools.assistants else None
 
 
 def event(name: str, data: dict[str, Any], offset: int | None = None) -> bytes:
@@ -158,7 +169,7 @@ class AnswerStream:
             "files": [present.file(f) for f in view.files],
             "generated_files": [],
             "references": present.references(self._sources, cited_only=False),
-            "tools": {"assistants": [{"id": view.message.assistant_id, "handle": ""}]},
+            "tools": present.answerer(view.message),
             "web_search_references": [],
             "completion_model": {"id": view.message.completion_model_id, "name": view.message.model_name},
             "created_at": view.message.created_at,
@@ -256,7 +267,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "references": present.references(view.sources, cited_only=version >= 2),
         "unread": message.trace.get("unread", []),
         "words_only": message.trace.get("words_only", False),
-        "tools": {"assistants": [{"id": message.assistant_id, "handle": ""}]},
+        "tools": present.answerer(message),
         "web_search_references": [],
         "model": models.get(message.completion_model_id),
         "state": message.state,
@@ -283,6 +294,7 @@ async def ask(
 ) -> Any:
     """Ask in a conversation, or begin one with an assistant. With `stream` the answer comes as server-sent events.
 
+    The first of `tools.assistants` answers in place of the conversation's own assistant, this once.
     `replaces` names an earlier question of the conversation that is asked in other words: a branch begins beside it, and
     the former one is kept. A `temporary` conversation is in no list; whoever made it deletes it, or the program in a day.
     """
@@ -291,7 +303,13 @@ async def ask(
     assistant_id = None if body.session_id else body.assistant_id
     files = [f.id for f in body.files]
     question = Question(
-        body.question, body.session_id, assistant_id, files, replaces=body.replaces, temporary=body.temporary
+        typed(body.question),
+        body.session_id,
+        assistant_id,
+        files,
+        replaces=body.replaces,
+        mentioned=mentioned_in(body.tools),
+        temporary=body.temporary,
     )
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
@@ -522,7 +540,8 @@ async def ask_assistant(
     id: UUID, body: wire.AskAssistant, actor: Caller, running: Running, ending: AccessEnd, version: int = 1
 ) -> Any:
     """Begin a conversation. Prefer POST /conversations/."""
-    question = Question(body.question, None, id, [f.id for f in body.files])
+    files = [f.id for f in body.files]
+    question = Question(typed(body.question), None, id, files, mentioned=mentioned_in(body.tools))
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 
@@ -537,7 +556,8 @@ async def ask_further(
     version: int = 1,
 ) -> Any:
     """Go on with a conversation. Prefer POST /conversations/."""
-    question = Question(body.question, session_id, id, [f.id for f in body.files])
+    files = [f.id for f in body.files]
+    question = Question(typed(body.question), session_id, id, files, mentioned=mentioned_in(body.tools))
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 
 

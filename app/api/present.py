@@ -9,7 +9,8 @@ from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
 from domain.classifications.entities import SecurityClassification
 from domain.conversations.easy import EASY
-from domain.conversations.entities import AnswerState, Conversation, MessageSource
+from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
+from domain.conversations.mentions import mentioned
 from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
 from domain.jobs.entities import Job, JobState
@@ -467,6 +468,11 @@ def references(sources: Sequence[MessageSource], *, cited_only: bool) -> list[di
     return [reference(source) for source in chosen.values()]
 
 
+def answerer(found: Message) -> dict[str, Any]:
+    """Who answers a question; by name where it is not the conversation's own assistant."""
+    return {"assistants": [{"id": found.assistant_id, "handle": mentioned(found).get("name", "")}]}
+
+
 def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
     """A question and its answer."""
     found = view.message
@@ -481,7 +487,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "references": references(view.sources, cited_only=True),
         "files": [file(f) for f in view.files],
         "generated_files": [],
-        "tools": {"assistants": [{"id": found.assistant_id, "handle": ""}]},
+        "tools": answerer(found),
         "web_search_references": [],
         "tool_calls": [],
         "state": found.state,

@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.conversations.easy import EASY
 from domain.conversations.entities import MessageSource
+from domain.conversations.mentions import mentioned
 from domain.conversations.transcripts import Transcript
 from domain.conversations.views import MessageView
 
@@ -32,6 +33,7 @@ def _message(view: MessageView) -> dict[str, Any]:
         "follows": message.parent_id,
         "versions": list(view.versions),
         "easy_language": EASY in message.trace,
+        "mentioned": mentioned(message).get("name"),
         "question": message.question,
         "answer": message.answer,
         "state": message.state,

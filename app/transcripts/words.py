@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.conversations.easy import EASY
 from domain.conversations.entities import Message, MessageSource
+from domain.conversations.mentions import mentioned
 from domain.conversations.transcripts import Transcript
 from domain.conversations.views import MessageView
 from domain.kernel.errors import N_
@@ -41,10 +42,12 @@ def about(transcript: Transcript, language: str) -> Iterator[tuple[str, str]]:
 
 
 def answered_by(message: Message, language: str) -> str:
-    """The model of an answer and when it was given."""
+    """The assistant of an answer, where it is not the conversation's own, the model, and when it was given."""
     model = one_line(translate(message.model_name, language))
     easy = f" · {translate('Easy language', language)}" if EASY in message.trace else ""
-    return f"{model}{easy} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
+    name = one_line(mentioned(message).get("name", ""))
+    who = f"{name} · " if name else ""
+    return f"{who}{model}{easy} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
 
 
 def version(view: MessageView, language: str) -> str:

@@ -205,15 +205,28 @@ class AssistantService:
     ) -> Page[AssistantView]:
         """The assistants that the actor may use, over all spaces, with everything they are made of, in order of name."""
         async with self._uow.read(actor.tenant_id) as tx:
-            accesses = await own_spaces(tx, actor)
-            found = await tx.assistants.page(
-                [space_id for space_id, access in accesses.items() if access.role != Role.VIEWER],
-                [space_id for space_id, access in accesses.items() if access.role == Role.VIEWER],
-                search=search.strip(), limit=clamp(limit), cursor=cursor,
-            )  # fmt: skip
-            models = {c.model.id: c for c in await completion_choices(tx)}
-            heads = [self._head(actor, accesses[a.space_id], a, models) for a in found.items]
-            return Page(await _with_parts(tx, heads), found.next_cursor, found.total)
+            found = await self._found(tx, actor, search, limit, cursor)
+            return Page(await _with_parts(tx, found.items), found.next_cursor, found.total)
+
+    async def find(
+        self, actor: Actor, *, search: str = "", limit: int | None = None, cursor: str | None = None
+    ) -> Page[AssistantView]:
+        """The same without what they are made of: for choosing one."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            return await self._found(tx, actor, search, limit, cursor)
+
+    async def _found(
+        self, tx: Transaction, actor: Actor, search: str, limit: int | None, cursor: str | None
+    ) -> Page[AssistantView]:
+        accesses = await own_spaces(tx, actor)
+        found = await tx.assistants.page(
+            [space_id for space_id, access in accesses.items() if access.role != Role.VIEWER],
+            [space_id for space_id, access in accesses.items() if access.role == Role.VIEWER],
+            search=search.strip(), limit=clamp(limit), cursor=cursor,
+        )  # fmt: skip
+        models = {c.model.id: c for c in await completion_choices(tx)}
+        heads = [self._head(actor, accesses[a.space_id], a, models) for a in found.items]
+        return Page(heads, found.next_cursor, found.total)
 
     @staticmethod
     def _head(

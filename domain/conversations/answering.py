@@ -30,7 +30,7 @@ from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
-from domain.conversations.saving import Saving
+from domain.conversations.saving import SAVE_SECONDS, Saving
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -52,7 +52,7 @@ from domain.usage.ledger import Ledger
 log = logging.getLogger(__name__)
 PASSAGES = 10
 STALE_SECONDS = 20.0
-SAVE_SECONDS = 60.0
+KEPT_SECONDS = 60.0
 """So long the end of an answer is kept in memory for a database that is away."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
@@ -361,7 +361,7 @@ class Answering:
 
     async def _save_end(self, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
         """Write the outcome; tried again for a while where the database is away, since people have read the answer."""
-        last = monotonic() + SAVE_SECONDS
+        last = monotonic() + KEPT_SECONDS
         while True:
             try:
                 async with self._uow.begin(run.tenant_id) as tx:
@@ -371,7 +371,7 @@ class Answering:
                 if monotonic() > last:
                     raise
                 log.warning("the end of answer %s is not saved yet: %s", run.message_id, trouble)
-                await asyncio.sleep(FLUSH_SECONDS)
+                await asyncio.sleep(SAVE_SECONDS)
 
     async def _write_end(self, tx: Transaction, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
         message = plan.message

@@ -22,7 +22,7 @@ class AnswerState(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class Conversation(Owned):
-    """A conversation of one user with one assistant, private to that user.
+    """A conversation of one user with one assistant, private to that user. Others may answer single questions of it.
 
     With `api_key_id` it belongs to a key of the assistant, and the user behind the key does not see it. One that is
     `temporary` stands in no list and is not searched; it is deleted when it is left (see `domain.conversations.temporary`).
@@ -52,6 +52,7 @@ class Message(Owned):
     While `state` is running, `owner` names the process that runs it and `heartbeat_at` shows that it lives. Tokens are
     the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about;
     `citations` are those of `domain.conversations.citations` as they are stored, None until the answer was checked.
+    `assistant_id` is the one who answers, `reasoning` what its model thought before the answer.
     """
 
     conversation_id: UUID
@@ -76,6 +77,7 @@ class Message(Owned):
     feedback_text: str | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     citations: list[dict[str, Any]] | None = None
+    reasoning: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -121,12 +121,12 @@ class Kept:
     async def _still_shared(tx: Transaction, actor: Actor, message: Message, source: MessageSource) -> None:
         """Raise `NotFound` when the assistant's space may no longer read what the passage is from."""
         document = await tx.get(Document, source.document_id)
-        conversation = await tx.get(Conversation, message.conversation_id)
-        assistant = await tx.get(Assistant, conversation.assistant_id) if conversation else None
-        space = await tx.get(Space, assistant.space_id) if assistant else None
-        if document is None or space is None:
+        if document is None:
             return
-        if document.collection_id not in {c.id for c in await readable_collections(tx, space)}:
+        # One who was mentioned may be gone, and with it the right to read what it read.
+        assistant = await tx.get(Assistant, message.assistant_id)
+        space = await tx.get(Space, assistant.space_id) if assistant else None
+        if space is None or document.collection_id not in {c.id for c in await readable_collections(tx, space)}:
             raise NotFound(N_("This source is no longer shared with the space."))
 
     async def explained(self, actor: Actor, message_id: UUID) -> Explained:

@@ -17,6 +17,7 @@ from domain.conversations.context import Exchange
 from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.conversations.kept import Kept
+from domain.conversations.mentions import hearing, mention
 from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.conversations.views import Asked, Dialogue, Question
@@ -80,35 +81,50 @@ class ConversationService(Kept):
         files = await self._files.own(actor, question.file_ids)
         if not text and not files:
             raise Invalid(N_("Write a question."), field="question")
-        # What only reads comes first: there is one who writes at a time on SQLite.
-        async with self._uow.read(actor.tenant_id) as tx:
-            conversation, assistant, space = await self._target(tx, actor, question, text, files)
-            plan = await self._plan(tx, actor, assistant, space, conversation, text, files)
-        plan.fresh = question.fresh
+        while True:
+            # What only reads comes first: there is one who writes at a time on SQLite.
+            async with self._uow.read(actor.tenant_id) as tx:
+                conversation, plan = await self._prepared(tx, actor, question, text, files)
+            async with self._uow.begin(actor.tenant_id) as tx:
+                if question.conversation_id is None:
+                    conversation.shown_id = plan.message.id
+                    await tx.add(conversation)
+                else:
+                    placed = await self._placed(tx, actor, question, plan)
+                    if placed is None:
+                        continue
+                    conversation = placed
+                await tx.add(plan.message)
+                for file in files:
+                    await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
+                tx.record(actor, _asked(conversation, easy=question.easy))
+                tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
+            self._answering.start(plan)
+            return Asked(conversation, plan.message, files)
+
+    async def _prepared(
+        self, tx: Transaction, actor: Actor, question: Question, text: str, files: Sequence[File]
+    ) -> tuple[Conversation, Plan]:
+        """All that can be known of an answer before anything is written; a new conversation is still to be added."""
+        conversation, assistant, space = await self._target(tx, actor, question, text, files)
+        branches = Branches(await tx.conversations.links(conversation.id) if question.conversation_id else ())
+        parent_id = self._followed(branches, conversation, question.replaces)
+        earlier = await self._earlier(tx, branches.path(parent_id))
+        plan = await self._plan(tx, actor, assistant, space, conversation, earlier, text, files)
+        mention(plan.message, conversation, assistant)
+        plan.fresh, plan.message.parent_id = question.fresh, parent_id
         if question.easy:
             ask_easily(plan)
-        async with self._uow.begin(actor.tenant_id) as tx:
-            if question.conversation_id is None:
-                conversation.shown_id = plan.message.id
-                await tx.add(conversation)
-            else:
-                conversation = await self._follow_up(tx, actor, question, plan)
-            await tx.add(plan.message)
-            for file in files:
-                await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
-            tx.record(actor, _asked(conversation, easy=question.easy))
-            tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
-        self._answering.start(plan)
-        return Asked(conversation, plan.message, files)
+        return conversation, plan
 
-    async def _follow_up(self, tx: Transaction, actor: Actor, question: Question, plan: Plan) -> Conversation:
-        """Give a question its place in the conversation that is there."""
+    async def _placed(self, tx: Transaction, actor: Actor, question: Question, plan: Plan) -> Conversation | None:
+        """Give a question its place in a conversation that is there; None when another one took it meanwhile."""
         message = plan.message
         await tx.conversations.lock(message.conversation_id)
         conversation = await self._own(tx, actor, message.conversation_id)
         branches = Branches(await tx.conversations.links(conversation.id))
-        message.parent_id = self._followed(branches, conversation, question.replaces)
-        plan.history = await self._earlier(tx, branches.path(message.parent_id))
+        if self._followed(branches, conversation, question.replaces) != message.parent_id:
+            return None
         conversation.shown_id, conversation.last_message_at = message.id, now()
         await self._forget_empty(tx, branches, question.replaces, message.question)
         if question.fresh and question.replaces is not None and not question.easy:
@@ -152,7 +168,8 @@ class ConversationService(Kept):
             question = Question(text, None, dialogue.assistant_id)
             conversation, assistant, space = await self._target(tx, actor, question, text, ())
             await tx.add(conversation)
-            plan = await self._plan(tx, actor, assistant, space, conversation, text, (), history)
+            plan = await self._plan(tx, actor, assistant, space, conversation, (), text, ())
+            plan.history = history
             plan.prompt = "\n\n".join(part for part in (plan.prompt, instruction) if part)
             plan.settings |= settings
             plan.max_tokens = dialogue.max_tokens
@@ -169,9 +186,10 @@ class ConversationService(Kept):
         """Where a question goes: a conversation that is there, or a new one, which is still to be added."""
         if question.conversation_id is not None:
             conversation = await self._own(tx, actor, question.conversation_id)
-            assistant, access = await readable_assistant(tx, actor, conversation.assistant_id)
-            if question.assistant_id not in (None, assistant.id):
+            if question.assistant_id not in (None, conversation.assistant_id):
                 raise NotFound(N_("The conversation was not found."))
+            answerer = question.mentioned or await self._answerer(tx, conversation, question.replaces)
+            assistant, access = await readable_assistant(tx, actor, answerer)
             return conversation, assistant, access.space
         if question.replaces is not None:
             raise NotFound(N_("The message was not found."))
@@ -187,7 +205,17 @@ class ConversationService(Kept):
             api_key_id=actor.apart,
             temporary=question.temporary,
         )
+        if question.mentioned is not None:
+            assistant, access = await readable_assistant(tx, actor, question.mentioned)
         return conversation, assistant, access.space
+
+    @staticmethod
+    async def _answerer(tx: Transaction, conversation: Conversation, replaced: UUID | None) -> UUID:
+        """Whose answer it is: of the one who answered the question that is replaced, else of the conversation's own."""
+        message = await tx.get(Message, replaced) if replaced is not None else None
+        if message is None or message.conversation_id != conversation.id:
+            return conversation.assistant_id
+        return message.assistant_id
 
     async def _plan(
         self,
@@ -196,16 +224,20 @@ class ConversationService(Kept):
         assistant: Assistant,
         space: Space,
         conversation: Conversation,
+        earlier: Sequence[Message],
         text: str,
         files: Sequence[File],
-        history: Sequence[Exchange] = (),
     ) -> Plan:
         own = await self._model(tx, assistant, space)
+        heard = await hearing(tx, conversation, assistant, earlier)
+        heard.require(assistant, own)
         pictures = any(f.kind == "image" for f in files)
         if pictures and not own.model.vision:
             raise BadRequest(N_("This model cannot see pictures. Choose another assistant or remove the picture."))
         others = await stand_ins(tx, own, space.id, vision=pictures)
-        choice, *others = preferred([own, *others], assistant.model_preference, self.health)
+        choice, *others = preferred(
+            [own, *(each for each in others if heard.may(each.model))], assistant.model_preference, self.health
+        )
         prompt = await tx.assistants.selected_prompt(assistant.id)
         message = Message(
             tenant_id=actor.tenant_id,
@@ -227,7 +259,7 @@ class ConversationService(Kept):
             choice,
             await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
-            list(history),
+            [Exchange(m.question, m.answer) for m in earlier],
             await approved_in(tx, space, await tx.assistants.collections(assistant.id)),
             files,
             await tx.assistants.files(assistant.id),
@@ -237,9 +269,8 @@ class ConversationService(Kept):
         )
 
     @staticmethod
-    async def _earlier(tx: Transaction, path: Sequence[UUID]) -> list[Exchange]:
-        earlier = await tx.conversations.messages(path[-HISTORY_MESSAGES:])
-        return [Exchange(m.question, m.answer) for m in earlier if m.answer]
+    async def _earlier(tx: Transaction, path: Sequence[UUID]) -> list[Message]:
+        return [m for m in await tx.conversations.messages(path[-HISTORY_MESSAGES:]) if m.answer]
 
     @staticmethod
     async def _model(tx: Transaction, assistant: Assistant, space: Space) -> CompletionChoice:
@@ -279,8 +310,8 @@ class ConversationService(Kept):
             assistant, access = await readable_assistant(tx, actor, message.assistant_id)
             files = (await tx.conversations.files([message_id])).get(message_id, ())
             branches = Branches(await tx.conversations.links(conversation.id))
-            history = await self._earlier(tx, branches.path(message.parent_id))
-            plan = await self._plan(tx, actor, assistant, access.space, conversation, message.question, files, history)
+            earlier = await self._earlier(tx, branches.path(message.parent_id))
+            plan = await self._plan(tx, actor, assistant, access.space, conversation, earlier, message.question, files)
             plan.explained = True
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
             message.citations = None

@@ -25,6 +25,8 @@ class Question:
     """Whether the answer is to be in easy language."""
     replaces: UUID | None = None
     """The question of the conversation beside which it stands: a branch begins there."""
+    mentioned: UUID | None = None
+    """The assistant that answers in place of the conversation's own; one that is replaced is answered as before."""
     temporary: bool = False
     """Whether the conversation that begins with it is to be gone when it is left."""
 

@@ -6,17 +6,23 @@ export default {
       <span class="material-icons" aria-hidden="true" style="font-size:16px">{{ f.failed ? 'error_outline' : f.id ? 'description' : 'hourglass_empty' }}</span>
       <span class="fn">{{ f.name }}</span><span v-if="!f.id && !f.failed">{{ Math.round(f.progress * 100) }} %</span><span v-if="f.failed">{{ f.failed }}</span>
       <button type="button" @click="detach(f)" :aria-label="labels.removeFile + ' ' + f.name">×</button></span></li></ul>
-    <textarea ref="box" rows="1" data-testid="composer" v-model="text" :placeholder="labels.placeholder" :aria-label="labels.message" :disabled="blocked" @keydown="key" @input="grow" @paste="paste"></textarea>
+    <div v-if="offered" class="mentions" data-testid="mentions"><ul v-if="offered.length" :id="listId" role="listbox" :aria-label="labels.assistants">
+      <li v-for="(a, i) in offered" :key="a.id" :id="listId + '-' + i" role="option" :aria-selected="i === at ? 'true' : 'false'" @mousedown.prevent="choose(a)" @mousemove="at = i"><span class="clip">{{ a.name }}</span><span class="muted small clip">{{ a.space }}</span></li></ul>
+      <p v-else class="muted small">{{ labels.nobody }}</p></div>
+    <span class="sr-only" role="status">{{ said }}</span>
+    <textarea ref="box" rows="1" data-testid="composer" v-model="text" :placeholder="labels.placeholder" :aria-label="labels.message" :disabled="blocked" aria-autocomplete="list" :aria-controls="offered?.length ? listId : null" :aria-activedescendant="offered?.length ? listId + '-' + at : null" @keydown="key" @input="typed" @blur="close" @paste="paste"></textarea>
     <div class="row2">
       <template v-if="uploadUrl"><button type="button" class="round" :disabled="blocked" :aria-label="labels.attach" :title="labels.attach" @click="$refs.file.click()"><span class="material-icons" aria-hidden="true">attach_file</span></button>
       <input ref="file" type="file" multiple hidden :accept="accept" @change="attach($event.target.files); $event.target.value = ''" /></template>
-      <span class="chip acc clip" v-if="chip">{{ chip }}</span><span class="chip hide-sm clip" v-if="model">{{ model }}</span>
+      <button type="button" class="round" :disabled="blocked" :aria-label="labels.mention" :title="labels.mention" data-testid="mention" @mousedown.prevent @click="begin"><span class="material-icons" aria-hidden="true">alternate_email</span></button>
+      <span class="chip acc asked" v-if="mention" data-testid="mentioned"><span class="clip">@{{ mention.name }}</span><button type="button" :aria-label="labels.unmention + ' ' + mention.name" @click="unmention">×</button></span>
+      <span class="chip acc clip" v-else-if="chip">{{ chip }}</span><span class="chip hide-sm clip" v-if="model">{{ model }}</span>
       <span class="grow"></span>
       <button v-if="busy" type="button" class="round go" data-testid="stop" :aria-label="labels.stop" :title="labels.stop" @click="$emit('stop')"><span class="material-icons" aria-hidden="true">stop</span></button>
       <button v-else type="button" class="round go" data-testid="send" :disabled="!ready" :aria-label="labels.send" :title="labels.send" @click="send"><span class="material-icons" aria-hidden="true">arrow_upward</span></button>
     </div></div>`,
   props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number },
-  data() { return { text: "", files: [], over: false, busy: this.running, next: 0 }; },
+  data() { return { text: "", files: [], over: false, busy: this.running, next: 0, mention: null, offered: null, at: 0, said: "", listId: `mentions-${Math.random().toString(36).slice(2)}` }; },
   computed: {
     ready() {
       const pending = this.files.some((f) => !f.id && !f.failed);
@@ -31,19 +37,72 @@ export default {
   methods: {
     store(value) { if (!this.draftKey) return; value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
     grow() { const box = this.$refs.box; if (box) { box.style.height = "auto"; box.style.height = `${box.scrollHeight}px`; } },
-    key(e) { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); this.send(); } },
+    /* What stands between an @ at the beginning of a word and the cursor; null where there is none. */
+    sought() { const found = /(?:^|\s)@([^@\n]{0,60})$/.exec(this.text.slice(0, this.$refs.box.selectionStart)); return found ? found[1] : null; },
+    typed() {
+      this.grow();
+      clearTimeout(this.asking);
+      const words = this.sought();
+      if (words === null || words === this.dismissed) { if (words === null) this.dismissed = null; this.close(); return; }
+      this.dismissed = null;
+      this.asking = setTimeout(() => this.$emit("mention", { words }), 150);
+    },
+    begin() {
+      const box = this.$refs.box, at = box.selectionStart;
+      box.focus();
+      const before = this.text.slice(0, at);
+      box.setRangeText(/(^|\s)$/.test(before) ? "@" : " @", at, box.selectionEnd, "end");
+      this.text = box.value;
+      this.$nextTick(this.typed);
+    },
+    /* Only what answers the words that stand there now. */
+    offer(words, found) {
+      if (this.sought() !== words || document.activeElement !== this.$refs.box) return;
+      if (!found.length && words.includes(" ")) { this.close(); return; }
+      this.offered = found;
+      this.at = 0;
+      this.said = found.length ? this.labels.found.replace("{n}", found.length) : this.labels.nobody;
+    },
+    close() { clearTimeout(this.asking); this.offered = null; this.said = ""; },
+    choose(found) {
+      const box = this.$refs.box, end = box.selectionStart, from = end - this.sought().length - 1;
+      box.setRangeText("", from, end, "end");
+      this.text = box.value;
+      this.mention = found.own ? null : found;
+      this.close();
+      this.said = this.labels.asked.replace("{name}", found.name);
+      this.$nextTick(() => { this.grow(); box.focus(); });
+    },
+    unmention() { this.mention = null; this.$refs.box.focus(); },
+    chosen(e) {
+      if (!this.offered?.length || e.isComposing) return false;
+      const count = this.offered.length;
+      if (e.key === "ArrowDown") this.at = (this.at + 1) % count;
+      else if (e.key === "ArrowUp") this.at = (this.at + count - 1) % count;
+      else if ((e.key === "Enter" && !e.shiftKey) || e.key === "Tab") this.choose(this.offered[this.at]);
+      else return false;
+      this.$nextTick(() => this.$el.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }));
+      return true;
+    },
+    key(e) {
+      if (this.chosen(e)) { e.preventDefault(); return; }
+      if (e.key === "Escape" && this.offered) { e.preventDefault(); e.stopPropagation(); this.dismissed = this.sought(); this.close(); return; }
+      if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); this.send(); }
+    },
     paste(e) { if (this.uploadUrl && e.clipboardData.files.length) { e.preventDefault(); this.attach(e.clipboardData.files); } },
     send() {
       if (!this.ready) return;
       this.busy = true;
-      this.$emit("ask", { text: this.text, files: this.files.filter((f) => f.id).map((f) => f.id) });
-      this.sent = { text: this.text, files: this.files };
+      this.$emit("ask", { text: this.text, files: this.files.filter((f) => f.id).map((f) => f.id), mention: this.mention?.id });
+      this.sent = { text: this.text, files: this.files, mention: this.mention };
       this.text = "";
       this.files = [];
+      this.mention = null;
+      this.close();
       this.$nextTick(this.grow);
     },
     /* The question could not be taken in: give it back to its writer. */
-    restore() { this.busy = false; if (this.sent && !this.text) { this.text = this.sent.text; this.files = this.sent.files; } this.$nextTick(this.grow); },
+    restore() { this.busy = false; if (this.sent && !this.text) { this.text = this.sent.text; this.files = this.sent.files; this.mention = this.sent.mention; } this.$nextTick(this.grow); },
     setBusy(value) { this.busy = value; if (!value) this.$refs.box?.focus({ preventScroll: true }); },
     fill(text) { this.text = text; this.$nextTick(() => { this.grow(); this.$refs.box.focus(); }); },
     attach(list) {

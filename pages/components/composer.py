@@ -11,7 +11,7 @@ from pages.i18n import _, current_language
 class Composer(ui.element, component="composer.js", esm=LIBRARY):
     """A text area that keeps its draft in the browser under `draft_key` (empty: nowhere), with attached files.
 
-    Events: `ask` {text, files: ids}, `stop`.
+    Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`).
     """
 
     def __init__(
@@ -28,6 +28,12 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
                     "stop": _("Stop"),
                     "removeFile": _("Remove"),
                     "failed": _("The upload failed."),
+                    "mention": _("Let another assistant answer"),
+                    "unmention": _("Do not ask"),
+                    "assistants": _("Assistants"),
+                    "found": _("{n} assistants found. Choose with the arrow keys and Enter.", n="{n}"),
+                    "nobody": _("No assistant with that name."),
+                    "asked": _("{name} answers this question.", name="{name}"),
                     "tooMany": _("At most {limit} files", limit=max_files),
                 },
                 "draft-key": draft_key,
@@ -52,6 +58,10 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
         """Take no questions (there is no model)."""
         self._props["blocked"] = True
         self.update()
+
+    def offer(self, words: str, found: list[dict[str, Any]]) -> None:
+        """The assistants that may be meant by the words after an @."""
+        self.run_method("offer", words, found)
 
     def fill(self, text: str) -> None:
         """Write a question into the box."""

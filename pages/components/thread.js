@@ -32,8 +32,8 @@ export default {
           <div class="acts" v-if="editing !== t.id" :data-turn="t.id">
             <template v-if="t.version"><button type="button" class="act" data-way="former" :disabled="!t.former" :aria-label="labels.former" :title="labels.former" @click="branch(t.former, 'former')"><span class="material-icons" aria-hidden="true">chevron_left</span></button><span class="small muted" data-testid="version">{{ t.version }}</span><button type="button" class="act" data-way="later" :disabled="!t.later" :aria-label="labels.later" :title="labels.later" @click="branch(t.later, 'later')"><span class="material-icons" aria-hidden="true">chevron_right</span></button></template>
             <button v-if="t.question && t.state !== 'running'" type="button" class="act" data-way="edit" :aria-label="labels.edit" :title="labels.edit" @click="edit(t)"><span class="material-icons" aria-hidden="true">edit</span></button></div></div>
-        <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ initials }}</div><div class="body">
-          <div class="who">{{ name }}<span class="chip" v-if="t.model">{{ t.model }}</span><span class="chip acc" v-if="t.easy" data-testid="easy">{{ t.easy }}</span></div>
+        <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ t.who ? letters(t.who) : initials }}</div><div class="body">
+          <div class="who">{{ t.who || name }}<span class="chip" v-if="t.model">{{ t.model }}</span><span class="chip acc" v-if="t.easy" data-testid="easy">{{ t.easy }}</span></div>
           <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
           <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
@@ -61,6 +61,7 @@ export default {
   mounted() { this.$nextTick(this.toEnd); },
   methods: {
     emit(name, turn) { this.$emit(name, { message_id: turn.id }); },
+    letters(name) { return name.split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word)).slice(0, 2).map((word) => word[0]).join("").toUpperCase() || "S"; },
     find(id) { return this.list.find((t) => t.id === id); },
     add(turn) { this.list.push({ ...turn }); this.atEnd = true; this.$nextTick(this.toEnd); },
     replace(turns) { this.list = turns.map((t) => ({ ...t })); this.editing = ""; this.$nextTick(() => { this.follow(); if (this.way) this.back(this.way.id, this.way.name); this.way = null; }); },

@@ -57,6 +57,7 @@ Index("ix_conversations_tenant_id_assistant_id", conversations.c.tenant_id, conv
 messages = tenant_table(
     "messages",
     Column("conversation_id", Uuid, nullable=False),
+    # No foreign key: one who was mentioned may go, and its answers stay in others' conversations.
     Column("assistant_id", Uuid, nullable=False),
     Column("question", SealedText("messages.question"), nullable=False),
     # No foreign key to the same table: all messages of a conversation go at once.
@@ -81,8 +82,8 @@ messages = tenant_table(
     Column("feedback_text", SealedText("messages.feedback_text")),
     Column("trace", SealedJson("messages.trace"), nullable=False),
     Column("citations", Json),
+    Column("reasoning", SealedText("messages.reasoning")),
     belongs_to("conversation_id", "conversations"),
-    belongs_to("assistant_id", "assistants"),
 )
 Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)
 _RUNNING = text("state = 'running'")

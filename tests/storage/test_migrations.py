@@ -216,6 +216,8 @@ def _as_it_was(connection: Connection) -> None:
             # Both were JSON then.
             rows[name]["trace"] = type_coerce({"query": "Vem får bygglov?", "left_out": 3}, Json)
             rows[name]["error_params"] = type_coerce({}, Json)
+            # It was a reference then.
+            rows[name]["assistant_id"] = rows["assistants"]["id"]
         present = {column["name"] for column in inspect(connection).get_columns(name)}
         values = {column: value for column, value in stored(table, rows[name]).items() if column in present}
         connection.execute(insert(table).values(values))

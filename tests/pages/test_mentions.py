@@ -1,0 +1,53 @@
+"""Mentioning another assistant in a real browser, by keyboard."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.test_chat import ask
+from tests.pages.test_pages import grave
+from tests.support.browser import sign_in
+from tests.support.provider import Provider
+from tests.support.server import Installation, installed
+
+
+@pytest.fixture
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A program with one organisation."""
+    with installed(tmp_path_factory.mktemp("mentions") / "data", WORKERS="0") as made:
+        yield made
+
+
+def test_another_assistant_is_mentioned_by_keyboard(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "ok:5")
+    with installation.client() as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+        for name in ("Bygglov Höganäs", "Skolskjuts"):
+            client.post(f"/api/v1/spaces/{space}/applications/assistants/", json={"name": name}).raise_for_status()
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Fråga ett?")
+    box, found = page.get_by_label("Message", exact=True), page.get_by_role("listbox", name="Assistants")
+    box.press_sequentially("Vad kostar det @")
+    expect(found.get_by_role("option")).to_have_count(2)
+    assert grave(page) == []
+    page.keyboard.press("Escape")
+    expect(found).to_have_count(0)
+    box.press_sequentially("höga")
+    expect(found.get_by_role("option")).to_have_text(["Bygglov Höganäs" + "Bygg"])
+    expect(box).to_have_attribute("aria-activedescendant", found.get_by_role("option").get_attribute("id") or "-")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("mentioned")).to_contain_text("@Bygglov Höganäs")
+    expect(box).to_have_value("Vad kostar det ")
+    expect(box).to_be_focused()
+    page.keyboard.press("Enter")
+    who = page.get_by_test_id("message-answer-1")
+    expect(who).to_contain_text("Bygglov Höganäs")
+    expect(page.get_by_test_id("why")).to_have_count(2)
+    expect(page.get_by_test_id("mentioned")).to_have_count(0)
+    page.get_by_test_id("mention").click()
+    page.get_by_role("option", name="Skolskjuts").click()
+    page.get_by_role("button", name="Do not ask Skolskjuts").click()
+    expect(page.get_by_test_id("mentioned")).to_have_count(0)
+    page.reload()
+    expect(who).to_contain_text("Bygglov Höganäs")
