@@ -21,15 +21,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
-
-from benchmarks.soak.houses import House, ManyHouse
 from benchmarks.soak.measures import Memory, latencies
-from tests.support.people import Person, Record
+from tests.support.houses import READY_SECONDS, House, ManyHouse
+from tests.support.people import Person, Record, add_model
 from tests.support.provider import Provider
-from tests.support.server import EMAIL, PASSWORD
 
-SETTLE_SECONDS, READY_SECONDS = 150.0, 120.0
+SETTLE_SECONDS = 150.0
 LONG_MINUTES = 20
 MODEL = "rate:40:60"
 """Sixty words in a second and a half: long enough to be killed in."""
@@ -49,19 +46,6 @@ def arguments() -> argparse.Namespace:
     return told.parse_args()
 
 
-async def ready(urls: list[str]) -> None:
-    """Wait until all web processes can serve requests."""
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(READY_SECONDS):
-        for url in urls:
-            while True:
-                try:
-                    if (await client.get(f"{url}/readyz", timeout=10)).status_code == 200:
-                        break
-                except httpx.HTTPError:
-                    pass
-                await asyncio.sleep(0.2)
-
-
 async def happen(house: House, every: float, until: float, record: Record) -> Counter[str]:
     """Let accidents happen at random, the next when all is ready again; how often each did."""
     happened: Counter[str] = Counter()
@@ -75,7 +59,7 @@ async def happen(house: House, every: float, until: float, record: Record) -> Co
         began = time.perf_counter()
         await asyncio.get_running_loop().run_in_executor(house.hand, accidents[name])
         try:
-            await ready(house.urls)
+            await house.ready()
         except TimeoutError:
             record.wrong.append(f"not ready {READY_SECONDS:.0f} s after {name}")
         record.taken[f"{name}: until all is ready"].append(time.perf_counter() - began)
@@ -83,23 +67,11 @@ async def happen(house: House, every: float, until: float, record: Record) -> Co
     return happened
 
 
-async def models(url: str, provider: Provider) -> str:
-    """Connect the scripted provider; the id of its model."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
-        form = {"username": EMAIL, "password": PASSWORD}
-        token = (await client.post("/api/v1/users/login/token/", data=form)).raise_for_status().json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        body = {"name": "Egen", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
-        made = (await client.post("/api/v1/admin/model-providers/", json=body)).raise_for_status().json()
-        path = f"/api/v1/admin/model-providers/{made['id']}/models/"
-        return str((await client.post(path, json={"name": MODEL})).raise_for_status().json()["id"])
-
-
 async def soak(chosen: argparse.Namespace, house: House, provider: Provider) -> list[str]:
     """Let people work; what was wrong."""
     record, memory = Record(), Memory(house)
-    await ready(house.urls)
-    model = await models(house.urls[0], provider)
+    await house.ready()
+    model = await add_model(house.urls[0], provider, MODEL)
     people = [Person(number, house.urls, record) for number in range(chosen.people)]
     # Half of them are answered by the built-in model, half by a provider that writes word by word.
     await asyncio.gather(*(each.prepare(model if each.number % 2 else None) for each in people))
@@ -108,7 +80,7 @@ async def soak(chosen: argparse.Namespace, house: House, provider: Provider) -> 
     happening = asyncio.create_task(happen(house, chosen.kill_every, until, record))
     await asyncio.gather(*(each.work(until, chosen.pause) for each in people))
     happened, _ = await asyncio.gather(happening, watching)
-    await ready(house.urls)
+    await house.ready()
     await asyncio.gather(*(each.settle(SETTLE_SECONDS) for each in people))
     await asyncio.gather(*(each.leave() for each in people))
     wrong = list(record.wrong)

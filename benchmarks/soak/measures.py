@@ -8,7 +8,7 @@ from statistics import median
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.installation import quantile
-from benchmarks.soak.houses import House
+from tests.support.houses import House
 
 SAMPLE_SECONDS = 5.0
 WARM_UP = 0.15

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.provider import Provider
 from tests.support.server import EMAIL, PASSWORD
 
 TRIES = 120
@@ -300,3 +301,15 @@ class Person:
             self.record.wrong.append(f"answer {answer.id} was interrupted and has another text")
         elif state in ("failed", "stopped"):
             self.record.wrong.append(f"answer {answer.id} is {state}: {told.get('error')}")
+
+
+async def add_model(url: str, provider: Provider, name: str) -> str:
+    """Connect the scripted provider with one model; the model's id."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+        form = {"username": EMAIL, "password": PASSWORD}
+        token = (await client.post("/api/v1/users/login/token/", data=form)).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        body = {"name": "Egen", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        made = (await client.post("/api/v1/admin/model-providers/", json=body)).raise_for_status().json()
+        path = f"/api/v1/admin/model-providers/{made['id']}/models/"
+        return str((await client.post(path, json={"name": name})).raise_for_status().json()["id"])

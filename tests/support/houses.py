@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 
 from tests.support.postgres import OWNER, Postgres, free_port
@@ -19,6 +20,7 @@ from tests.support.programs import Program
 from tests.support.server import EMAIL, MODEL, PASSWORD, ROOT
 from tests.support.valkey import Valkey
 
+READY_SECONDS = 120.0
 AWAY_SECONDS = 3.0
 """The longest time for which something that was killed stays away."""
 
@@ -26,7 +28,7 @@ AWAY_SECONDS = 3.0
 class House:
     """An installation of one process on SQLite, with everything else its own."""
 
-    def __init__(self, webs: int = 1, workers: int = 0) -> None:
+    def __init__(self, webs: int = 1, workers: int = 0, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="samrad-soak-"))
         self.webs, self.workers = webs, workers
         self.programs: list[Program] = []
@@ -38,7 +40,7 @@ class House:
             **os.environ, "DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(MODEL),
             "ENCRYPTION_KEY": bytes(range(32)).hex(), "OUTBOUND_ALLOW": "127.0.0.0/8", "LOG_LEVEL": "warning",
             **{f"RATE_LIMIT_{what}": "0" for what in ("REQUESTS", "QUESTIONS", "UPLOADS", "STRANGERS", "REFUSALS")},
-            **self._parts(),
+            **self._parts(), **settings,
         }  # fmt: skip
         self.command("setup", "--organisation", "Sundviks kommun", "--email", EMAIL, "--password", PASSWORD)
         for number, port in enumerate(ports):
@@ -67,6 +69,13 @@ class House:
         """What can happen, by name; each returns when it is over."""
         kinds = {program.name.rstrip("0123456789") for program in self.programs}
         return {f"{kind} killed": lambda kind=kind: self._kill_one(kind) for kind in sorted(kinds)}  # type: ignore[misc]
+
+    async def ready(self) -> None:
+        """Wait until all web processes can serve requests."""
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(READY_SECONDS):
+            for url in self.urls:
+                while not await _answers(client, url):
+                    await asyncio.sleep(0.2)
 
     def _kill_one(self, kind: str) -> None:
         victim = random.choice([program for program in self.programs if program.name.startswith(kind)])
@@ -100,7 +109,7 @@ class House:
             return "valkey"
         return "worker" if process.info["ppid"] in roots else "job"
 
-    def close(self, logs: Path | None) -> None:
+    def close(self, logs: Path | None = None) -> None:
         """End everything and delete its data; the logs may be kept."""
         for program in self.programs:
             program.stop()
@@ -110,6 +119,13 @@ class House:
             for path in (*self.folder.glob("*.log"), *self.folder.glob("data/run/*.log")):
                 shutil.copy(path, logs / path.name)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}/readyz", timeout=10)).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 class ManyHouse(House):
@@ -135,7 +151,7 @@ class ManyHouse(House):
         time.sleep(random.uniform(0, AWAY_SECONDS))
         server.start()
 
-    def close(self, logs: Path | None) -> None:
+    def close(self, logs: Path | None = None) -> None:
         super().close(logs)
         self.redis.stop()
         self.database.stop()
