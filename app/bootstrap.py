@@ -186,7 +186,10 @@ def open_database(settings: Settings) -> Database:
     """The database that the settings name."""
     if settings.database_url is None:
         return Database.sqlite(database_path(settings))
-    return Database.postgres(settings.database_url, keys_of(settings).keys, program_url=settings.database_app_url)
+    return Database.postgres(
+        settings.database_url, keys_of(settings).keys, program_url=settings.database_app_url,
+        reader_url=settings.database_reader_url, most_lag=settings.database_reader_lag,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

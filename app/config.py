@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     database_app_url: str | None = Field(
         None, description="PostgreSQL as the program's role, when an administrator made that role by hand."
     )
+    database_reader_url: str | None = Field(
+        None, description="A copy of the PostgreSQL database (streaming replica) that answers reports of usage."
+    )
+    database_reader_lag: float = Field(
+        10, ge=0, description="A copy that is more seconds behind is not asked; the main database is."
+    )
     redis_url: str | None = Field(
         None, description="Redis or Valkey for jobs and events (redis://…). Without it, a private one is started."
     )
@@ -218,7 +224,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Form of the log: text, or json for collectors.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("database_url", "database_app_url")
+    @field_validator("database_url", "database_app_url", "database_reader_url")
     @classmethod
     def _postgres(cls, value: str | None) -> str | None:
         if value and not value.startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):

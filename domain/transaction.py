@@ -160,5 +160,10 @@ class UnitOfWork(Protocol):
     def begin(self, tenant_id: UUID) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that writes."""
 
-    def read(self, tenant_id: UUID, *, frozen: bool = False) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that only reads; `frozen`: all its statements see the same moment."""
+    def read(
+        self, tenant_id: UUID, *, frozen: bool = False, report: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads; `frozen`: all its statements see the same moment.
+
+        A `report` reads much and may be a few seconds behind: where there is a copy of the database, it is asked.
+        """

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 import storage.tables  # noqa: F401  (maps the entities)
 from storage import postgres, sqlite
 from storage.guard import KEYS, SYSTEM, TENANT, TenantSession
+from storage.replica import Replica
 from storage.sealing import TenantKeys
 
 READERS = 4
@@ -19,8 +20,10 @@ LEAST_FREE_PAGES = 1_000
 class Database:
     """SQLite in a file or Postgres by URL, behind the same sessions."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
-        self.writer, self.reader = writer, reader
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, replica: Replica | None = None) -> None:
+        self.writer, self.reader, self.replica = writer, reader, replica
+        if replica is not None:
+            self._report = async_sessionmaker(replica.engine, sync_session_class=TenantSession, expire_on_commit=False)
         self._write = async_sessionmaker(writer, sync_session_class=TenantSession, expire_on_commit=False)
         self._read = async_sessionmaker(reader, sync_session_class=TenantSession, expire_on_commit=False)
 
@@ -34,12 +37,25 @@ class Database:
 
     @classmethod
     def postgres(
-        cls, owner_url: str, keys: Sequence[bytes], *, program_url: str | None = None, pool_size: int = 10
+        cls,
+        owner_url: str,
+        keys: Sequence[bytes],
+        *,
+        program_url: str | None = None,
+        pool_size: int = 10,
+        reader_url: str | None = None,
+        most_lag: float = 10,
     ) -> "Database":
-        """A Postgres database, connected to as the program's role, whose password one of the master keys gives."""
+        """A Postgres database, connected to as the program's role, whose password one of the master keys gives.
+
+        At `reader_url` is a copy for reports, used while it is at most `most_lag` seconds behind.
+        """
         urls = [postgres.async_url(program_url)] if program_url else [postgres.program_url(owner_url, k) for k in keys]
         engine = postgres.make_engine(urls, pool_size=pool_size)
-        return cls(engine, engine)
+        if reader_url is None:
+            return cls(engine, engine)
+        copies = [url.set(host=(at := postgres.async_url(reader_url)).host, port=at.port) for url in urls]
+        return cls(engine, engine, Replica(postgres.make_engine(copies, pool_size=3), most_lag))
 
     @property
     def dialect(self) -> str:
@@ -48,10 +64,12 @@ class Database:
 
     @asynccontextmanager
     async def session(
-        self, tenant_id: UUID, *, write: bool = True, keys: TenantKeys | None = None
+        self, tenant_id: UUID, *, write: bool = True, report: bool = False, keys: TenantKeys | None = None
     ) -> AsyncIterator[AsyncSession]:
         """A session of one tenant; without `keys`, encrypted columns are out of its reach. Rolls back without a commit."""
         maker = self._write if write else self._read
+        if report and self.replica is not None and await self.replica.usable():
+            maker = self._report
         async with maker(info={TENANT: tenant_id, KEYS: keys}) as session:
             yield session
 
@@ -96,3 +114,5 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+        if self.replica is not None:
+            await self.replica.engine.dispose()

@@ -186,14 +186,18 @@ class SqlUnitOfWork:
         """A transaction that writes."""
         return self._open(tenant_id, write=True)
 
-    def read(self, tenant_id: UUID, *, frozen: bool = False) -> AbstractAsyncContextManager[Transaction]:
+    def read(
+        self, tenant_id: UUID, *, frozen: bool = False, report: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that only reads; on SQLite it always sees one moment."""
-        return self._open(tenant_id, write=False, frozen=frozen)
+        return self._open(tenant_id, write=False, frozen=frozen, report=report)
 
     @asynccontextmanager
-    async def _open(self, tenant_id: UUID, *, write: bool, frozen: bool = False) -> AsyncIterator[Transaction]:
+    async def _open(
+        self, tenant_id: UUID, *, write: bool, frozen: bool = False, report: bool = False
+    ) -> AsyncIterator[Transaction]:
         keys = await self._keys.find(tenant_id)
-        async with self._database.session(tenant_id, write=write, keys=keys) as session:
+        async with self._database.session(tenant_id, write=write, report=report, keys=keys) as session:
             if frozen and self._database.dialect == "postgresql":
                 await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             transaction = SqlTransaction(session, tenant_id, self._index, self._signer, keys)

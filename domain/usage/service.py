@@ -54,7 +54,7 @@ class UsageService:
 
     async def total(self, actor: Actor, query: UsageQuery) -> Used:
         """What calls add up to, as far as the actor may know."""
-        async with self._uow.read(actor.tenant_id) as tx:
+        async with self._uow.read(actor.tenant_id, report=True) as tx:
             return await tx.usage.total(await self._allowed(tx, actor, query))
 
     async def by(
@@ -70,7 +70,7 @@ class UsageService:
     ) -> Sequence[UsedBy]:
         """What they add up to for each model, space, assistant, user or day."""
         limit = max(1, min(limit, MOST_DAYS + 1 if grouping is Grouping.DAY else MOST_GROUPS))
-        async with self._uow.read(actor.tenant_id) as tx:
+        async with self._uow.read(actor.tenant_id, report=True) as tx:
             allowed = await self._allowed(tx, actor, query)
             if grouping is Grouping.USER and allowed.user_id is None:
                 # Who uses how much is for administrators; whoever runs a space sees what it uses together.
@@ -80,7 +80,7 @@ class UsageService:
     async def count_by(self, actor: Actor, grouping: Grouping, query: UsageQuery) -> int:
         """How many models, spaces … there are, for administrators."""
         actor.require(Permission.ADMIN)
-        async with self._uow.read(actor.tenant_id) as tx:
+        async with self._uow.read(actor.tenant_id, report=True) as tx:
             return await tx.usage.count_by(grouping, query)
 
     async def space(self, actor: Actor, space_id: UUID) -> None:
@@ -106,7 +106,7 @@ class UsageService:
         """The calls themselves, the newest first: all for administrators, for others their own."""
         if query.user_id != actor.user_id:
             actor.require(Permission.ADMIN)
-        async with self._uow.read(actor.tenant_id) as tx:
+        async with self._uow.read(actor.tenant_id, report=True) as tx:
             return await tx.usage.page(query, limit=clamp(limit), cursor=cursor)
 
     async def of_messages(self, actor: Actor, message_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[ModelCall]]:
@@ -131,7 +131,7 @@ class UsageService:
         yield ("\ufeff" + _csv([COLUMNS])).encode()
         cursor: str | None = None
         while True:
-            async with self._uow.read(actor.tenant_id) as tx:
+            async with self._uow.read(actor.tenant_id, report=True) as tx:
                 page = await tx.usage.page(query, limit=MAX_LIMIT, cursor=cursor)
             yield _csv([[_cell(call, name) for name in COLUMNS] for call in page.items]).encode()
             cursor = page.next_cursor

@@ -32,10 +32,10 @@ class Postgres:
     """A server of its own in a temporary folder, gone when the tests end, however they end.
 
     `memory` are the shared buffers: benchmarks of much data want more of them than tests. A `durable` one keeps what it
-    has committed when it is killed.
+    has committed when it is killed. A `copy_of` another one follows it and can only be read.
     """
 
-    def __init__(self, memory: str = "128MB", *, durable: bool = False) -> None:
+    def __init__(self, memory: str = "128MB", *, durable: bool = False, copy_of: "Postgres | None" = None) -> None:
         _remove_leftovers()
         self._as_root = os.geteuid() == 0
         self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
@@ -45,7 +45,10 @@ class Postgres:
         self._bin = self._programs()
         self._data = self._root / "data"
         try:
-            self._initialise(memory, durable=durable)
+            if copy_of is None:
+                self._initialise(memory, durable=durable)
+            else:
+                self._follow(copy_of)
             self._process = self._start()
         except BaseException:
             shutil.rmtree(self._root, ignore_errors=True)
@@ -76,6 +79,15 @@ class Postgres:
                 f"listen_addresses='127.0.0.1'\nport={self.port}\nunix_socket_directories='{self._root}'\nfsync=off\n"
                 f"synchronous_commit={commit}\nfull_page_writes=off\nmax_connections=200\nshared_buffers='{memory}'\n"
             )
+
+    def _follow(self, main: "Postgres") -> None:
+        command = self._command(
+            "pg_basebackup", "-h", "127.0.0.1", "-p", str(main.port), "-U", "postgres", "-D", str(self._data), "-R",
+            "-N", "-c", "fast",
+        )  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        with (self._data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"port={self.port}\nunix_socket_directories='{self._root}'\n")
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (self._root / "log").open("ab") as log:
