@@ -70,16 +70,20 @@ async def _raw(base: str, lines: list[str]) -> int | None:
 
 
 async def _socket(base: str) -> Finding:
-    path = f"{urlsplit(base).path}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    parts = urlsplit(base)
+    path = f"{parts.path}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
     key = base64.b64encode(os.urandom(16)).decode()
     status = await _raw(
         base,
         [f"GET {path} HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-         f"Sec-WebSocket-Key: {key}"],
+         f"Sec-WebSocket-Key: {key}", f"Origin: {parts.scheme}://{parts.netloc}"],
     )  # fmt: skip
     # Without a session the product itself refuses, with 403; a proxy that drops the upgrade makes it a plain request.
     good = status in (101, 403)
-    wanted = "The proxy must hand on Upgrade and Connection (websockets), or pages do not come to life"
+    wanted = (
+        "The proxy must hand on Upgrade and Connection (websockets), and Host unless PUBLIC_ORIGIN names this address, "
+        "or pages do not come to life"
+    )
     return good, "Websockets come through." if good else f"{wanted}: the answer was {status}."
 
 

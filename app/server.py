@@ -52,7 +52,7 @@ from app.api import (
     users,
     websites,
 )
-from app.auth.caller import Callers
+from app.auth.caller import Callers, is_ours
 from app.auth.closed import Closed
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
@@ -182,7 +182,10 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,
         storage_secret=runtime.token_key.hex(),
     )  # fmt: skip
-    core.sio.eio.cors_allowed_origins = None
+    # Sockets follow the rule of all other requests: behind a proxy that changes the host, PUBLIC_ORIGIN is ours as well.
+    core.sio.eio.cors_allowed_origins = lambda origin, environ: is_ours(
+        origin, environ.get("HTTP_HOST"), settings.public_origin
+    )
     # Innermost: what the gate refuses has passed the host check, and gets its headers, like everything else.
     api.user_middleware.append(Middleware(Gate, resolve=resolve, operated=operated))
 

@@ -54,10 +54,15 @@ def same_origin(connection: HTTPConnection, public_origin: str | None) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return connection.headers.get("sec-fetch-site") in (None, "same-origin", "none")
+    return is_ours(origin, connection.headers.get("host"), public_origin)
+
+
+def is_ours(origin: str, host: str | None, public_origin: str | None) -> bool:
+    """Whether pages from `origin` are our own: it is the installation's address, or what the request was sent to."""
     public = urlsplit(public_origin or "")
     if public_origin and origin == f"{public.scheme}://{public.netloc}":
         return True
-    return urlsplit(origin).netloc == connection.headers.get("host")
+    return urlsplit(origin).netloc == host
 
 
 def _bearer_of(connection: HTTPConnection) -> str | None:

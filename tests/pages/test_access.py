@@ -20,6 +20,7 @@ from tests.support.browser import ready, sign_in
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
 
 OPERATOR_KEY = "operator-key-of-the-tests"
+SETTINGS = {"ENEO_SUPER_API_KEY": OPERATOR_KEY, "PUBLIC_ORIGIN": "http://samrad.example"}
 SECRET = f"Hemligheten är {uuid4()}"
 COLLEAGUE, STRANGER = "kollega@sundvik.se", "spion@grannen.se"
 SOCKET = "/_nicegui_ws/socket.io/"
@@ -31,7 +32,7 @@ OWN = {"/", "/welcome", "/chat", "/conversations", "/account", "/account/api-key
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A program with two organisations."""
-    with installed(tmp_path_factory.mktemp("access") / "data", WORKERS="0", ENEO_SUPER_API_KEY=OPERATOR_KEY) as made:
+    with installed(tmp_path_factory.mktemp("access") / "data", WORKERS="0", **SETTINGS) as made:
         yield made
 
 
@@ -126,10 +127,21 @@ def test_nobody_sees_a_page(installation: Installation, ids: dict[str, str], cou
     counted(pages=len(ROUTES))
 
 
-def poll(installation: Installation, client_id: str, **cookies: str) -> int:
+def poll(installation: Installation, client_id: str, origin: str | None = None, **cookies: str) -> int:
     """Try to open the socket of a page, the way a browser begins it."""
     query: dict[str, Any] = {"EIO": "4", "transport": "polling", "client_id": client_id}
-    return httpx.get(f"{installation.url}{SOCKET}", params=query, cookies=cookies).status_code
+    headers = {"origin": origin} if origin else {}
+    return httpx.get(f"{installation.url}{SOCKET}", params=query, headers=headers, cookies=cookies).status_code
+
+
+def test_a_socket_opens_for_our_own_pages_also_behind_a_proxy_that_changes_the_host(
+    page: Page, installation: Installation
+) -> None:
+    sign_in(page, installation.url)
+    client_id = page.evaluate("window.clientId")
+    [mine] = [c for c in page.context.cookies() if "samrad" in c["name"] and "language" not in c["name"]]
+    for origin, status in ((installation.url, 200), (SETTINGS["PUBLIC_ORIGIN"], 200), ("http://evil.example", 400)):
+        assert poll(installation, client_id, origin, **{mine["name"]: mine["value"]}) == status, origin
 
 
 def test_the_socket_of_a_page_is_its_owners_alone(
