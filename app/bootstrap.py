@@ -48,6 +48,7 @@ from domain.budgets.service import BudgetService
 from domain.classifications.service import ClassificationService
 from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
+from domain.conversations.room import RoomService
 from domain.conversations.run import Runs
 from domain.conversations.service import ConversationService
 from domain.conversations.temporary import TemporaryService
@@ -380,6 +381,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         retention=RetentionService(uow, directory),
         conversations=conversations,
         transcripts=TranscriptService(uow, conversations),
+        room=RoomService(uow),
         looking_back=LookingBackService(uow),
         temporary=TemporaryService(uow, directory, runs),
         files=files,

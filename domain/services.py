@@ -15,6 +15,7 @@ from domain.budgets.service import BudgetService
 from domain.classifications.service import ClassificationService
 from domain.conversations.looking_back import LookingBackService
 from domain.conversations.retention import RetentionService
+from domain.conversations.room import RoomService
 from domain.conversations.service import ConversationService
 from domain.conversations.temporary import TemporaryService
 from domain.conversations.transcripts import TranscriptService
@@ -112,6 +113,7 @@ class Services:
     conversations: ConversationService
     retention: RetentionService
     transcripts: TranscriptService
+    room: RoomService
     looking_back: LookingBackService
     temporary: TemporaryService
     files: FileService

@@ -20,6 +20,7 @@ from pages.admin.budgets import standing
 from pages.components.base import box, heading, icon, icon_button, note
 from pages.components.composer import Composer
 from pages.components.thread import Thread
+from pages.gauge import Gauge
 from pages.i18n import _
 from pages.names import assistant_name, model_name, space_name
 from pages.navigation import conversation_menu
@@ -138,6 +139,13 @@ class Chat:
         }.items():
             self.thread.handle(event, act(handler))
         self._take_up(self.messages)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Show how much room is left, beside what goes on."""
+        if self._usable():
+            conversation_id = self.conversation.id if self.conversation else None
+            self.visit.spawn(guarded(self.gauge.weigh)(conversation_id), "room in the model")
 
     def _take_up(self, messages: Sequence[MessageView]) -> None:
         """Follow the last answer, or show what it rests on."""
@@ -225,6 +233,8 @@ class Chat:
             model=model_name(model.model) if model else "",
         )
         self.composer.handle("ask", self._ask).handle("stop", act(self._stop)).handle("mention", act(self._mention))
+        self.gauge = Gauge(self.composer, self.assistant.assistant.id)
+        self.composer.handle("measure", act(self.gauge.measure))
         ui.label(_("Answers may be wrong. Check the sources.")).classes("hint")
         if not self._usable():
             self.composer.block()
@@ -383,6 +393,7 @@ class Chat:
             self.running = None
             self.composer.busy(False)
         self._take_up(view.messages)
+        self._weigh()
 
     async def _continue(self, data: dict[str, Any]) -> None:
         asked = await self.visit.services.conversations.resume(
@@ -424,6 +435,7 @@ class Chat:
             return
         self.running = None
         self.composer.busy(False)
+        self._weigh()
         if view.sources:
             self._show_sources(view.message, view.sources, -1)
 

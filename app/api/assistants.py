@@ -18,7 +18,7 @@ from domain.assistants.service import AssistantDraft, AssistantView
 from domain.conversations.tokens import estimate
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, NoModel, NotFound
+from domain.kernel.errors import N_, BadRequest, NotFound
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.repository import CollectionSize
 from domain.knowledge.service import CollectionView
@@ -230,19 +230,22 @@ async def conversations(
 
 @router.post("/{id}/token-estimate", response_model=wire.TokenEstimateResponse)
 async def token_estimate(id: UUID, body: wire.TokenEstimateRequest, actor: Caller, use: Use) -> Any:
-    """How much of the model's window a question and its files would take."""
-    view = await use.assistants.get(actor, id)
-    if view.model is None:
-        raise NoModel
+    """How much of the model's window a question and its files would take, also in a conversation of the caller's."""
+    room = await use.room.of(actor, id, body.session_id)
     text = body.text or ""
     if len(text) > TEXT_LIMIT:
         raise BadRequest(N_("The text is too long to be estimated."))
     files = await use.files.own(actor, body.file_ids)
     details = {str(f.id): f.token_count or 0 for f in files}
-    parts = {"prompt": estimate(view.prompt.text if view.prompt else ""), "text": estimate(text)}
-    total, limit = sum(parts.values()) + sum(details.values()), view.model.model.token_limit
-    breakdown = {**parts, "files": sum(details.values()), "file_details": details}
-    return {"tokens": total, "percentage": round(100 * total / limit, 2), "limit": limit, "breakdown": breakdown}
+    parts = {
+        "prompt": room.prompt,
+        "history": room.history,
+        "text": estimate(text),
+        "files": sum(details.values()),
+    }
+    percentage = room.percent(parts["text"], parts["files"])
+    breakdown = {**parts, "file_details": details}
+    return {"tokens": sum(parts.values()), "percentage": percentage, "limit": room.limit, "breakdown": breakdown}
 
 
 @prompts.get("/{id}/", response_model=wire.PromptPublic)

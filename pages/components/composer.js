@@ -18,24 +18,37 @@ export default {
       <span class="chip acc asked" v-if="mention" data-testid="mentioned"><span class="clip">@{{ mention.name }}</span><button type="button" :aria-label="labels.unmention + ' ' + mention.name" @click="unmention">×</button></span>
       <span class="chip acc clip" v-else-if="chip">{{ chip }}</span><span class="chip hide-sm clip" v-if="model">{{ model }}</span>
       <span class="grow"></span>
+      <span v-if="room" class="gauge" :class="{ full: room.full }" role="meter" data-testid="room" :aria-label="labels.room" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="Math.min(room.percent, 100)" :aria-valuetext="room.text" :title="room.text"><svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><circle cx="10" cy="10" r="7" /><circle cx="10" cy="10" r="7" class="taken" pathLength="100" :stroke-dasharray="Math.min(room.percent, 100) + ' 100'" transform="rotate(-90 10 10)" /></svg><span v-if="room.full" class="small">{{ room.percent }} %</span></span>
       <button v-if="busy" type="button" class="round go" data-testid="stop" :aria-label="labels.stop" :title="labels.stop" @click="$emit('stop')"><span class="material-icons" aria-hidden="true">stop</span></button>
       <button v-else type="button" class="round go" data-testid="send" :disabled="!ready" :aria-label="labels.send" :title="labels.send" @click="send"><span class="material-icons" aria-hidden="true">arrow_upward</span></button>
     </div></div>`,
   props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number },
-  data() { return { text: "", files: [], over: false, busy: this.running, next: 0, mention: null, offered: null, at: 0, said: "", listId: `mentions-${Math.random().toString(36).slice(2)}` }; },
+  data() { return { text: "", files: [], over: false, busy: this.running, next: 0, room: null, mention: null, offered: null, at: 0, said: "", listId: `mentions-${Math.random().toString(36).slice(2)}` }; },
   computed: {
     ready() {
       const pending = this.files.some((f) => !f.id && !f.failed);
       return !this.busy && !this.blocked && !pending && (this.text.trim() !== "" || this.files.some((f) => f.id));
     },
   },
-  watch: { running(value) { this.busy = value; }, text(value) { this.store(value); } },
+  watch: { running(value) { this.busy = value; }, text(value) { this.store(value); this.measure(); }, files: { deep: true, handler() { this.measure(); } } },
   mounted() {
+    this.measured = JSON.stringify(["", []]);
     this.text = (this.draftKey && localStorage.getItem(this.draftKey)) || "";
     this.$nextTick(() => { this.grow(); if (matchMedia("(hover: hover)").matches) this.$refs.box.focus(); });
   },
   methods: {
     store(value) { if (!this.draftKey) return; value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
+    /* How much the question would take is asked when its writer pauses, and only when it may have changed. */
+    measure() {
+      clearTimeout(this.measuring);
+      this.measuring = setTimeout(() => {
+        const files = this.files.filter((f) => f.id).map((f) => f.id), now = JSON.stringify([this.text, files]);
+        if (now === this.measured) return;
+        this.measured = now;
+        this.$emit("measure", { text: this.text, files });
+      }, 500);
+    },
+    gauge(room) { if (room?.full && !this.room?.full) this.said = room.text; this.room = room; },
     grow() { const box = this.$refs.box; if (box) { box.style.height = "auto"; box.style.height = `${box.scrollHeight}px`; } },
     /* What stands between an @ at the beginning of a word and the cursor; null where there is none. */
     sought() { const found = /(?:^|\s)@([^@\n]{0,60})$/.exec(this.text.slice(0, this.$refs.box.selectionStart)); return found ? found[1] : null; },

@@ -11,7 +11,8 @@ from pages.i18n import _, current_language
 class Composer(ui.element, component="composer.js", esm=LIBRARY):
     """A text area that keeps its draft in the browser under `draft_key` (empty: nowhere), with attached files.
 
-    Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`).
+    Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`),
+    `measure` {text, files: ids} when the writer pauses (see `gauge`).
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
                     "found": _("{n} assistants found. Choose with the arrow keys and Enter.", n="{n}"),
                     "nobody": _("No assistant with that name."),
                     "asked": _("{name} answers this question.", name="{name}"),
+                    "room": _("Room in the model"),
                     "tooMany": _("At most {limit} files", limit=max_files),
                 },
                 "draft-key": draft_key,
@@ -62,6 +64,10 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
     def offer(self, words: str, found: list[dict[str, Any]]) -> None:
         """The assistants that may be meant by the words after an @."""
         self.run_method("offer", words, found)
+
+    def gauge(self, percent: int, text: str, *, full: bool) -> None:
+        """How much of the model's window is taken, also in words; `full` warns."""
+        self.run_method("gauge", {"percent": percent, "text": text, "full": full})
 
     def fill(self, text: str) -> None:
         """Write a question into the box."""

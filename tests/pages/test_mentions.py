@@ -1,5 +1,6 @@
 """Mentioning another assistant in a real browser, by keyboard."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -49,5 +50,14 @@ def test_another_assistant_is_mentioned_by_keyboard(page: Page, installation: In
     page.get_by_role("option", name="Skolskjuts").click()
     page.get_by_role("button", name="Do not ask Skolskjuts").click()
     expect(page.get_by_test_id("mentioned")).to_have_count(0)
+    gauge = page.get_by_role("meter", name="Room in the model")
+    expect(gauge).to_have_attribute("aria-valuetext", re.compile("^About \\d+ % of what the model can take in is used"))
+    before = int(gauge.get_attribute("aria-valuenow") or 0)
+    box.fill("Avgiften. " * 36_000)
+    expect(gauge).to_contain_text("%")
+    assert int(gauge.get_attribute("aria-valuenow") or 0) > before
+    expect(gauge).to_have_attribute("aria-valuetext", re.compile("Begin a new conversation"))
+    assert grave(page) == []
+    box.fill("")
     page.reload()
     expect(who).to_contain_text("Bygglov Höganäs")

@@ -216,10 +216,12 @@ class PartialAssistantUpdatePublic(Wire):
 class TokenEstimateRequest(Wire):
     text: str | None = None
     file_ids: list[UUID] = []
+    session_id: UUID | None = None
 
 
 class TokenEstimateBreakdown(Wire):
     prompt: int
+    history: int = 0
     text: int
     files: int
     file_details: dict[str, int] = {}
