@@ -14,6 +14,7 @@ from domain.conversations.views import Asked, ConversationView, MessageView, Que
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import N_, Failure, NotFound
+from domain.kernel.paging import Page
 from domain.knowledge.parsing import SUPPORTED
 from pages import transparency
 from pages.admin.budgets import standing
@@ -30,6 +31,8 @@ from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, 
 BATCH_SECONDS = 0.05
 PAGE = 30
 MENTIONS = 8
+CHOICES = 20
+"""So many assistants the menu offers; the others are sought."""
 ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
 
 TEMPORARY = N_(
@@ -104,7 +107,7 @@ class Chat:
     async def build(self) -> None:
         """Head, thread and composer; a running answer is followed from where it is."""
         turns = [turn(view) for view in self.messages]
-        choices = await self.visit.services.assistants.mine(self.visit.actor)
+        choices = await self.visit.services.assistants.find(self.visit.actor, limit=CHOICES)
         replacing = await self._replacing()
         concerning = await self.visit.services.budgets.concerning(self.visit.actor, self.assistant.assistant.id)
         with box("chatpage"):
@@ -171,7 +174,7 @@ class Chat:
             "{name} does not answer at present; {other} answers instead.", name=name, other=model_name(other.model)
         )
 
-    def _draw_head(self, choices: Sequence[AssistantView]) -> None:
+    def _draw_head(self, choices: Page[AssistantView]) -> None:
         self.choices = choices
         self.head.clear()
         with self.head:
@@ -201,12 +204,14 @@ class Chat:
         toggle = icon_button("timer_off" if self.temporary else "timer", label, lambda: ui.navigate.to(target))
         toggle.props["aria-pressed"] = "true" if self.temporary else "false"
 
-    def _picker(self, choices: Sequence[AssistantView]) -> None:
+    def _picker(self, choices: Page[AssistantView]) -> None:
         with ui.menu().props("auto-close").style("max-height:60dvh"):
-            for choice in choices:
+            for choice in choices.items:
                 with ui.menu_item(on_click=self._opener(choice.assistant.id)), box("stack tight").style("gap:0"):
                     ui.label(assistant_name(choice.assistant, choice.access.space)).classes("clip")
                     ui.label(space_name(choice.access.space)).classes("muted small clip")
+            if choices.next_cursor is not None:
+                ui.menu_item(_("Search all assistants"), on_click=self.visit.shell.search)
 
     @staticmethod
     def _opener(assistant_id: UUID) -> Any:

@@ -120,7 +120,7 @@ class Palette:
         fits = words.casefold()
         spaces = await services.spaces.mine(actor)
         conversations = await services.conversations.page(actor, search=words, limit=EACH)
-        assistants = await services.assistants.mine(actor)
+        assistants = (await services.assistants.find(actor, search=words, limit=EACH)).items
         found = [Hit(space_icon(v.space), space_name(v.space), f"/spaces/{v.space.id}") for v in spaces]
         helpers = [
             Hit(
@@ -143,7 +143,7 @@ class Palette:
                         documents.append(Hit("description", passage.title, target, passage.text[:120]))
         return [
             (_("Spaces"), [h for h in found if fits in h.title.casefold()][:EACH]),
-            (_("Assistants"), [h for h in helpers if fits in h.title.casefold()][:EACH]),
+            (_("Assistants"), helpers),
             (
                 _("Conversations"),
                 [Hit("chat_bubble_outline", c.name, f"/conversations/{c.id}") for c in conversations.items],

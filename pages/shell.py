@@ -281,6 +281,10 @@ class Shell:
             "document.querySelector('.q-drawer--' + side)?.setAttribute('aria-label', name)"
         )
 
+    async def search(self) -> None:
+        """Open the search for everything."""
+        await self.palette.open()
+
     def page_changed(self) -> None:
         """Another page is shown: mark it in the navigation; the sources belong to conversations only."""
         if self.visit.assistant_id is None:

@@ -68,6 +68,9 @@ class Frame(Protocol):
     def show_sources(self, items: list[dict[str, Any]], selected: int, citation: int = -1) -> None:
         """Fill the sources panel."""
 
+    async def search(self) -> None:
+        """Open the search for everything."""
+
     def use_theme(self, theme: str) -> None:
         """Show a theme."""
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages.test_chat import ask
 from tests.pages.test_pages import grave
-from tests.support.browser import sign_in
+from tests.support.browser import ready, sign_in
 from tests.support.provider import Provider
 from tests.support.server import Installation, installed
 
@@ -61,3 +61,21 @@ def test_another_assistant_is_mentioned_by_keyboard(page: Page, installation: In
     box.fill("")
     page.reload()
     expect(who).to_contain_text("Bygglov Höganäs")
+
+
+def test_the_menu_of_assistants_stays_short_and_leads_to_the_search(page: Page, installation: Installation) -> None:
+    with installation.client() as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+        for number in range(22):
+            name = {"name": f"Hjälp {number:02}"}
+            client.post(f"/api/v1/spaces/{space}/applications/assistants/", json=name).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/chat")
+    ready(page)
+    page.get_by_role("button", name="Change assistant").click()
+    expect(page.get_by_role("menuitem")).to_have_count(21)
+    page.get_by_role("menuitem", name="Search all assistants").click()
+    page.get_by_label("Search", exact=True).last.fill("HJÄLP 21")
+    page.get_by_role("dialog").get_by_role("link", name="Hjälp 21").click()
+    page.wait_for_url(re.compile("/chat/"))
+    expect(page.get_by_role("heading", name="Hjälp 21").first).to_be_visible()
