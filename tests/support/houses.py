@@ -133,10 +133,14 @@ class ManyHouse(House):
 
     def _parts(self) -> dict[str, str]:
         self.database, self.redis = Postgres(durable=True), Valkey()
-        asyncio.run(self.database.execute(f"create role {OWNER} login createrole"))
-        asyncio.run(self.database.create("soak"))
-        asyncio.run(self.database.execute("create extension vector", "soak"))
+        # Beside this thread, where the loop of a browser may be running.
+        self.hand.submit(asyncio.run, self._make_database()).result()
         return {"DATABASE_URL": self.database.url("soak"), "REDIS_URL": self.redis.url}
+
+    async def _make_database(self) -> None:
+        await self.database.execute(f"create role {OWNER} login createrole")
+        await self.database.create("soak")
+        await self.database.execute("create extension vector", "soak")
 
     def accidents(self) -> dict[str, Callable[[], None]]:
         return {

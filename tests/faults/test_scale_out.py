@@ -1,0 +1,123 @@
+"""Several web processes and workers on one Postgres and one Valkey are one product, also while they are killed."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import in_thread, ready, sign_in
+from tests.support.houses import House, ManyHouse
+from tests.support.people import Person, Record, add_model
+from tests.support.provider import Provider
+
+WORDS = 80
+KILLING_SECONDS = 15
+EVENT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    """Two web processes and two workers."""
+    made = ManyHouse(2, 2)
+    try:
+        in_thread(made.ready())
+        yield made
+    finally:
+        made.close()
+
+
+async def person(house: House, number: int, model: str | None = None) -> Person:
+    """Somebody with a space of their own and a document that is ready."""
+    made = Person(number, house.urls, Record())
+    await made.prepare(model)
+    await made.upload()
+    while made.waiting:
+        await made.look_at_document()
+        await asyncio.sleep(0.1)
+    return made
+
+
+def test_a_stream_goes_on_at_another_process_to_the_same_text(house: House, provider: Provider) -> None:
+    async def through() -> None:
+        model = await add_model(house.urls[0], provider, f"rate:60:{WORDS}")
+        here, there = house.urls
+        asking = await person(house, 1, model)
+        answer = await asking.begin("Berätta om altan", at=here, words=10)
+        assert 10 <= len(answer.text.split()) < WORDS
+        await asking.read_on(answer, at=there)
+        again = await asking.begin("Berätta om altan igen", at=there)
+        assert (answer.state, again.state) == ("done", "done")
+        assert len(answer.text.split()) == len(again.text.split()) == WORDS
+        # What each process stores is what was read at the other.
+        await asking.settle(10)
+        assert not asking.record.wrong
+        assert not asking.record.trouble
+        await asking.leave()
+
+    in_thread(through())
+
+
+def test_news_reach_the_browser_that_is_at_another_process(house: House, page: Page) -> None:
+    here, there = house.urls
+    made = in_thread(_prepared(house, 2))
+    sign_in(page, here)
+    page.goto(f"{here}/collections/{made.collection}")
+    ready(page)
+    in_thread(_upload(made, there))
+    expect(page.get_by_role("listitem").filter(has_text="handbok-1").get_by_text("Klart")).to_be_visible(
+        timeout=EVENT_MS
+    )
+    page.goto(f"{here}/spaces/{made.space}/assistants")
+    ready(page)
+    path = f"/api/v1/spaces/{made.space}/applications/assistants/"
+    in_thread(_once(made, "POST", path, there, json={"name": "Den nya hjälpen"}))
+    expect(page.get_by_role("main").get_by_text("Den nya hjälpen").first).to_be_visible(timeout=EVENT_MS)
+
+
+async def _prepared(house: House, number: int) -> Person:
+    made = Person(number, house.urls, Record())
+    await made.prepare()
+    await made.leave()
+    return made
+
+
+async def _upload(made: Person, url: str) -> None:
+    made.urls = [url]
+    await made.upload()
+    await made.leave()
+
+
+async def _once(made: Person, method: str, path: str, url: str, **more: object) -> None:
+    await made.send(method, path, at=url, **more)
+    await made.leave()
+
+
+@pytest.mark.timeout(240)
+def test_nothing_promised_is_lost_while_processes_are_killed(house: House) -> None:
+    async def through() -> None:
+        people = await asyncio.gather(*(person(house, number) for number in (3, 4)))
+        until = time.monotonic() + KILLING_SECONDS
+        killing = asyncio.create_task(_kill(house, until))
+        await asyncio.gather(*(each.work(until, 0.3) for each in people))
+        await killing
+        await house.ready()
+        await asyncio.gather(*(each.settle(90) for each in people))
+        assert not [line for each in people for line in each.record.wrong]
+        assert all(each.answers and each.known for each in people)
+        await asyncio.gather(*(each.leave() for each in people))
+
+    in_thread(through())
+    assert "whole and unaltered" in house.command("audit", "verify").stdout
+
+
+async def _kill(house: House, until: float) -> None:
+    accidents = house.accidents()
+    kinds = random.sample(list(accidents), len(accidents))
+    for name in kinds:
+        if time.monotonic() > until:
+            return
+        await asyncio.get_running_loop().run_in_executor(house.hand, accidents[name])
+        await asyncio.sleep(1)
