@@ -131,6 +131,10 @@ def _run(chosen: argparse.Namespace, settings: Settings) -> int:
 
             convert(settings.models_path)
             return 0
+        case "serve":
+            import uvloop
+
+            return uvloop.run(_run_async(chosen, settings))
         case _:
             return asyncio.run(_run_async(chosen, settings))
 

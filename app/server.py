@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -82,6 +83,8 @@ from domain.kernel.errors import Failure
 from domain.tenants.operator import Operator
 
 log = logging.getLogger(__name__)
+SWITCH_SECONDS = 0.001
+"""So long the event loop waits at the most while a thread, such as that of a search, has the interpreter (usual: 5 ms)."""
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
 `Authorization: Bearer`, or send an API key as `X-API-Key`.
 Every error has `message` (for people), `code`, and `request_id`."""
@@ -253,6 +256,7 @@ async def serve(settings: Settings) -> None:
             )  # fmt: skip
             server = uvicorn.Server(config)
             _settle_memory()
+            sys.setswitchinterval(SWITCH_SECONDS)
             log.info(
                 "Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}"
             )

@@ -166,9 +166,14 @@ class Embedder(Protocol):
     """Turns texts into vectors (float32, little-endian, unit length)."""
 
     async def embed(
-        self, tenant_id: UUID, model: EmbeddingModel, texts: Sequence[str], kind: Literal["query", "passage"]
+        self,
+        tenant_id: UUID,
+        model: EmbeddingModel,
+        texts: Sequence[str],
+        kind: Literal["query", "passage"],
+        provider: ModelProvider | None = None,
     ) -> Sequence[bytes]:
-        """One vector for each text, in order."""
+        """One vector for each text, in order; the model's provider is looked up where it is not given."""
 
 
 @dataclass(frozen=True, slots=True)

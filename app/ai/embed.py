@@ -44,10 +44,15 @@ class EmbeddingModels:
         return self._ledger
 
     async def embed(
-        self, tenant_id: object, model: EmbeddingModel, texts: Sequence[str], kind: Literal["query", "passage"]
+        self,
+        tenant_id: object,
+        model: EmbeddingModel,
+        texts: Sequence[str],
+        kind: Literal["query", "passage"],
+        provider: ModelProvider | None = None,
     ) -> Sequence[bytes]:
-        """One vector for each text, in order."""
-        provider = await self._provider(model)
+        """One vector for each text, in order; the model's provider is looked up where it is not given."""
+        provider = provider or await self._provider(model)
         if provider.type == ProviderType.BUILTIN:
             async with self._meter().call(model, provider, tokens_in=_estimated(texts)):
                 return await self._builtin.embed(texts, kind)

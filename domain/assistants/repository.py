@@ -14,6 +14,9 @@ from domain.spaces.entities import Space
 class AssistantRepository(Protocol):
     """Assistants of the transaction's tenant."""
 
+    async def with_space(self, assistant_id: UUID) -> tuple[Assistant, Space] | None:
+        """An assistant and the space that it belongs to."""
+
     async def in_spaces(self, space_ids: Sequence[UUID]) -> Sequence[Assistant]:
         """Assistants of the spaces without the default ones, in order of name."""
 

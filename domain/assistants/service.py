@@ -112,11 +112,13 @@ async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) 
     """The assistant, when the actor may read and use it; `NotFound` otherwise."""
     if actor.key is not None and actor.key.assistant_id not in (None, assistant_id):
         raise Unauthenticated(N_("This API key is for another assistant."))
-    assistant = await tx.get(Assistant, assistant_id)
     missing = NotFound(N_("The assistant was not found."))
-    if assistant is None:
+    # Both at once: the space is known to the transaction when it is asked for.
+    found = await tx.assistants.with_space(assistant_id)
+    if found is None:
         raise missing
-    access = await space_access(tx, actor, assistant.space_id, missing=missing)
+    assistant, space = found
+    access = await space_access(tx, actor, space.id, missing=missing)
     if not visible(access, assistant):
         raise missing
     return assistant, access

@@ -5,8 +5,8 @@ import base64
 import logging
 import re
 import socket
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from os import getpid
 from time import monotonic
@@ -26,7 +26,7 @@ from domain.conversations.context import (
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.evidence import cited_numbers, coverage, source_of, unread_of
 from domain.conversations.explaining import explanation
-from domain.conversations.plan import FORGOTTEN, Plan, attribution
+from domain.conversations.plan import FORGOTTEN, Plan
 from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
@@ -85,8 +85,22 @@ class Answering:
         actor, plan.kept = plan.actor, len(plan.message.answer)
         run = Run(plan.message.id, actor.tenant_id, actor.user_id, actor.apart, plan.message.answer)
         self.runs.add(run)
-        with attributed(attribution(plan.actor, plan.assistant, plan.message)):
+        with attributed(plan.who):
             self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
+
+    @asynccontextmanager
+    async def searching(self, plan: Plan) -> AsyncIterator[None]:
+        """Begin the search while the question is written down; it is given up when that fails."""
+        if plan.collections:
+            with attributed(plan.who):
+                plan.retrieving = asyncio.create_task(self._retrieve(plan), name=f"search {plan.message.id}")
+        try:
+            yield
+        except BaseException:
+            if plan.retrieving is not None:
+                plan.retrieving.cancel()
+                await asyncio.gather(plan.retrieving, return_exceptions=True)
+            raise
 
     async def _run(self, plan: Plan, run: Run) -> None:
         state, error, params = str(AnswerState.DONE), None, {}
@@ -111,7 +125,7 @@ class Answering:
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, then ask one model after the other until one begins to answer. Whether the user stopped it."""
-        retrieval = await self._retrieve(plan)
+        retrieval = await (plan.retrieving or self._retrieve(plan))
         attempts = Attempts(plan.choice, list(plan.stand_ins), self.health)
         failed: ProviderFailed | None = None
         while True:

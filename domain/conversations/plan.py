@@ -1,7 +1,9 @@
 """What an answer needs, gathered before a model is called."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
@@ -12,6 +14,7 @@ from domain.conversations.reuse import Earlier, Marks
 from domain.files.entities import File
 from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection
+from domain.knowledge.retrieval import Retrieval
 from domain.models.choice import CompletionChoice
 from domain.usage.attribution import Attribution
 from domain.usage.entities import ModelCall, Purpose
@@ -20,7 +23,7 @@ FORGOTTEN = "forgotten"
 """In the trace of a message: its conversation goes when it is answered."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Plan:
     """All that a run needs, gathered before the model is called."""
 
@@ -51,10 +54,17 @@ class Plan:
     """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    retrieving: "asyncio.Task[Retrieval | None] | None" = None
+    """The search, when it has begun already."""
     explained: bool = False
     """Whether there may be an explanation already."""
     temporary: bool = False
     """Nothing of what is asked may stay anywhere."""
+
+    @cached_property
+    def who(self) -> Attribution:
+        """For whom and what is called."""
+        return attribution(self.actor, self.assistant, self.message)
 
     @property
     def milliseconds(self) -> int:

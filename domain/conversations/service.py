@@ -43,6 +43,10 @@ NAME_LENGTH = 80
 TEMPORARY = "temporary"
 
 
+class _Overtaken(Exception):
+    """Another question came first."""
+
+
 class ConversationService(Kept):
     """Use cases of conversations: asking, and following the answer."""
 
@@ -85,20 +89,22 @@ class ConversationService(Kept):
             # What only reads comes first: there is one who writes at a time on SQLite.
             async with self._uow.read(actor.tenant_id) as tx:
                 conversation, plan = await self._prepared(tx, actor, question, text, files)
-            async with self._uow.begin(actor.tenant_id) as tx:
-                if question.conversation_id is None:
-                    conversation.shown_id = plan.message.id
-                    await tx.add(conversation)
-                else:
-                    placed = await self._placed(tx, actor, question, plan)
-                    if placed is None:
-                        continue
-                    conversation = placed
-                await tx.add(plan.message)
-                for file in files:
-                    await tx.add(MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=file.id))
-                tx.record(actor, _asked(conversation, easy=question.easy))
-                tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
+            try:
+                async with self._answering.searching(plan), self._uow.begin(actor.tenant_id) as tx:
+                    if question.conversation_id is None:
+                        conversation.shown_id = plan.message.id
+                        await tx.add(conversation)
+                    else:
+                        conversation = await self._placed(tx, actor, question, plan)
+                    await tx.add(plan.message)
+                    links = [
+                        MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=f.id) for f in files
+                    ]
+                    await tx.add(*links)
+                    tx.record(actor, _asked(conversation, easy=question.easy))
+                    tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
+            except _Overtaken:
+                continue
             self._answering.start(plan)
             return Asked(conversation, plan.message, files)
 
@@ -117,14 +123,14 @@ class ConversationService(Kept):
             ask_easily(plan)
         return conversation, plan
 
-    async def _placed(self, tx: Transaction, actor: Actor, question: Question, plan: Plan) -> Conversation | None:
-        """Give a question its place in a conversation that is there; None when another one took it meanwhile."""
+    async def _placed(self, tx: Transaction, actor: Actor, question: Question, plan: Plan) -> Conversation:
+        """Give a question its place in a conversation that is there; `_Overtaken` when another one took it meanwhile."""
         message = plan.message
         await tx.conversations.lock(message.conversation_id)
         conversation = await self._own(tx, actor, message.conversation_id)
         branches = Branches(await tx.conversations.links(conversation.id))
         if self._followed(branches, conversation, question.replaces) != message.parent_id:
-            return None
+            raise _Overtaken
         conversation.shown_id, conversation.last_message_at = message.id, now()
         await self._forget_empty(tx, branches, question.replaces, message.question)
         if question.fresh and question.replaces is not None and not question.easy:

@@ -537,13 +537,12 @@ class KnowledgeService:
             return []
         began = monotonic()
         async with self._uow.read(tenant_id) as tx:
-            models = [await tx.get(EmbeddingModel, i) for i in {c.embedding_model_id: None for c in collections}]
+            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
         asked: list[AskedVector] = []
-        for model in models:
-            assert model is not None
+        for model, provider in models:
             try:
                 async with timeout(QUERY_SECONDS):
-                    vector = (await self._embedder.embed(tenant_id, model, [query], "query"))[0]
+                    vector = (await self._embedder.embed(tenant_id, model, [query], "query", provider))[0]
                 asked.append(AskedVector(model.name, _places(collections, model.id, vector)))
             except (TimeoutError, ProviderFailed) as error:
                 failure = error if isinstance(error, ProviderFailed) else ProviderFailed(EMBEDDING_SILENT)

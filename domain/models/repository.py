@@ -1,6 +1,6 @@
 """What models ask of storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -29,6 +29,9 @@ class ModelRepository(Protocol):
 
     async def embedding_models(self) -> Sequence[EmbeddingModel]:
         """All embedding models, the default first, then by name."""
+
+    async def embedding_models_by_id(self, ids: Iterable[UUID]) -> Sequence[tuple[EmbeddingModel, ModelProvider]]:
+        """Embedding models by their ids, with their providers."""
 
     async def transcription_models(self) -> Sequence[TranscriptionModel]:
         """All transcription models, the default first, then by nickname."""

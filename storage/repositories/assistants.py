@@ -25,6 +25,9 @@ _SELECTED_PROMPT = standing(
     .order_by(prompts.c.id.desc())
     .limit(1)
 )
+_WITH_SPACE = standing(
+    select(Assistant, Space).join(Space, spaces.c.id == assistants.c.space_id).where(assistants.c.id == bindparam("id"))
+)
 _COLLECTIONS = standing(
     select(Collection)
     .join(AssistantCollection, assistant_collections.c.collection_id == collections.c.id)
@@ -44,6 +47,11 @@ class AssistantRepository:
 
     def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
         self._session, self._tenant_id = session, tenant_id
+
+    async def with_space(self, assistant_id: UUID) -> tuple[Assistant, Space] | None:
+        """An assistant and the space that it belongs to."""
+        found = (await self._session.execute(_WITH_SPACE, {"id": assistant_id})).first()
+        return (found[0], found[1]) if found else None
 
     async def in_spaces(self, space_ids: Sequence[UUID]) -> Sequence[Assistant]:
         """Assistants of the spaces without the default ones."""

@@ -1,6 +1,6 @@
 """Model providers and models of one tenant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -45,6 +45,13 @@ _COMPLETION_MODEL = standing(
     .limit(1)
 )
 
+_EMBEDDING_MODELS = standing(
+    select(EmbeddingModel, ModelProvider)
+    .join(ModelProvider, model_providers.c.id == embedding_models.c.provider_id)
+    .where(embedding_models.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(embedding_models.c.id)
+)
+
 _OF_MODEL = tuple(model_prices.c[f"{kind}_id"] for kind in ("completion", "embedding", "transcription"))
 
 
@@ -74,6 +81,11 @@ class ModelRepository:
         """All embedding models, the default first."""
         order = (embedding_models.c.is_default.desc(), embedding_models.c.name, embedding_models.c.id)
         return (await self._session.scalars(select(EmbeddingModel).order_by(*order))).all()
+
+    async def embedding_models_by_id(self, ids: Iterable[UUID]) -> Sequence[tuple[EmbeddingModel, ModelProvider]]:
+        """Embedding models by their ids, with their providers."""
+        rows = await self._session.execute(_EMBEDDING_MODELS, {"ids": list(ids)})
+        return [(model, provider) for model, provider in rows]
 
     async def transcription_models(self) -> Sequence[TranscriptionModel]:
         """All transcription models, the default first."""
