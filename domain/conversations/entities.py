@@ -52,7 +52,7 @@ class Message(Owned):
     While `state` is running, `owner` names the process that runs it and `heartbeat_at` shows that it lives. Tokens are
     the provider's count where it gives one (`tokens_estimated` False). `trace` explains how the answer came about;
     `citations` are those of `domain.conversations.citations` as they are stored, None until the answer was checked.
-    `assistant_id` is the one who answers, `reasoning` what its model thought before the answer.
+    `assistant_id` is the one who answers.
     """
 
     conversation_id: UUID
@@ -77,7 +77,6 @@ class Message(Owned):
     feedback_text: str | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     citations: list[dict[str, Any]] | None = None
-    reasoning: str | None = None
 
 
 @dataclass(eq=False, kw_only=True)

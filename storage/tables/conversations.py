@@ -82,7 +82,6 @@ messages = tenant_table(
     Column("feedback_text", SealedText("messages.feedback_text")),
     Column("trace", SealedJson("messages.trace"), nullable=False),
     Column("citations", Json),
-    Column("reasoning", SealedText("messages.reasoning")),
     belongs_to("conversation_id", "conversations"),
 )
 Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)

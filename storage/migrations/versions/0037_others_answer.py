@@ -1,4 +1,4 @@
-"""Others than the conversation's assistant answer, and reasoning is kept"""
+"""Others than the conversation's assistant answer"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,6 @@ def upgrade() -> None:
     """Apply."""
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f(REFERENCE), type_='foreignkey')
-        batch_op.add_column(sa.Column('reasoning', sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
@@ -26,7 +25,6 @@ def downgrade() -> None:
         op.execute('alter table assistants no force row level security')
     op.execute('delete from messages where assistant_id not in (select id from assistants)')
     with op.batch_alter_table('messages', schema=None) as batch_op:
-        batch_op.drop_column('reasoning')
         batch_op.create_foreign_key(
             batch_op.f(REFERENCE),
             'assistants',
