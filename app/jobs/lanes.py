@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from app.realtime.bus import Bus
@@ -46,6 +47,8 @@ class Dispatcher:
     def __init__(self, url: str, directory: Directory, jobs: JobService, bus: Bus) -> None:
         self._url, self._directory, self._jobs, self._bus = url, directory, jobs, bus
         self._redis: Any = None
+        self._taken: dict[str, dict[str, float]] = {}
+        """For each lane, when a job was first seen to be gone from it without being claimed."""
 
     async def run(self) -> None:
         """For ever."""
@@ -87,13 +90,16 @@ class Dispatcher:
         self._redis = self._redis or connect(self._url)
         queue = Queue(lane, connection=self._redis)
         waiting = set(queue.get_job_ids(0, 50))
+        gone = {located.id.hex for located in due} - waiting
+        taken = {name: seen for name, seen in self._taken.get(lane, {}).items() if name in gone}
+        self._taken[lane] = taken
         for located in due:
-            name = f"{located.id.hex}"
+            name = located.id.hex
             if name in waiting or len(waiting) >= LANE_LENGTH:
                 continue
             known = QueuedJob.fetch_many([name], connection=self._redis)[0]
             if known is not None:
-                if known.started_at and _age(known.started_at) < STARTING_SECONDS:
+                if _starting(taken.setdefault(name, monotonic()), known.started_at):
                     continue
                 # Whoever had taken it from the lane has died before claiming the row.
                 known.delete()
@@ -102,6 +108,11 @@ class Dispatcher:
                 job_id=name, job_timeout=TIMEOUT_SECONDS, result_ttl=0, failure_ttl=60,
             )  # fmt: skip
             waiting.add(name)
+
+
+def _starting(taken: float, started_at: datetime | None) -> bool:
+    """Whether a worker may be about to claim the row; between taking a job and saying so, it is on no list."""
+    return (_age(started_at) if started_at else monotonic() - taken) < STARTING_SECONDS
 
 
 def _age(moment: datetime) -> float:

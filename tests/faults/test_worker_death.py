@@ -210,6 +210,21 @@ async def test_a_redis_that_forgot_everything(house: House, valkey: Valkey) -> N
         worker.kill()
 
 
+@ON_SQLITE
+async def test_what_a_worker_has_just_taken_is_left_to_it(house: House, valkey: Valkey) -> None:
+    job = await house.job(await house.upload())
+    services, lane = house.runtime.services, f"rq:queue:{job.lane}"
+    with Redis.from_url(valkey.url) as client:
+
+        async def taken() -> bool:
+            return client.lrem(lane, 1, job.id.hex) == 1
+
+        await until(taken)
+        await Dispatcher(valkey.url, house.runtime.directory, services.jobs, house.runtime.bus).fill()
+        assert client.llen(lane) == 0
+        assert client.exists(f"rq:job:{job.id.hex}")
+
+
 @ON_POSTGRES
 async def test_a_provider_that_fails_is_tried_again(house: House, workers: list[WorkerProcess]) -> None:
     models = await house.runtime.services.models.providers(house.owner)
