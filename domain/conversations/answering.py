@@ -157,11 +157,13 @@ class Answering:
                 run.append(plan.earlier.message.answer)
                 return False
             request = await self._request(plan, run, context)
-            explaining = asyncio.create_task(self._explain(plan, request, context, retrieval))
+            run.begun.clear()
+            explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval))
             try:
                 async with self._saving.saved(run):
                     return await self._stream(plan, run, request, attempts)
             finally:
+                run.begun.set()
                 await asyncio.gather(explaining)
                 begun = len(run.text) > plan.kept
         finally:
@@ -191,9 +193,13 @@ class Answering:
         plan.message.trace["retrieval_ms"] = plan.milliseconds
         return retrieval
 
-    async def _explain(self, plan: Plan, request: ChatRequest, context: Context, retrieval: Retrieval | None) -> None:
+    async def _explain(
+        self, plan: Plan, run: Run, request: ChatRequest, context: Context, retrieval: Retrieval | None
+    ) -> None:
         """Keep what the model was sent and how it was found, while the answer comes; an answer is never lost for it."""
         message = plan.message
+        # Whoever reads waits for the first word, not for this.
+        await run.begun.wait()
         try:
             async with self._uow.begin(plan.actor.tenant_id) as tx:
                 if not await tx.conversations.holds(message.id):

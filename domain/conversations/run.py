@@ -39,12 +39,15 @@ class Run:
     sources: list[MessageSource] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether the model that is asked has begun to answer."""
     _waiting: "set[asyncio.Future[None]]" = field(default_factory=set)
 
     def append(self, text: str) -> None:
         """Add a piece of the answer and wake the readers."""
         self.text += text
         self._wake()
+        self.begun.set()
 
     def close(self, state: str) -> None:
         """End the run; readers get what is left and then the final state."""
