@@ -7,7 +7,8 @@ more processor time than most of our statements, so here execute and fetch trave
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,10 +24,8 @@ class _Outcome(NamedTuple):
     rows: Sequence[Any]
 
 
-def _run(connection: Any, begin: str | None, many: bool, operation: str, parameters: Any) -> _Outcome:
+def _run(connection: Any, many: bool, operation: str, parameters: Any) -> _Outcome:
     """In the connection's thread."""
-    if begin is not None:
-        connection.execute(begin)
     cursor = connection.cursor()
     try:
         (cursor.executemany if many else cursor.execute)(operation, parameters)
@@ -36,7 +35,7 @@ def _run(connection: Any, begin: str | None, many: bool, operation: str, paramet
         cursor.close()
 
 
-def _together(connection: sqlite3.Connection, begin: str | None, work: Callable[[sqlite3.Connection], T]) -> T:
+def _begun(connection: Any, begin: str | None, work: Callable[[Any], T]) -> T:
     """In the connection's thread."""
     if begin is not None:
         connection.execute(begin)
@@ -46,7 +45,12 @@ def _together(connection: sqlite3.Connection, begin: str | None, work: Callable[
 async def in_one_trip(session: AsyncSession, work: Callable[[sqlite3.Connection], T]) -> T:
     """Let statements that follow from each other be carried out in one trip. They are not scoped to a tenant here."""
     proxied = await (await session.connection()).get_raw_connection()
-    return await cast("OneTripConnection", proxied.dbapi_connection).together(work)
+    own: Any = proxied.dbapi_connection
+    try:
+        found: T = await own.trip(work)
+    except Exception as error:
+        own._handle_exception(error)
+    return found
 
 
 class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
@@ -86,7 +90,9 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
     def _send(self, many: bool, operation: str, parameters: Any) -> None:
         connection: Any = self._adapt_connection
         try:
-            self._outcome = await_(connection.trip(many, operation, parameters))
+            self._outcome = await_(
+                connection.trip(partial(_run, many=many, operation=operation, parameters=parameters))
+            )
         except Exception as error:
             connection._handle_exception(error)
         self._rows = deque(self._outcome.rows)
@@ -115,24 +121,13 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         """Begin with this statement as soon as there is something to do."""
         self._begin = statement
 
-    async def trip(self, many: bool, operation: str, parameters: Any) -> _Outcome:
-        """One statement, there and back."""
+    async def trip(self, work: Callable[[Any], T]) -> T:
+        """What `work` does in the thread, there and back."""
         driver: Any = self._connection
         async with self._execute_mutex:
             # What was handed over counts as begun, even if the wait for it is cancelled: a rollback then follows it.
             begin, self._begin = self._begin, None
-            outcome: _Outcome = await driver._execute(_run, driver._conn, begin, many, operation, parameters)
-            return outcome
-
-    async def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Several statements, there and back."""
-        driver: Any = self._connection
-        async with self._execute_mutex:
-            begin, self._begin = self._begin, None
-            try:
-                found: T = await driver._execute(_together, driver._conn, begin, work)
-            except Exception as error:
-                self._handle_exception(error)
+            found: T = await driver._execute(_begun, driver._conn, begin, work)
             return found
 
     def commit(self) -> None:

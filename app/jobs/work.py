@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from domain.jobs.entities import Job
 from domain.jobs.service import LEASE
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure, StorageTrouble
+from domain.kernel.persistence import persistently
 from domain.knowledge import chunks, intake, reembedding
 from domain.usage.attribution import Attribution, attributed
 from domain.usage.entities import Purpose
@@ -80,15 +81,8 @@ async def _carry_out(runtime: Runtime, job: Job) -> None:
 
 async def _kept(write: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `write` gives; tried again while the database is away, for as long as the lease of a job may still hold."""
-    last = monotonic() + LEASE.total_seconds()
-    while True:
-        try:
-            return await write(*args, **kwargs)
-        except StorageTrouble as trouble:
-            if monotonic() > last:
-                raise
-            log.warning("the state of a job is not saved yet: %s", trouble)
-            await asyncio.sleep(AGAIN_SECONDS)
+    again = partial(write, *args, **kwargs)
+    return await persistently(again, "the state of a job", seconds=LEASE.total_seconds(), pause=AGAIN_SECONDS)
 
 
 async def _beat(runtime: Runtime, job: Job, work: "asyncio.Task[str | None]", reason: list[str]) -> None:

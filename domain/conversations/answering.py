@@ -38,6 +38,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
+from domain.kernel.persistence import persistently
 from domain.knowledge.retrieval import Retrieval
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.unanswered import note_unanswered
@@ -381,17 +382,12 @@ class Answering:
 
     async def _save_end(self, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
         """Write the outcome; tried again for a while where the database is away, since people have read the answer."""
-        last = monotonic() + KEPT_SECONDS
-        while True:
-            try:
-                async with self._uow.begin(run.tenant_id) as tx:
-                    await self._write_end(tx, plan, run, state, cited)
-                return
-            except StorageTrouble as trouble:
-                if monotonic() > last:
-                    raise
-                log.warning("the end of answer %s is not saved yet: %s", run.message_id, trouble)
-                await asyncio.sleep(SAVE_SECONDS)
+
+        async def write() -> None:
+            async with self._uow.begin(run.tenant_id) as tx:
+                await self._write_end(tx, plan, run, state, cited)
+
+        await persistently(write, f"the end of answer {run.message_id}", seconds=KEPT_SECONDS, pause=SAVE_SECONDS)
 
     async def _write_end(self, tx: Transaction, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
         message = plan.message

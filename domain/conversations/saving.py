@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from domain.conversations.run import Run, within
@@ -14,6 +15,7 @@ from domain.transaction import UnitOfWork
 
 log = logging.getLogger(__name__)
 SAVE_SECONDS = 0.8
+TENANT = attrgetter("tenant_id")
 
 
 class Saving:
@@ -45,8 +47,8 @@ class Saving:
 
     async def _save_until(self, ended: asyncio.Event) -> None:
         while not await within(SAVE_SECONDS, ended):
-            runs = sorted(self._runs.values(), key=_tenant)
-            for tenant_id, its in groupby(runs, key=_tenant):
+            runs = sorted(self._runs.values(), key=TENANT)
+            for tenant_id, its in groupby(runs, key=TENANT):
                 await self._save(tenant_id, list(its))
 
     async def _save(self, tenant_id: UUID, runs: Sequence[Run]) -> None:
@@ -61,7 +63,3 @@ class Saving:
             # What is not this process's any more is not gone on with either.
             if stops.get(run.message_id, True):
                 run.stop.set()
-
-
-def _tenant(run: Run) -> UUID:
-    return run.tenant_id

@@ -9,7 +9,7 @@ collection. `chunk_vector_places` says where each vector is.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,6 @@ from storage.search.words import backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 BY_HAND = {"scoped_by_hand": True}
-_statement = lru_cache(256)(text)
-"""Statements that are put together: reading one costs more than most of them take."""
 _PUT_TERMS = text("insert into chunk_terms(rowid, scope, terms) values (:key, :scope, :lexemes)")
 _MERGE = text("insert into chunk_terms(chunk_terms, rank) values ('merge', -500)")
 _LEFT_TRACES = text("insert or ignore into chunk_traces(number) values (1)")
@@ -294,4 +292,4 @@ class SqliteSearchIndex:
 
     @staticmethod
     async def _execute(session: AsyncSession, sql: str, values: dict[str, object] | None = None) -> Result[Any]:
-        return await session.execute(_statement(sql), values or {}, execution_options=BY_HAND)
+        return await session.execute(text(sql), values or {}, execution_options=BY_HAND)
