@@ -474,8 +474,13 @@ class Chat:
         self.visit.shell.show_sources(cards, selected, citation)
 
     async def _cite(self, data: dict[str, Any]) -> None:
-        view = await self.visit.services.conversations.message(self.visit.actor, identifier(data["message_id"]))
-        self._show_sources(view.message, view.sources, int(data["index"]), int(data.get("citation", -1)))
+        message_id, index, citation = identifier(data["message_id"]), int(data["index"]), int(data.get("citation", -1))
+        self.chosen = (message_id, index, citation)
+        view = await self.visit.services.conversations.message(self.visit.actor, message_id)
+        if view.message.state == AnswerState.RUNNING and self.running != message_id:
+            # It ended while it was read; that end has shown what was chosen, and shows it as it is now.
+            return
+        self._show_sources(view.message, view.sources, index, citation)
 
     async def _why(self, data: dict[str, Any]) -> None:
         if self.conversation is not None:

@@ -3,15 +3,22 @@ import { copyRich } from "samrad-rich";
 
 /* The text of one answer. The Markdown is drawn outside Vue, so that a growing answer costs little. */
 const Answer = {
-  template: `<div :class="{ typing: open }"><div class="prose" ref="md" @click="click"></div></div>`,
+  template: `<div :class="{ typing: open }"><div class="prose" ref="md" @pointerdown="press" @click="click"></div></div>`,
   props: { text: String, open: Boolean, sources: Number, checks: Array, labels: Object },
   emits: ["cite", "drawn"],
   mounted() { this.md = new Markdown(this.$refs.md, this.labels); this.draw(); },
-  beforeUnmount() { clearTimeout(this.timer); },
+  beforeUnmount() { clearTimeout(this.timer); this.release?.(); },
   watch: { text() { this.soon(); }, open() { this.draw(); }, sources() { this.draw(); }, checks() { this.draw(); } },
   methods: {
     soon() { this.timer ||= setTimeout(() => this.draw(), 50); },
-    draw() { clearTimeout(this.timer); this.timer = null; this.md.sources = this.sources; this.md.checks = this.checks || []; this.md.draw(this.text, this.open); this.$emit("drawn"); },
+    draw() { clearTimeout(this.timer); this.timer = null; if (this.release) return; this.md.sources = this.sources; this.md.checks = this.checks || []; this.md.draw(this.text, this.open); this.$emit("drawn"); },
+    /* What is pressed stays what it is until it is let go, so that a click hits it and a selection holds: nothing is drawn meanwhile. */
+    press() {
+      this.release?.();
+      const ends = ["pointerup", "pointercancel"], end = () => setTimeout(() => { this.release?.(); if (this.$refs.md) this.draw(); });
+      this.release = () => { ends.forEach((name) => window.removeEventListener(name, end)); this.release = null; };
+      ends.forEach((name) => window.addEventListener(name, end));
+    },
     click(e) { const marker = e.target.closest(".cite"); if (marker) this.$emit("cite", Number(marker.dataset.n), marker.dataset.citation === undefined ? -1 : Number(marker.dataset.citation)); },
   },
 };

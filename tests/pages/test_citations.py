@@ -135,6 +135,37 @@ def test_a_citation_shows_its_verdict_and_opens_the_marked_page(
         upload(client, ids["collection"], "Handbok.pdf", documents.pdf(PAGES))
 
 
+def test_a_citation_that_is_pressed_while_the_answer_grows_opens(
+    page: Page, installation: Installation, ids: dict[str, str], provider: Provider
+) -> None:
+    with closing(installation.client()) as client:
+        body = {"name": "Långsam", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=body).raise_for_status().json()["id"]
+        model = client.post(f"/api/v1/admin/model-providers/{added}/models/", json={"name": "script:8"}).json()["id"]
+        path = f"/api/v1/spaces/{ids['space']}/applications/assistants/"
+        made = client.post(path, json={"name": "Den långsamma"}).json()["id"]
+        changes = {"groups": [{"id": ids["collection"]}], "completion_model": {"id": model}}
+        client.post(f"/api/v1/assistants/{made}/", json=changes).raise_for_status()
+    provider.script = f"{TRUTH} [{ids['number']}]. " + "Mer finns att läsa. " * 8
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/chat/{made}")
+    ready(page)
+    page.get_by_label("Message", exact=True).fill(QUESTION)
+    page.keyboard.press("Enter")
+    panel, marker = page.get_by_role("complementary", name="Sources"), page.locator(".cite")
+    expect(panel.get_by_role("button", name="Close the sources")).to_be_in_viewport(ratio=1)
+    marker.hover()
+    page.mouse.down()
+    pressed = page.locator(".prose").inner_text()
+    # The answer ends, and is checked, under the finger.
+    expect(page.get_by_test_id("checked")).to_be_visible()
+    assert page.locator(".prose").inner_text() == pressed
+    page.mouse.up()
+    expect(panel.locator("mark")).to_be_visible()
+    expect(page.locator(".prose")).to_contain_text("Mer finns att läsa. " * 7)
+    expect(marker).to_contain_text("supported")
+
+
 def test_why_this_answer(page: Page, installation: Installation, ids: dict[str, str], provider: Provider) -> None:
     sign_in(page, installation.url)
     ask(page, installation, ids, provider)
