@@ -1,5 +1,6 @@
 """Numbers for Prometheus, in its text form: counters and histograms that this process keeps, gauges that are asked for."""
 
+import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LOOK_SECONDS = 0.05
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -47,11 +49,27 @@ class Metrics:
         self.requests: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
         self.statuses: Counter[tuple[str, str, int]] = Counter()
         self.providers: defaultdict[str, ProviderCalls] = defaultdict(ProviderCalls)
+        self.lag = Histogram()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
         self.requests[method, route].observe(seconds)
         self.statuses[method, route, status] += 1
+
+    async def look(self) -> None:
+        """Count how much later than wanted the event loop comes back to a task, looking every `LOOK_SECONDS`.
+
+        Looks that fell into a time when it was busy are counted as well, each with what was left of it: otherwise a
+        second in which nobody was served would weigh as much as one look.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            wanted = clock() + LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+            late = max(clock() - wanted, 0.0)
+            self.lag.observe(late)
+            while (late := late - LOOK_SECONDS) > 0:
+                self.lag.observe(late)
 
     @property
     def errors(self) -> int:
@@ -69,6 +87,7 @@ class Metrics:
         times: dict[Labels, Histogram] = {
             (("method", m), ("route", r)): found for (m, r), found in sorted(self.requests.items())
         }
+        yield from histograms("samrad_event_loop_lag_seconds", "How late the event loop is.", {(): self.lag})
         yield from histograms("samrad_request_seconds", "Time until an answer began.", times)
         kinds = sorted(self.providers.items())
         for name, about, attribute in (
