@@ -206,9 +206,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChatDelta:
-    """A piece of an answer, or the usage that the provider reports at its end."""
+    """A piece of an answer or of what the model thinks before it, or the usage that the provider reports at its end."""
 
     text: str = ""
+    thought: str = ""
     tokens_question: int | None = None
     tokens_answer: int | None = None
     tokens_cached: int | None = None

@@ -138,6 +138,7 @@ class Chat:
             "why": self._why,
             "older": self._older,
             "gap": self._gap,
+            "thought": self._thought,
             "starter": self._start_with,
         }.items():
             self.thread.handle(event, act(handler))
@@ -424,6 +425,10 @@ class Chat:
         key, waiting = str(message_id), ""
         begin, pushed = offset, asyncio.get_running_loop().time()
         async for event in self.visit.services.conversations.follow(self.visit.actor, message_id, offset):
+            if event.thought:
+                self.thread.think(key, event.thought_from, event.thought)
+                await asyncio.sleep(BATCH_SECONDS)
+                continue
             waiting += event.text
             now = asyncio.get_running_loop().time()
             if now - pushed < BATCH_SECONDS and not event.final:
@@ -456,6 +461,12 @@ class Chat:
         view = await self.visit.services.conversations.message(self.visit.actor, identifier(data["message_id"]))
         have = int(data["have"])
         self.thread.append(data["message_id"], have, view.message.answer[have:])
+
+    async def _thought(self, data: dict[str, Any]) -> None:
+        """Somebody wants to read what the model thought: it is only sent then."""
+        view = await self.visit.services.conversations.message(self.visit.actor, identifier(data["message_id"]))
+        if view.message.thought:
+            self.thread.think(data["message_id"], 0, view.message.thought)
 
     # Sources, ratings, earlier messages
 

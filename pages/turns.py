@@ -58,6 +58,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "question": message.question,
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
+        "thought": "",
         **version(view),
         "who": mentioned(message).get("name", ""),
         "easy": _("Easy language") if EASY in message.trace else "",
@@ -88,6 +89,7 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
     elsewhere = message.trace.get("elsewhere") if unfinished and message.answer else None
     return {
         "state": message.state,
+        "thoughtLabel": thought_for(message),
         "model": _(message.model_name),
         "note": note,
         "stoodIn": given_again(message) or stood_in(message),
@@ -98,6 +100,16 @@ def ending(message: Message, sources: Sequence[MessageSource]) -> dict[str, Any]
         **sources_part(sources),
         **checks_part(message),
     }
+
+
+def thought_for(message: Message) -> str:
+    """How long the model thought before it answered; empty when it did not say what."""
+    if not message.thought:
+        return ""
+    first, began = message.trace.get("first_token_ms"), message.trace.get("thinking_ms")
+    if first is None or began is None or first < began:
+        return _("What the model thought")
+    return _("The model thought for {n} s", n=number(round((first - began) / 1000, 1)))
 
 
 def given_again(message: Message) -> str:

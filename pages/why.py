@@ -20,6 +20,7 @@ from pages.visit import identifier, visit
 
 STEPS = {
     "retrieval_ms": N_("Sources found after"),
+    "thinking_ms": N_("Began to think after"),
     "first_token_ms": N_("First word of the answer after"),
     "total_ms": N_("Answer complete after"),
     "check_ms": N_("Checking the citations"),

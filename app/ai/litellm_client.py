@@ -93,12 +93,14 @@ async def stream(
         async for chunk in response:
             choice = chunk.choices[0] if chunk.choices else None
             text = (choice.delta.content or "") if choice is not None else ""
+            thought = (getattr(choice.delta, "reasoning_content", None) or "") if choice is not None else ""
             usage = getattr(chunk, "usage", None)
-            if text or usage:
-                pieces += bool(text)
+            if text or thought or usage:
+                pieces += bool(text or thought)
                 details = getattr(usage, "prompt_tokens_details", None)
                 yield ChatDelta(
                     text,
+                    thought,
                     count_of(getattr(usage, "prompt_tokens", None)),
                     count_of(getattr(usage, "completion_tokens", None)),
                     count_of(getattr(details, "cached_tokens", None)),

@@ -126,7 +126,7 @@ class OpenAIClient:
                     delta, ended = _delta(event)
                     finished = finished or ended
                     if delta is not None:
-                        pieces += bool(delta.text)
+                        pieces += bool(delta.text or delta.thought)
                         yield delta
         except httpx.ConnectError as error:
             raise unreachable() from error
@@ -223,7 +223,10 @@ def _delta(event: str) -> tuple[ChatDelta | None, bool]:
             raise failure_of(500, event.encode(), "")
         usage = data.get("usage") or {}
         choice = (data.get("choices") or [{}])[0]
-        text = (choice.get("delta") or {}).get("content") or ""
+        piece = choice.get("delta") or {}
+        text = piece.get("content") or ""
+        # Servers have two names for it.
+        thought = piece.get("reasoning_content") or piece.get("reasoning") or ""
         ended = bool(choice.get("finish_reason"))
         tokens = (count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
         cached = count_of((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
@@ -231,9 +234,10 @@ def _delta(event: str) -> tuple[ChatDelta | None, bool]:
         raise garbage() from error
     if not isinstance(text, str):
         raise garbage()
-    if not text and tokens == (None, None):
+    thought = thought if isinstance(thought, str) else ""
+    if not text and not thought and tokens == (None, None):
         return None, ended
-    return ChatDelta(text, tokens[0], tokens[1], cached), ended
+    return ChatDelta(text, thought, *tokens, cached), ended
 
 
 def count_of(value: Any) -> int | None:

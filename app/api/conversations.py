@@ -148,6 +148,10 @@ class AnswerStream:
                     await queue.put(self._text(held, offset)) if held else None
                     await self._end(queue, news.state, offset)
                     return
+                if news.thought:
+                    thought = {**self._base(), "thought": news.thought, "from": news.thought_from}
+                    await queue.put(event("thought", thought, offset))
+                    continue
                 held += news.text
                 # A citation is sent whole, so that it can be turned into a tag.
                 open_part = _UNFINISHED.search(held) if self._version >= 2 else None
@@ -262,6 +266,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "session_id": asked.conversation.id,
         "question": message.question,
         "answer": tagged(message.answer, view.sources, version),
+        "thought": message.thought,
         "files": [present.file(f) for f in view.files],
         "generated_files": [],
         "references": present.references(view.sources, cited_only=version >= 2),

@@ -234,7 +234,7 @@ class Completion:
             raise failed(message)
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": message.answer, "refusal": None},
+            "message": {"role": "assistant", "content": message.answer, "refusal": None} | _thought(message),
             "finish_reason": _reason(message.state),
             "logprobs": None,
         }
@@ -269,7 +269,9 @@ class Completion:
         try:
             await queue.put(self._chunk({"role": "assistant", "content": ""}))
             async for news in conversations.follow(self._actor, message.id):
-                if news.text:
+                if news.thought:
+                    await queue.put(self._chunk({"reasoning_content": news.thought}))
+                elif news.text:
                     await queue.put(self._chunk({"content": news.text}))
             view = await conversations.message(self._actor, message.id)
             await self._end(queue, view.message, view.sources)
@@ -328,6 +330,11 @@ class Completion:
 
 def _reason(state: str) -> str:
     return "stop" if state == AnswerState.DONE else "length"
+
+
+def _thought(message: Message) -> dict[str, str]:
+    """What the model thought, by the name that programs know from other servers."""
+    return {"reasoning_content": message.thought} if message.thought else {}
 
 
 def _usage(message: Message) -> dict[str, Any]:

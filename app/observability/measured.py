@@ -25,7 +25,7 @@ class MeasuredChat:
         try:
             async with aclosing(self._inner.stream(request)) as source:
                 async for delta in source:
-                    if waiting and delta.text:
+                    if waiting and (delta.text or delta.thought):
                         counted.first_token.observe(time.perf_counter() - begun)
                         waiting = False
                     yield delta

@@ -12,7 +12,7 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
-from domain.conversations.attempts import EMPTY, Attempts, fitting
+from domain.conversations.attempts import EMPTY, ONLY_THOUGHT, Attempts, fitting
 from domain.conversations.citations import Stems, check
 from domain.conversations.context import (
     KNOWLEDGE_TOKENS,
@@ -31,6 +31,7 @@ from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, 
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
 from domain.conversations.saving import SAVE_SECONDS, Saving
+from domain.conversations.thoughts import Thoughts
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -83,8 +84,9 @@ class Answering:
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
-        actor, plan.kept = plan.actor, len(plan.message.answer)
-        run = Run(plan.message.id, actor.tenant_id, actor.user_id, actor.apart, plan.message.answer)
+        actor, message = plan.actor, plan.message
+        plan.kept, plan.thought = len(message.answer), message.thought
+        run = Run(message.id, actor.tenant_id, actor.user_id, actor.apart, message.answer, message.thought)
         self.runs.add(run)
         with attributed(plan.who):
             self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
@@ -158,7 +160,7 @@ class Answering:
                 run.append(plan.earlier.message.answer)
                 return False
             request = await self._request(plan, run, context)
-            run.begun.clear()
+            run.try_anew(plan.thought)
             explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval))
             try:
                 async with self._saving.saved(run):
@@ -335,26 +337,32 @@ class Answering:
     async def _take_all(self, plan: Plan, run: Run, request: ChatRequest, attempts: Attempts) -> None:
         tokens = plan.message.tokens_question + request.max_tokens
         place = self.capacity.place(request.provider, plan.actor.user_id, tokens, attempts.turn_seconds)
+        thoughts, begun = Thoughts(), False
         async with place:
             called = monotonic()
             try:
                 async with asyncio.timeout(attempts.first_word_seconds) as patience:
                     async with aclosing(self._chat.stream(request)) as stream:
                         async for delta in stream:
-                            if delta.text and len(run.text) == plan.kept:
+                            if not begun and (delta.text or delta.thought):
+                                begun = True
                                 patience.reschedule(None)
                                 self.health.answers(request.model.id)
                                 self.health.began(request.model.id, round((monotonic() - called) * 1000))
-                            self._take(plan, run, delta)
+                            self._take(plan, run, thoughts.sort(delta))
+                    self._take(plan, run, thoughts.rest())
             except TimeoutError as error:
                 raise attempts.slow() from error
         if not run.text:
             # As when it wants to call a tool that it was not offered.
-            raise ProviderFailed(EMPTY, trouble=Trouble.GARBAGE)
+            raise ProviderFailed(ONLY_THOUGHT if run.thought else EMPTY, trouble=Trouble.GARBAGE)
 
     @staticmethod
     def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
         message = plan.message
+        if delta.thought:
+            message.trace.setdefault("thinking_ms", plan.milliseconds)
+            run.think(delta.thought.replace("\x00", ""))
         if delta.text:
             message.trace.setdefault("first_token_ms", plan.milliseconds)
             run.append(delta.text.replace("\x00", ""))
@@ -367,9 +375,10 @@ class Answering:
 
     async def _close(self, plan: Plan, run: Run, state: str, error: str | None, params: dict[str, Any]) -> None:
         message, cited = plan.message, cited_numbers(run.text, len(run.sources))
-        message.answer, message.state, message.error, message.error_params = run.text, state, error, params
+        message.answer, message.thought, message.state = run.text, run.thought, state
+        message.error, message.error_params = error, params
         message.finished_at, message.heartbeat_at = now(), None
-        message.tokens_answer = message.tokens_answer or estimate(run.text)
+        message.tokens_answer = message.tokens_answer or estimate(run.thought + run.text)
         message.trace["total_ms"] = plan.milliseconds
         await self._check(message, run.sources)
         try:
@@ -406,11 +415,11 @@ class Answering:
         call, message = plan.call, plan.message
         if call is None:
             return
-        answer = run.text[plan.kept :]
+        made = run.thought[len(plan.thought) :] + run.text[plan.kept :]
         if call.estimated:
-            call.tokens_out = estimate(answer)
+            call.tokens_out = estimate(made)
             # What a provider refuses costs nothing.
-            call.tokens_in = 0 if state == AnswerState.FAILED and not answer else call.tokens_in
+            call.tokens_in = 0 if state == AnswerState.FAILED and not made else call.tokens_in
         call.first_token_ms, call.total_ms = message.trace.get("first_token_ms"), message.trace["total_ms"]
         call.error_code = message.trace.get("error_code")
         await self._ledger.close(tx, call, state, plan.choice.price)
@@ -460,6 +469,7 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.completion_model_id = plan.choice.model.id
     message.model_name, message.provider_name = plan.choice.model.nickname, plan.choice.provider.name
     message.trace.pop("elsewhere", None)
+    message.trace.pop("thinking_ms", None)
     # A list of its own: what is saved at the end is what is true then.
     message.trace["attempts"] = attempts.failed
 

@@ -29,6 +29,9 @@ RESTING = N_(
 )
 SLOW = N_("The AI model “{name}” did not begin to answer.")
 EMPTY = N_("The AI model ended without an answer. Ask again, or choose another model.")
+ONLY_THOUGHT = N_(
+    "The AI model thought, but did not come to an answer. Ask for less at a time, or let it think less in the settings."
+)
 PLAIN_SETTINGS = ("temperature", "top_p")
 """Settings that every model knows; the others were made for the model that is replaced."""
 

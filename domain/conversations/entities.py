@@ -60,6 +60,7 @@ class Message(Owned):
     question: str
     parent_id: UUID | None = None
     answer: str = ""
+    thought: str = ""
     state: str = AnswerState.RUNNING
     error: str | None = None
     error_params: dict[str, Any] = field(default_factory=dict)

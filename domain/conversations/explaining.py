@@ -12,7 +12,7 @@ from domain.knowledge.explaining import follow
 from domain.knowledge.retrieval import Retrieval
 from domain.ports import ChatRequest
 
-STEPS = ("retrieval_ms", "first_token_ms", "total_ms", "check_ms")
+STEPS = ("retrieval_ms", "thinking_ms", "first_token_ms", "total_ms", "check_ms")
 
 
 @dataclass(frozen=True, slots=True)

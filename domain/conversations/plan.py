@@ -46,6 +46,8 @@ class Plan:
     """The longest answer that whoever asks wants."""
     kept: int = 0
     """So many characters of the answer were there before: it is continued."""
+    thought: str = ""
+    """What was thought for them."""
     fresh: bool = False
     """Whether an earlier answer may not do."""
     earlier: Earlier | None = None

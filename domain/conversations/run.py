@@ -10,15 +10,22 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.conversations.entities import AnswerState, MessageSource
+from domain.conversations.thoughts import MOST_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """News of a run: text that begins at character `offset`, or its end in a final `state`."""
+    """News of a run: text that begins at character `offset`, or its end in a final `state`.
+
+    Or what the model thinks before it answers: `thought` begins at `thought_from`, at 0 when what was said of it before
+    is void, since another model has been asked.
+    """
 
     offset: int
     text: str = ""
     state: str = AnswerState.RUNNING
+    thought: str = ""
+    thought_from: int = 0
 
     @property
     def final(self) -> bool:
@@ -35,37 +42,58 @@ class Run:
     user_id: UUID
     api_key_id: UUID | None = None
     text: str = ""
+    thought: str = ""
     state: str = AnswerState.RUNNING
     sources: list[MessageSource] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     """Whether the model that is asked has begun to answer."""
+    _tries: int = 0
     _waiting: "set[asyncio.Future[None]]" = field(default_factory=set)
 
     def append(self, text: str) -> None:
         """Add a piece of the answer and wake the readers."""
         self.text += text
-        self._wake()
+        self.ready.set()
         self.begun.set()
+        self._wake()
+
+    def think(self, thought: str) -> None:
+        """Add a piece of what the model thinks before it answers."""
+        self.thought = (self.thought + thought)[:MOST_CHARACTERS]
+        self.begun.set()
+        self._wake()
+
+    def try_anew(self, thought: str) -> None:
+        """Another call begins: what the last one thought is void, down to the `thought` that had been before."""
+        self.thought = thought
+        self._tries += 1
+        self.begun.clear()
 
     def close(self, state: str) -> None:
         """End the run; readers get what is left and then the final state."""
         self.state = state
+        self.ready.set()
         self._wake()
 
     def _wake(self) -> None:
-        self.ready.set()
         for reader in self._waiting:
             if not reader.done():
                 reader.set_result(None)
         self._waiting.clear()
 
     async def follow(self, offset: int) -> AsyncIterator[RunEvent]:
-        """The text from `offset` as it grows, then the end."""
+        """The text from `offset` as it grows, with what is thought before it, then the end."""
+        seen, tries = 0, self._tries
         while True:
-            text, state = self.text[offset:], self.state
-            if text:
+            if tries != self._tries:
+                seen, tries = 0, self._tries
+            text, thought, state = self.text[offset:], self.thought[seen:], self.state
+            if thought:
+                yield RunEvent(offset, thought=thought, thought_from=seen)
+                seen += len(thought)
+            elif text:
                 yield RunEvent(offset, text)
                 offset += len(text)
             elif state != AnswerState.RUNNING:

@@ -352,9 +352,13 @@ class ConversationService(Kept):
             async for event in run.follow(offset):
                 yield event
             return
+        told = 0
         while True:
             async with self._uow.read(actor.tenant_id) as tx:
                 message, _ = await self._own_message(tx, actor, message_id)
+            if not offset and len(message.thought) > told:
+                yield RunEvent(offset, thought=message.thought[told:], thought_from=told)
+                told = len(message.thought)
             if len(message.answer) > offset:
                 yield RunEvent(offset, message.answer[offset:])
                 offset = len(message.answer)

@@ -41,6 +41,7 @@ export default {
             <button v-if="t.question && t.state !== 'running'" type="button" class="act" data-way="edit" :aria-label="labels.edit" :title="labels.edit" @click="edit(t)"><span class="material-icons" aria-hidden="true">edit</span></button></div></div>
         <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ t.who ? letters(t.who) : initials }}</div><div class="body">
           <div class="who">{{ t.who || name }}<span class="chip" v-if="t.model">{{ t.model }}</span><span class="chip acc" v-if="t.easy" data-testid="easy">{{ t.easy }}</span></div>
+          <details v-if="t.thought || t.thoughtLabel" class="thoughts" data-testid="thoughts" @toggle="$event.target.open && !t.thought && emit('thought', t)"><summary><span class="material-icons" aria-hidden="true">psychology</span>{{ t.thoughtLabel || labels.thoughts }}</summary><div class="thought" tabindex="0">{{ t.thought }}</div></details>
           <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
           <div v-else-if="t.state === 'running'" class="wait"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>{{ t.status || labels.thinking }}</div>
           <div v-if="t.note" class="state" :class="{ bad: t.state === 'failed' }" role="status"><span class="grow">{{ t.note }}</span>
@@ -88,6 +89,15 @@ export default {
       if (offset > turn.count) { this.$emit("gap", { message_id: id, have: turn.count }); return; }
       const fresh = offset === turn.count ? text : [...text].slice(turn.count - offset).join("");
       if (fresh) { turn.answer += fresh; turn.count += [...fresh].length; }
+    },
+    /* What a model thinks before it answers; from the beginning when another model was asked. */
+    think(id, from, text) {
+      const turn = this.find(id);
+      if (!turn) return;
+      const count = [...turn.thought].length;
+      if (from > count) { this.$emit("thought", { message_id: id }); return; }
+      turn.thought = from ? [...turn.thought].slice(0, from).join("") + text : text;
+      this.$nextTick(this.follow);
     },
     scrolled() { const b = this.$refs.box; this.atEnd = b.scrollHeight - b.scrollTop - b.clientHeight < 60; },
     follow() { if (this.atEnd && this.$refs.box) this.$refs.box.scrollTop = this.$refs.box.scrollHeight; },

@@ -21,6 +21,7 @@ def labels() -> dict[str, str]:
         "older": _("Show earlier messages"),
         "starters": _("Questions to begin with"),
         "thinking": _("Thinking…"),
+        "thoughts": _("What the model thinks"),
         "copy": _("Copy"),
         "copied": _("Copied"),
         "copyAnswer": _("Copy answer"),
@@ -63,7 +64,8 @@ class Thread(
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
     of the marker among those checked, or -1)}, `regenerate`, `easy`, `why`, `branch` {message_id},
     `edit` {message_id, text}, `continue` {message_id, elsewhere}, `rate` {message_id, value}, `starter` {text},
-    `older` first id, `gap` {message_id, have}, `refused` when the browser lets nothing be copied.
+    `thought` {message_id} when thoughts are wanted that are not there yet, `older` first id, `gap` {message_id, have},
+    `refused` when the browser lets nothing be copied.
     """
 
     def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:
@@ -101,6 +103,10 @@ class Thread(
     def append(self, message_id: str, offset: int, text: str) -> None:
         """Add text that begins at character `offset` of the answer."""
         self.run_method("append", message_id, offset, text)
+
+    def think(self, message_id: str, begin: int, thought: str) -> None:
+        """Add what is thought, from its character `begin` on; at 0 it replaces what was there."""
+        self.run_method("think", message_id, begin, thought)
 
     def change(self, message_id: str, **changes: Any) -> None:
         """Replace values of a turn."""

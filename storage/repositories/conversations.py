@@ -43,7 +43,7 @@ from storage.tables.spaces import spaces
 MOST_SEARCHED = 5_000
 """So many of one's newest conversations are searched by name."""
 OUTCOME = (
-    "answer", "state", "error", "error_params", "finished_at", "heartbeat_at", "tokens_question", "tokens_answer",
+    "answer", "thought", "state", "error", "error_params", "finished_at", "heartbeat_at", "tokens_question", "tokens_answer",
     "tokens_estimated", "trace", "citations", "completion_model_id", "model_name", "provider_name",
 )  # fmt: skip
 """What the end of a run changes in its message."""

@@ -63,6 +63,8 @@ messages = tenant_table(
     # No foreign key to the same table: all messages of a conversation go at once.
     Column("parent_id", Uuid),
     Column("answer", SealedText("messages.answer"), nullable=False),
+    # What the model thought before it answered, where it says so.
+    Column("thought", SealedText("messages.thought"), nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text),
     # A provider's refusal may quote the question.

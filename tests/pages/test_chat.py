@@ -89,6 +89,33 @@ def test_two_devices_and_many_reloads_show_the_identical_text(
     other.close()
 
 
+def test_what_a_model_thinks_is_there_for_those_who_open_it(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    installation.add_model(provider.url, "think:120:5:20")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Tänk efter!")
+    thoughts = page.get_by_test_id("thoughts")
+    summary = thoughts.locator("summary")
+    expect(summary).to_contain_text("What the model thinks")
+    expect(thoughts.locator(".thought")).to_be_hidden()
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(thoughts.locator(".thought")).to_contain_text("t9 ")
+    page.reload()
+    ready(page)
+    summary.click()
+    expect(thoughts.locator(".thought")).to_contain_text(" ".join(f"t{n}" for n in range(120)))
+    expect(page.get_by_role("log").locator(".prose")).to_have_text("w0 w1 w2 w3 w4")
+    expect(summary).to_contain_text("The model thought for")
+    assert grave(page) == []
+    page.reload()
+    ready(page)
+    expect(thoughts.locator(".thought")).to_be_hidden()
+    summary.click()
+    expect(thoughts.locator(".thought")).to_contain_text("t118 t119")
+
+
 def test_another_model_stands_in_and_goes_on_when_asked(
     page: Page, installation: Installation, provider: Provider
 ) -> None:

@@ -10,6 +10,9 @@ cut:K       K words, then the line is cut      cuterr:K  K words, then an error 
 hang:K      K words, then silence              garbage   K lines that are no protocol
 spoil:K     K words, then lines that are no protocol
 tool        a call of a tool that nobody offered, its arguments cut off
+think:K:N:R K words of thought beside the answer, R a second, then N words
+thinkcut:K  K words of thought, then the line is cut
+marks:N     thoughts between marks at the beginning of the answer, torn apart, then N words
 retry:K     fails K times with 500, then answers
 """
 
@@ -268,6 +271,10 @@ class Provider:
                 await _part(writer, b"data: [DONE]\n\n")
                 await _part(writer, b"")
                 return False
+            async for delta in _thoughts(kind, rest):
+                if gone.done():
+                    raise ConnectionResetError
+                await _part(writer, _event(body, delta))
             async for word in _words(kind, rest, body):
                 if gone.done():
                     raise ConnectionResetError
@@ -275,7 +282,7 @@ class Provider:
                 count += 1
             if kind == "spoil":
                 await _part(writer, NO_PROTOCOL)
-            if kind == "cut":
+            if kind in ("cut", "thinkcut"):
                 writer.transport.abort()
                 return False
             if kind == "cuterr":
@@ -309,6 +316,17 @@ def embedding(text: str, dims: int = DIMS) -> list[float]:
     return [value / length for value in values]
 
 
+async def _thoughts(kind: str, rest: list[str]) -> AsyncIterator[dict[str, str]]:
+    if kind == "marks":
+        for piece in ("\n<th", "ink>t0 ", "t1 </th", "t2</thin", "k>\n", "\n"):
+            yield {"content": piece}
+    if kind in ("think", "thinkcut"):
+        for number in range(int(rest[0])):
+            yield {"reasoning_content": f"t{number} "}
+            if len(rest) > 2:
+                await asyncio.sleep(1 / float(rest[2]))
+
+
 async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncIterator[str]:
     if kind == "script":
         for word in re.findall(r"\s*\S+", body["script"]):
@@ -321,9 +339,9 @@ async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncItera
         for word in f"Enligt underlaget [1]: {question[-200:]}".split(" "):
             yield word + " "
         return
-    counts = {"rate": 1, "ok": 0, "cut": 0, "cuterr": 0, "hang": 0, "spoil": 0}
+    counts = {"rate": 1, "think": 1, "marks": 0, "ok": 0, "cut": 0, "cuterr": 0, "hang": 0, "spoil": 0}
     count = int(rest[counts[kind]]) if kind in counts and len(rest) > counts[kind] else 5
-    for number in range(0 if kind == "garbage" else count):
+    for number in range(0 if kind in ("garbage", "thinkcut") else count):
         if kind == "rate" and number:
             await asyncio.sleep(1 / float(rest[0]))
         yield f"w{number} "
