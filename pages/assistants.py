@@ -13,6 +13,7 @@ from domain.assistants.service import AssistantDraft, AssistantView
 from domain.assistants.starters import MOST_STARTERS
 from domain.conversations.reuse import LEAST_HOURS, MOST_HOURS, Reuse
 from domain.kernel.access import Action, Resource
+from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, BadRequest, Forbidden
 from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
@@ -20,6 +21,7 @@ from domain.models.stand_ins import Preference
 from domain.spaces.entities import SpaceKind
 from domain.users.entities import User
 from pages import moving, transparency
+from pages.admin.budgets import BudgetForm, budget_list
 from pages.components.base import (
     box,
     button,
@@ -216,6 +218,11 @@ class Editor:
             with box("card"):
                 self._knowledge()
                 self._model()
+            with (
+                box("card"),
+                setting(_("Budgets"), _("How much of the models its answers may use, and how much is used.")),
+            ):
+                await self._budgets()
             with box("card"), setting(_("Other spaces"), _("A copy for another purpose, or the assistant itself.")):
                 self._moving()
             if Action.DELETE in view.permissions and not assistant.is_default:
@@ -260,6 +267,25 @@ class Editor:
             await self.visit.client.sub_pages_router.refresh()
 
         quiet_button(_("Withdraw") if assistant.published else _("Publish"), act(switch))
+
+    async def _budgets(self) -> None:
+        here, assistant = self.visit, self.view.assistant
+
+        async def draw() -> Callable[[], None]:
+            found = await here.services.budgets.of_assistant(here.actor, assistant.id)
+            return lambda: budget_list(found)
+
+        region = Region(draw, "full-width")
+        await region.refresh()
+        if here.actor.may(Permission.ADMIN):
+            add = quiet_button(_("Add budget"), lambda: BudgetForm(of=assistant).open(), icon="add")
+            add.style("align-self:flex-start")
+
+        async def changed(news: News) -> None:
+            if news.kind in ("budgets_changed", "resync"):
+                await region.soon()
+
+        here.listen(f"tenant:{here.actor.tenant_id}", changed)
 
     def _moving(self) -> None:
         with box("line wrap"):

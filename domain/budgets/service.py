@@ -171,6 +171,11 @@ class BudgetService:
         ]
         return sorted(views, key=lambda view: -view.share)
 
+    async def of_assistant(self, actor: Actor, assistant_id: UUID) -> list[BudgetView]:
+        """The budgets that the answers of an assistant count in, whoever asks, the fullest first."""
+        found = await self.concerning(actor, assistant_id)
+        return [view for view in found if view.budget.scope != BudgetScope.USER]
+
     async def warnings(self, actor: Actor) -> list[BudgetView]:
         """The budgets that are nearly used up, for administrators."""
         actor.require(Permission.ADMIN)

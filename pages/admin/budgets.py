@@ -1,13 +1,14 @@
 """Administration: how much of the models may be used, by whom, in which time."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from nicegui import ui
 
+from domain.assistants.entities import Assistant
 from domain.budgets.entities import WARN_SHARE, Budget, BudgetScope, BudgetView, Span
 from domain.budgets.service import BudgetDraft
 from domain.kernel.actor import Permission
@@ -91,6 +92,17 @@ def standing(view: BudgetView) -> None:
     note(_("Budget ({scope}): {percent} % is used. It begins anew {resets}. Ask {contact} for more.", **params), "warn")
 
 
+def budget_list(found: Sequence[BudgetView]) -> None:
+    """The budgets that something counts in, for those who cannot change them."""
+    if not found:
+        paragraph(_("No budget holds for it."), "muted")
+        return
+    with box("full-width").props("role=list"):
+        for view in found:
+            with box("rowline").props("role=listitem"):
+                meter(view, view.subject or _(SCOPES[BudgetScope(view.budget.scope)]))
+
+
 def whose(view: BudgetView) -> str:
     """Whose use a budget bounds, and by how much."""
     budget = view.budget
@@ -108,6 +120,22 @@ def bounds(budget: Budget) -> str:
     return _("{amounts} in {span}", amounts=" / ".join(parts), span=_(SPANS[Span(budget.span)]))
 
 
+def meter(view: BudgetView, label: str) -> None:
+    """What a budget allows and how much of it is used, by its `label`."""
+    budget, percent = view.budget, _("{percent} % used", percent=number(round(100 * view.share)))
+    with box("grow"):
+        ui.label(label).classes("name")
+        used = [_("{n} tokens used", n=number(view.tokens))]
+        if view.cost and budget.currency:
+            used.append(money(to_decimal(view.cost), budget.currency))
+        parts = [bounds(budget), *used, _("begins anew {when}", when=moment(view.resets_at)), budget.contact]
+        ui.label(" · ".join(parts)).classes("sub")
+        bar = ui.linear_progress(min(1.0, round(view.share, 3)), show_value=False, size="6px").props("rounded")
+        bar.props["aria-label"] = percent
+    tone: Tone = "bad" if view.share >= 1 else "warn" if view.share >= WARN_SHARE else "ok"
+    chip(percent, tone)
+
+
 def _row(view: BudgetView) -> None:
     here, budget = visit(), view.budget
 
@@ -115,21 +143,11 @@ def _row(view: BudgetView) -> None:
         if await confirm(_("Delete the budget?"), whose(view), _("Delete")):
             await here.services.budgets.delete(here.actor, budget.id)
 
+    label = view.subject or _(EACH[BudgetScope(budget.scope)])
     with box("rowline").props("role=listitem"):
-        with box("grow"):
-            ui.label(view.subject or _(EACH[BudgetScope(budget.scope)])).classes("name")
-            used = [_("{n} tokens used", n=number(view.tokens))]
-            if view.cost and budget.currency:
-                used.append(money(to_decimal(view.cost), budget.currency))
-            parts = [bounds(budget), *used, _("begins anew {when}", when=moment(view.resets_at)), budget.contact]
-            ui.label(" · ".join(parts)).classes("sub")
-            bar = ui.linear_progress(min(1.0, round(view.share, 3)), show_value=False, size="6px").props("rounded")
-            bar.props["aria-label"] = _("{percent} % used", percent=number(round(100 * view.share)))
-        tone: Tone = "bad" if view.share >= 1 else "warn" if view.share >= WARN_SHARE else "ok"
-        chip(_("{percent} % used", percent=number(round(100 * view.share))), tone)
+        meter(view, label)
         if not budget.enabled:
             chip(_("Off"))
-        label = view.subject or _(EACH[BudgetScope(budget.scope)])
         icon_button("edit", _("Change the budget of {name}", name=label), lambda: BudgetForm(view).open())
         icon_button("delete_outline", _("Delete the budget of {name}", name=label), act(functools.partial(delete)))
 
@@ -139,10 +157,10 @@ def _none() -> None:
 
 
 class BudgetForm:
-    """Add or change a budget in a dialog."""
+    """Add or change a budget in a dialog; `of` is the assistant that a new one is for, where that is settled."""
 
-    def __init__(self, view: BudgetView | None = None) -> None:
-        self.visit, self.view = visit(), view
+    def __init__(self, view: BudgetView | None = None, of: Assistant | None = None) -> None:
+        self.visit, self.view, self.of = visit(), view, of
         self.target: Any = None
 
     def open(self) -> None:
@@ -152,6 +170,8 @@ class BudgetForm:
         with card:
             if self.view is not None:
                 paragraph(self.view.subject or _(EACH[BudgetScope(self.view.budget.scope)]), "muted")
+            elif self.of is not None:
+                paragraph(self.of.name, "muted")
             else:
                 names = {scope.value: _(text) for scope, text in SCOPES.items()}
                 self.scope = ui.select(names, value=BudgetScope.TENANT.value, label=_("For"))
@@ -203,7 +223,9 @@ class BudgetForm:
     async def _save(self) -> None:
         async def work() -> None:
             budgets, actor = self.visit.services.budgets, self.visit.actor
-            if self.view is None:
+            if self.of is not None:
+                await budgets.add(actor, self._draft(BudgetScope.ASSISTANT, self.of.id))
+            elif self.view is None:
                 await budgets.add(actor, self._draft(self.scope.value, await self._chosen()))
             else:
                 await budgets.update(actor, self.view.budget.id, self._draft(self.view.budget.scope, None))

@@ -56,3 +56,12 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
     ready(page)
     expect(page.get_by_text("91 % of a budget is used: Bygg, 1,000 tokens in a month.")).to_be_visible()
     assert grave(page) == []
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    expect(page.get_by_text("1,000 tokens in a month")).to_be_visible()
+    page.get_by_role("button", name="Add budget").click()
+    expect(dialog.get_by_text("Lovhjälpen")).to_be_visible()
+    dialog.get_by_label("Tokens").fill("50000")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("50,000 tokens in a month")).to_be_visible()
+    assert grave(page) == []
