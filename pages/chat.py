@@ -10,6 +10,7 @@ from nicegui import background_tasks, ui
 
 from domain.assistants.service import AssistantView
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
+from domain.conversations.summaries import text_of
 from domain.conversations.views import Asked, ConversationView, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
@@ -300,6 +301,13 @@ class Chat:
     async def _elsewhere(self, news: News) -> None:
         """The same conversation goes on in another tab or on another device: show what was asked there."""
         if self.conversation is None or news.data.get("id") != str(self.conversation.id) or self.asking:
+            return
+        if news.kind == "conversation_summed_up":
+            found = await self.visit.services.conversations.message(
+                self.visit.actor, identifier(news.data["message_id"])
+            )
+            self.thread.change(str(found.message.id), summary=text_of(found.message))
+            self._weigh()
             return
         view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=PAGE)
         if self.last is not None and all(found.message.id != self.last for found in view.messages):

@@ -12,6 +12,7 @@ from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.mentions import mentioned
 from domain.conversations.places import citations_of, spans
+from domain.conversations.summaries import text_of
 from domain.conversations.views import MessageView
 from domain.kernel.errors import N_, Trouble
 from pages.i18n import _, moment, ngettext, number
@@ -59,6 +60,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "files": [{"id": str(f.id), "name": f.name, "link": f"/api/v1/files/{f.id}/content/"} for f in view.files],
         "answer": message.answer,
         "thought": "",
+        "summary": text_of(message),
         **version(view),
         "who": mentioned(message).get("name", ""),
         "easy": _("Easy language") if EASY in message.trace else "",

@@ -39,6 +39,7 @@ FILTERS = {
 }
 PURPOSES = {
     Purpose.ANSWER: N_("Answer"),
+    Purpose.SUMMARY: N_("Summary of a long chat"),
     Purpose.SEARCH: N_("Search"),
     Purpose.DOCUMENT: N_("Document"),
     Purpose.RECORDING: N_("Recording"),

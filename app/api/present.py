@@ -11,6 +11,7 @@ from domain.classifications.entities import SecurityClassification
 from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.mentions import mentioned
+from domain.conversations.summaries import text_of
 from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
 from domain.jobs.entities import Job, JobState
@@ -484,6 +485,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "question": found.question,
         "answer": answer,
         "thought": found.thought,
+        "summary": text_of(found) or None,
         "completion_model": models.get(found.completion_model_id),
         "references": references(view.sources, cited_only=True),
         "files": [file(f) for f in view.files],

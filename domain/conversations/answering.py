@@ -31,6 +31,7 @@ from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, 
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
 from domain.conversations.saving import SAVE_SECONDS, Saving
+from domain.conversations.summaries import Summaries
 from domain.conversations.thoughts import Thoughts
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
@@ -48,8 +49,7 @@ from domain.models.health import Health
 from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import attributed, present
-from domain.usage.entities import ModelCall
-from domain.usage.ledger import Ledger
+from domain.usage.ledger import Ledger, count_in
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
@@ -81,6 +81,7 @@ class Answering:
         self.health, self.capacity = Health(), Capacity()
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
+        self._summaries = Summaries(uow, chat, ledger, self.capacity)
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
@@ -125,6 +126,8 @@ class Answering:
             log.exception("answer run failed, id %s", incident)
             state, error, params = AnswerState.FAILED, NOT_EXPECTED, {"id": incident}
         await asyncio.shield(self._close(plan, run, state, error, params))
+        if state == AnswerState.DONE:
+            self.runs.tend(asyncio.create_task(self._summaries.keep_up(plan), name=f"summary {run.message_id}"))
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, then ask one model after the other until one begins to answer. Whether the user stopped it."""
@@ -371,7 +374,7 @@ class Answering:
         if delta.tokens_answer is not None:
             message.tokens_answer = delta.tokens_answer
         if plan.call is not None:
-            _count(plan.call, delta)
+            count_in(plan.call, delta)
 
     async def _close(self, plan: Plan, run: Run, state: str, error: str | None, params: dict[str, Any]) -> None:
         message, cited = plan.message, cited_numbers(run.text, len(run.sources))
@@ -472,14 +475,6 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.trace.pop("thinking_ms", None)
     # A list of its own: what is saved at the end is what is true then.
     message.trace["attempts"] = attempts.failed
-
-
-def _count(call: ModelCall, delta: ChatDelta) -> None:
-    """Take over what the provider has counted."""
-    if delta.tokens_question is not None:
-        call.tokens_in, call.estimated = delta.tokens_question, False
-    call.tokens_out = call.tokens_out if delta.tokens_answer is None else delta.tokens_answer
-    call.tokens_cached = call.tokens_cached if delta.tokens_cached is None else delta.tokens_cached
 
 
 def _call(message: Message, outcome: str) -> Change:

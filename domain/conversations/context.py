@@ -96,17 +96,17 @@ def assemble(material: Material, token_limit: int) -> Context:
     Question, prompt and files always go in; `QueryTooLong` when they alone do not fit. Then the newest history up to
     `HISTORY_SHARE` of what is left, then passages, best first; whatever does not fit is counted in `left_out`.
     """
-    usable = token_limit - max(ANSWER_TOKENS, token_limit // 8) - int(token_limit * SAFETY_SHARE)
+    usable = _usable(token_limit)
     system = _system(material, cite=bool(material.passages))
     fixed = estimate(system) + estimate(_user(material, [])) + 3 * MESSAGE_TOKENS + 1_000 * len(material.images)
     if fixed > usable:
         raise QueryTooLong
     left_out: dict[str, int] = {}
     history = _history(material.history, int((usable - fixed) * HISTORY_SHARE), left_out)
-    spent = fixed + sum(_cost(e) for e in history)
+    spent = fixed + sum(cost_of(e) for e in history)
     passages = _fitting(material.passages, min(material.knowledge_tokens, usable - spent), left_out)
     user, system = _user(material, passages), _system(material, cite=bool(passages))
-    tokens = estimate(system) + estimate(user) + sum(_cost(e) for e in history) + 3 * MESSAGE_TOKENS
+    tokens = estimate(system) + estimate(user) + sum(cost_of(e) for e in history) + 3 * MESSAGE_TOKENS
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for exchange in history:
         messages += [
@@ -117,6 +117,15 @@ def assemble(material: Material, token_limit: int) -> Context:
     tokens += 1_000 * len(material.images)
     room = token_limit - int(token_limit * SAFETY_SHARE) - tokens
     return Context(messages, passages, tokens, max(ANSWER_TOKENS, min(token_limit // 4, room)), left_out)
+
+
+def room_for_history(token_limit: int, prompt_tokens: int) -> int:
+    """About how many tokens the history may take in a model's window, beside a short question."""
+    return int(max(0, _usable(token_limit) - prompt_tokens - ANSWER_TOKENS) * HISTORY_SHARE)
+
+
+def _usable(token_limit: int) -> int:
+    return token_limit - max(ANSWER_TOKENS, token_limit // 8) - int(token_limit * SAFETY_SHARE)
 
 
 def room_for_documents(token_limit: int) -> int:
@@ -165,19 +174,20 @@ def _with_images(text: str, images: Sequence[AttachedImage]) -> str | list[dict[
     return parts + [{"type": "image_url", "image_url": {"url": image.address}} for image in images]
 
 
-def _cost(exchange: Exchange) -> int:
+def cost_of(exchange: Exchange) -> int:
+    """About how many tokens an exchange takes in a context."""
     return estimate(exchange.question) + estimate(exchange.answer) + 2 * MESSAGE_TOKENS
 
 
 def _history(history: Sequence[Exchange], budget: int, left_out: dict[str, int]) -> list[Exchange]:
     kept: list[Exchange] = []
     for exchange in reversed(history):
-        cost = _cost(exchange)
+        cost = cost_of(exchange)
         if cost > budget and not kept:
             # The last exchange goes in shortened rather than not at all.
             half = max(0, budget // 2 - MESSAGE_TOKENS)
             exchange = Exchange(cut(exchange.question, half), cut(exchange.answer, half))
-            cost = _cost(exchange)
+            cost = cost_of(exchange)
             if not exchange.answer:
                 break
             left_out["history_shortened"] = 1

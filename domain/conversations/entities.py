@@ -78,6 +78,12 @@ class Message(Owned):
     feedback_text: str | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     citations: list[dict[str, Any]] | None = None
+    summary: dict[str, Any] | None = None
+    """What was said up to and with this message, in short, where the conversation became too long for its model.
+
+    `text`, and who spoke (see `domain.conversations.mentions.spoken`): the `spaces` of those who were mentioned, and
+    whether the conversation's `own` assistant did.
+    """
 
 
 @dataclass(eq=False, kw_only=True)

@@ -60,12 +60,20 @@ class Hearing:
                 raise NotApproved(MODEL, model=choice.model.nickname, name=assistant.name, space=home.name)
 
 
+def spoken(said: Sequence[Message]) -> tuple[set[UUID], bool]:
+    """Whose words these messages hold, also in short: the spaces of those who were mentioned, and whether the own did."""
+    spaces = {UUID(found["space_id"]) for each in said if (found := mentioned(each))}
+    summaries = [each.summary for each in said if each.summary]
+    spaces |= {UUID(space) for summary in summaries for space in summary["spaces"]}
+    return spaces, any(not mentioned(each) for each in said) or any(summary["own"] for summary in summaries)
+
+
 async def hearing(
     tx: Transaction, conversation: Conversation, assistant: Assistant, earlier: Sequence[Message]
 ) -> Hearing:
     """What an assistant hears; `NotApproved` when its space is of a lower class than one that spoke before."""
-    spaces = {UUID(found["space_id"]) for each in earlier if (found := mentioned(each))}
-    if assistant.id != conversation.assistant_id and any(not mentioned(each) for each in earlier):
+    spaces, own_spoke = spoken(earlier)
+    if assistant.id != conversation.assistant_id and own_spoke:
         own = await tx.get(Assistant, conversation.assistant_id)
         spaces |= {own.space_id} if own else set()
     spaces.discard(assistant.space_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from domain.conversations.branches import Link
@@ -108,6 +108,9 @@ class ConversationRepository(Protocol):
 
     async def save_running(self, answers: Mapping[UUID, str], owner: str, moment: datetime) -> Mapping[UUID, bool]:
         """Save answers so far: of those that are still the owner's, each with whether stopping was asked for."""
+
+    async def sum_up(self, message_id: UUID, summary: dict[str, Any]) -> None:
+        """Keep what was said up to a message, in short."""
 
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from domain.assistants.service import readable_assistant
 from domain.conversations.branches import Branches
-from domain.conversations.context import MESSAGE_TOKENS
+from domain.conversations.context import cost_of
 from domain.conversations.entities import Conversation
-from domain.conversations.service import HISTORY_MESSAGES
+from domain.conversations.summaries import HISTORY_MESSAGES, recalled
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.kernel.actor import Actor
@@ -56,7 +56,7 @@ class RoomService:
                     raise NotFound(N_("The conversation was not found."))
                 path = Branches(await tx.conversations.links(conversation_id)).shown(conversation.shown_id)
                 said = await tx.conversations.messages(path[-HISTORY_MESSAGES:])
-                history = sum(estimate(m.question) + estimate(m.answer) + 2 * MESSAGE_TOKENS for m in said if m.answer)
+                history = sum(map(cost_of, recalled([m for m in said if m.answer])))
         return Room(choice.model.token_limit, instruction, history)
 
 

@@ -145,6 +145,11 @@ class Runs:
 
         work.add_done_callback(ended)
 
+    def tend(self, work: "asyncio.Task[None]") -> None:
+        """Keep a task alive that follows an answer, and for which nobody waits."""
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
+
     async def shutdown(self, grace_seconds: float = 5.0) -> None:
         """Stop all runs of this process; what they have is kept as interrupted."""
         for task in list(self._tasks):

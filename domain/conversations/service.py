@@ -20,6 +20,7 @@ from domain.conversations.kept import Kept
 from domain.conversations.mentions import hearing, mention
 from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.run import Run, RunEvent, Runs
+from domain.conversations.summaries import HISTORY_MESSAGES, recalled
 from domain.conversations.views import Asked, Dialogue, Question
 from domain.files.entities import File
 from domain.files.service import FileService
@@ -38,7 +39,6 @@ from domain.transaction import Transaction, UnitOfWork
 from domain.usage.ledger import Ledger
 
 QUESTION_LIMIT = 400_000
-HISTORY_MESSAGES = 20
 NAME_LENGTH = 80
 TEMPORARY = "temporary"
 
@@ -265,7 +265,7 @@ class ConversationService(Kept):
             choice,
             await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
-            [Exchange(m.question, m.answer) for m in earlier],
+            recalled(earlier),
             await approved_in(tx, space, await tx.assistants.collections(assistant.id)),
             files,
             await tx.assistants.files(assistant.id),

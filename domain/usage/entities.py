@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     """What a call was for."""
 
     ANSWER = "answer"
+    SUMMARY = "summary"
     SEARCH = "search"
     DOCUMENT = "document"
     RECORDING = "recording"

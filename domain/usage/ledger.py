@@ -13,7 +13,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import Failure
 from domain.models.entities import AnyModel, ModelPrice, ModelProvider, ProviderType, kind_of, title_of
 from domain.models.money import cost
-from domain.ports import Directory
+from domain.ports import ChatDelta, Directory
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import Attribution, present
 from domain.usage.entities import ModelCall, Outcome
@@ -163,3 +163,11 @@ class Ledger:
 def outcome_of(error: BaseException) -> Outcome:
     """How a call ended that raised this."""
     return Outcome.STOPPED if isinstance(error, asyncio.CancelledError) else Outcome.FAILED
+
+
+def count_in(call: ModelCall, delta: ChatDelta) -> None:
+    """Take over what the provider has counted."""
+    if delta.tokens_question is not None:
+        call.tokens_in, call.estimated = delta.tokens_question, False
+    call.tokens_out = call.tokens_out if delta.tokens_answer is None else delta.tokens_answer
+    call.tokens_cached = call.tokens_cached if delta.tokens_cached is None else delta.tokens_cached

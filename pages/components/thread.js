@@ -60,7 +60,8 @@ export default {
             <button v-if="t.answer && !t.easy" type="button" class="act" :aria-label="labels.easy" :title="labels.easy" @click="emit('easy', t)"><span class="material-icons" aria-hidden="true">auto_stories</span></button>
             <button v-if="t.sources" type="button" class="act" data-testid="references" @click="$emit('cite', { message_id: t.id, index: 0 })"><span class="material-icons" aria-hidden="true">menu_book</span>{{ t.sourcesLabel }}</button>
             <button type="button" class="act" data-testid="why" @click="emit('why', t)"><span class="material-icons" aria-hidden="true">help_outline</span>{{ labels.why }}</button>
-          </div></div></div></div>
+          </div></div></div>
+        <details v-if="t.summary" class="thoughts" data-testid="summary"><summary><span class="material-icons" aria-hidden="true">compress</span>{{ labels.summary }}</summary><div class="thought" tabindex="0">{{ t.summary }}</div></details></div>
     </div></div>
     <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,
   props: { turns: Array, labels: Object, name: String, initials: String, welcome: Object, older: Boolean },

@@ -21,6 +21,7 @@ def labels() -> dict[str, str]:
         "older": _("Show earlier messages"),
         "starters": _("Questions to begin with"),
         "thinking": _("Thinking…"),
+        "summary": _("What was said up to here is summed up for the model"),
         "thoughts": _("What the model thinks"),
         "copy": _("Copy"),
         "copied": _("Copied"),

@@ -302,6 +302,11 @@ class ConversationRepository:
             await connection.execute(_SAVE, rows)
         return stops
 
+    async def sum_up(self, message_id: UUID, summary: dict[str, Any]) -> None:
+        """Keep what was said up to a message, in short."""
+        found = update(Message).where(messages.c.id == message_id).values(summary=summary)
+        await self._session.execute(found, execution_options={"synchronize_session": False})
+
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""
         values = {"of_id": message.id, "of_owner": owner} | {f"new_{name}": getattr(message, name) for name in OUTCOME}

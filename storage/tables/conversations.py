@@ -84,6 +84,7 @@ messages = tenant_table(
     Column("feedback_text", SealedText("messages.feedback_text")),
     Column("trace", SealedJson("messages.trace"), nullable=False),
     Column("citations", Json),
+    Column("summary", SealedJson("messages.summary")),
     belongs_to("conversation_id", "conversations"),
 )
 Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)

@@ -116,6 +116,38 @@ def test_what_a_model_thinks_is_there_for_those_who_open_it(
     expect(thoughts.locator(".thought")).to_contain_text("t118 t119")
 
 
+def test_a_long_conversation_says_that_it_is_summed_up(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    with closing(installation.client()) as client:
+        server = {"name": "Liten", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        added = client.post("/api/v1/admin/model-providers/", json=server).raise_for_status().json()["id"]
+        model = {"provider_id": added, "name": "ok:150", "display_name": "Liten", "token_limit": 4_000}
+        path = "/api/v1/admin/tenant-models/completion/"
+        made = client.post(path, json=model | {"is_default": True}).raise_for_status().json()["id"]
+        space = client.post("/api/v1/spaces/", json={"name": "Långt"}).json()["id"]
+        path = f"/api/v1/spaces/{space}/applications/assistants/"
+        assistant = client.post(path, json={"name": "Den minnesgoda"}).json()["id"]
+        body = {"completion_model": {"id": made}}
+        client.post(f"/api/v1/assistants/{assistant}/", json=body).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/chat/{assistant}")
+    ready(page)
+    box = page.get_by_label("Message", exact=True)
+    for number, question in enumerate(("Fråga ett?", "Fråga två?"), 1):
+        box.fill(question)
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("why")).to_have_count(number)
+    summary = page.get_by_test_id("summary")
+    expect(summary).to_have_count(1)
+    summary.locator("summary").click()
+    expect(summary.locator(".thought")).to_contain_text("w0 w1")
+    assert grave(page) == []
+    page.reload()
+    ready(page)
+    expect(summary.locator("summary")).to_have_text(re.compile("summed up for the model"))
+
+
 def test_another_model_stands_in_and_goes_on_when_asked(
     page: Page, installation: Installation, provider: Provider
 ) -> None:

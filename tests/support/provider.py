@@ -60,6 +60,8 @@ class Provider:
     def __init__(self) -> None:
         self.seen = Recorded()
         self.script = ""
+        self.sums_up = ""
+        """The model that answers in place of any other when a conversation is to be summed up."""
         self.port = 0
         self._disconnected = threading.Semaphore(0)
         self._embedding = threading.Semaphore(0)
@@ -100,7 +102,7 @@ class Provider:
 
     def reset(self) -> None:
         """Forget everything recorded, and answer again."""
-        self.seen = Recorded()
+        self.seen, self.sums_up = Recorded(), ""
         self._open.set()
         for waiting in (self._disconnected, self._embedding, self._question):
             while waiting.acquire(blocking=False):
@@ -230,6 +232,8 @@ class Provider:
 
     async def _chat(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
         model = str(body["model"])
+        if self.sums_up and str(body["messages"][-1]["content"]).startswith("Sum up what"):
+            model = self.sums_up
         kind, *rest = model.split(":")
         self.seen.requests.append(dict(body))
         self.seen.calls[model] += 1
