@@ -128,8 +128,8 @@ def create_api(runtime: Runtime) -> FastAPI:
     use = runtime.services
     api.state.callers = Callers(use.identity, use.key_identity, rules, settings.api_key_header_name)
     errors.install(api)
-    for router in ROUTERS:
-        api.include_router(router)
+    # As they stand in their modules: including them the usual way would build each once more at its first request.
+    api.router.routes.extend(route for router in ROUTERS for route in router.routes)
     health.install(api)
     api.add_middleware(Closed, operations=runtime.services.operations)
     everywhere = runtime.services.allowed_origins.everywhere
