@@ -5,11 +5,15 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.util import LRUCache
 
 from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.security.passwords import Cost, PasswordHasher
 from domain.kernel.actor import Actor
 from domain.tenants.administration import NewTenant
 from domain.tenants.operator import Operator
@@ -27,7 +31,10 @@ pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.f
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 OPERATOR_KEY = "operator-key-of-the-tests"
+COMPILED = 2000
 BOTH = ("sqlite", "postgres")
+# Thousands of passwords are hashed here; unit/test_passwords looks at what the product spends on one.
+PasswordHasher.cost = Cost(memory_kib=64, passes=1)
 UNLIMITED = tuple(f"rate_limit_{what}" for what in ("requests", "uploads", "questions", "strangers", "refusals"))
 
 
@@ -50,6 +57,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if report.when == "call" and report.user_properties:
             numbers = ", ".join(f"{number} {what}" for what, number in report.user_properties)
             terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {numbers}")
+
+
+_FIRST: dict[type, tuple[Any, LRUCache[Any, Any]]] = {}
+
+
+@event.listens_for(Engine, "engine_connect")
+def _compile_once(connection: Connection) -> None:
+    """Every test opens a database of its own; what has been compiled for one is good for all of its kind."""
+    dialect = connection.dialect
+    connection.dialect, compiled = _FIRST.setdefault(type(dialect), (dialect, LRUCache(COMPILED)))
+    connection.execution_options(compiled_cache=compiled)
 
 
 @dataclass(frozen=True, slots=True)

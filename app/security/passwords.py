@@ -2,19 +2,32 @@
 
 import asyncio
 import os
+from typing import ClassVar, NamedTuple
 
-# RFC 9106 with the parameters OWASP recommends for interactive sign-in: 19 MiB, two passes, one lane.
-MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
+
+class Cost(NamedTuple):
+    """What each hash takes."""
+
+    memory_kib: int
+    passes: int
+    lanes: int = 1
+
+
+# RFC 9106 with the parameters OWASP recommends for interactive sign-in.
+RECOMMENDED = Cost(memory_kib=19_456, passes=2)
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 
 
 class PasswordHasher:
     """See `domain.ports.Passwords`. At most one hash per core at a time, in threads."""
 
+    cost: ClassVar = RECOMMENDED
+
     def __init__(self) -> None:
         from argon2 import PasswordHasher as Argon2
 
-        self._argon2 = Argon2(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        memory, passes, lanes = self.cost
+        self._argon2 = Argon2(time_cost=passes, memory_cost=memory, parallelism=lanes)
         self._turns = asyncio.Semaphore(os.cpu_count() or 1)
         self._nobody: str | None = None
 

@@ -1,7 +1,8 @@
-"""Which passwords are refused, and why."""
+"""Which passwords are refused, and why; what hashing one takes."""
 
 import pytest
 
+from app.security.passwords import RECOMMENDED, PasswordHasher
 from domain.identity.passwords import PasswordPolicy
 from domain.kernel.errors import Invalid
 
@@ -39,3 +40,18 @@ def test_the_least_length_is_a_setting() -> None:
     PasswordPolicy(8).check("två hästar"[:8], "")
     with pytest.raises(Invalid, match="14 to 200"):
         PasswordPolicy(14).check("en lång sak")
+
+
+async def test_hashing_takes_what_is_recommended_and_cheaper_hashes_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All other tests hash cheaply (see conftest)."""
+    cheap = await PasswordHasher().hash("en lång mening")
+    monkeypatch.setattr(PasswordHasher, "cost", RECOMMENDED)
+    hasher = PasswordHasher()
+    made = await hasher.hash("en lång mening")
+    assert made.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert not hasher.outdated(made)
+    assert hasher.outdated(cheap)
+    assert await hasher.verify(cheap, "en lång mening")
+    assert not await hasher.verify(made, "en annan mening")
