@@ -21,7 +21,7 @@ BCRYPT = ("$2a$", "$2b$", "$2y$")
 class PasswordHasher:
     """See `domain.ports.Passwords`. At most one hash per core at a time, in threads."""
 
-    cost: ClassVar = RECOMMENDED
+    cost: ClassVar[Cost] = RECOMMENDED
 
     def __init__(self) -> None:
         from argon2 import PasswordHasher as Argon2
