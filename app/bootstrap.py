@@ -5,6 +5,7 @@ import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -65,6 +66,7 @@ from domain.identity.links import LinkService
 from domain.identity.passwords import PasswordPolicy
 from domain.identity.service import IdentityService, SessionRules
 from domain.jobs.service import Ended, JobService
+from domain.kernel import tracing
 from domain.knowledge import ingestion, intake, reembedding
 from domain.knowledge.archives import Archives
 from domain.knowledge.chunks import ChunkService
@@ -109,7 +111,11 @@ from storage.repositories.tenants import SqlModuleCatalogue
 from storage.search.analysis import analyse, stems
 from storage.search.postgres import PostgresSearchIndex
 from storage.search.sqlite import SqliteSearchIndex
+from storage.slow import tell_slow
 from storage.unit_of_work import SqlUnitOfWork
+
+if TYPE_CHECKING:
+    from app.observability.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +221,7 @@ class Runtime:
     watcher: Watcher
     mailer: SmtpMailer
     stream: AuditStream | None = None
+    traces: "Traces | None" = None
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -225,6 +232,9 @@ class Runtime:
         await self.database.close()
         if self.stream is not None:
             await asyncio.to_thread(self.stream.close)
+        if self.traces is not None:
+            tracing.listen(None)
+            await self.traces.close()
 
 
 async def build(settings: Settings, *, listen: bool = True, worker: bool = False) -> Runtime:
@@ -413,7 +423,21 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         watcher,
         mailer,
         stream,
+        collect_traces(settings, database),
     )
+
+
+def collect_traces(settings: Settings, database: Database) -> "Traces | None":
+    """Begin to tell a collector what is done, where one is set; without, nothing of it is even loaded."""
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    from app.observability.traces import Traces
+
+    traces = Traces(settings)
+    tracing.listen(traces)
+    for engine in {database.writer, database.reader}:
+        tell_slow(engine)
+    return traces
 
 
 def origins_everywhere(settings: Settings) -> frozenset[str]:

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -221,6 +221,14 @@ class Settings(BaseSettings):
         le=100,
         description="A larger share of failed requests is told, where there are 20 or more in a minute.",
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        description="OpenTelemetry collector (http://…:4318) that gets traces by OTLP/HTTP. Without it, none are made.",
+    )
+    otel_exporter_otlp_headers: str = Field(
+        "", description="Headers for the collector, with commas: name=value, percent-encoded."
+    )
+    otel_service_name: str = Field("samrad", min_length=1, description="What traces call this installation.")
     log_format: Literal["text", "json"] = Field("text", description="Form of the log: text, or json for collectors.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
@@ -236,6 +244,23 @@ class Settings(BaseSettings):
     def _webhook(cls, value: str | None) -> str | None:
         if value and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
             raise ValueError("must be an address like https://alerts.example.se/samrad")
+        return value
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value and not (parts.scheme in ("http", "https") and parts.hostname and not parts.query):
+            raise ValueError("must be an address like http://collector.example.se:4318")
+        return value.rstrip("/").removesuffix("/v1/traces") if value else None
+
+    @field_validator("otel_exporter_otlp_headers")
+    @classmethod
+    def _headers(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            name, given, _ = part.partition("=")
+            if not given or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name.strip()):
+                raise ValueError("must be like api-key=abc,tenant=17")
         return value
 
     @field_validator("fernet_keys")
@@ -329,6 +354,12 @@ class Settings(BaseSettings):
         if self.backup_schedule and not (self.backup_folder and self.backup_key_file):
             raise ValueError("BACKUP_SCHEDULE needs BACKUP_FOLDER and BACKUP_KEY_FILE (openssl rand -hex 32 > FILE)")
         return self
+
+    @property
+    def otel_headers(self) -> dict[str, str]:
+        """The headers for the collector of traces."""
+        pairs = (part.partition("=") for part in self.otel_exporter_otlp_headers.split(",") if part.strip())
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 
     @property
     def single_node(self) -> bool:

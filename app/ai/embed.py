@@ -9,6 +9,7 @@ from app.ai.chat import address_of
 from app.ai.openai_client import OpenAIClient, unit
 from app.security.outbound import OutboundGuard
 from domain.conversations.tokens import estimate
+from domain.kernel import tracing
 from domain.kernel.errors import N_, ProviderFailed, ProviderInactive
 from domain.models.entities import EmbeddingModel, ModelProvider, ProviderType
 from domain.ports import Access, Credentials
@@ -43,6 +44,7 @@ class EmbeddingModels:
         assert self._ledger is not None
         return self._ledger
 
+    @tracing.traced("embed", kind="client")
     async def embed(
         self,
         tenant_id: object,
@@ -53,6 +55,13 @@ class EmbeddingModels:
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
         provider = provider or await self._provider(model)
+        tracing.present().note({
+            "gen_ai.operation.name": "embeddings",
+            "gen_ai.provider.name": str(provider.type),
+            "gen_ai.request.model": model.name,
+            "samrad.texts": len(texts),
+            "samrad.kind": kind,
+        })  # fmt: skip
         if provider.type == ProviderType.BUILTIN:
             async with self._meter().call(model, provider, tokens_in=_estimated(texts)):
                 return await self._builtin.embed(texts, kind)

@@ -13,6 +13,7 @@ from app.ingestion.chunk import pack
 from app.ingestion.ocr import with_pages
 from app.ingestion.sandbox import Limits, child, run_child
 from app.ingestion.tools import TESSERACT, find
+from domain.kernel import tracing
 from domain.kernel.errors import N_, UnreadableFile
 from domain.knowledge.entities import CHUNK_TOKENS
 from domain.knowledge.parsing import (
@@ -46,6 +47,7 @@ class DocumentParser:
         self._tokenizer, self._limits = tokenizer, limits or Limits()
         self._ocr_pages = ocr_pages if find(TESSERACT) else 0
 
+    @tracing.traced("read document")
     async def parse(self, path: Path, filename: str, progress: Progress | None = None) -> ParsedDocument:
         """Text and structure; raises `UnreadableFile` and its kin."""
         extension = _looked_at(path, filename)
@@ -75,6 +77,7 @@ class DocumentParser:
                 await progress(done / len(pages))
         return seen
 
+    @tracing.traced("cut document")
     async def chunk(self, parsed: ParsedDocument, title: str, tokens: int = CHUNK_TOKENS) -> Sequence[ChunkDraft]:
         """The pieces it is searched by, each of about so many `tokens`."""
         offsets = await self._tokenizer.token_offsets(parsed.text)

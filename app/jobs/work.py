@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from app.observability.logs import CORRELATION
 from domain.audit import service as audit
 from domain.jobs.entities import Job
 from domain.jobs.service import LEASE
+from domain.kernel import tracing
 from domain.kernel.actor import Actor
 from domain.kernel.errors import Failure, StorageTrouble
 from domain.kernel.persistence import persistently
@@ -44,9 +46,19 @@ async def _run(tenant_id: UUID, job_id: UUID) -> None:
     try:
         job = await _kept(runtime.services.jobs.claim, tenant_id, job_id)
         if job is not None:
-            await _carry_out(runtime, job)
+            with _span(job):
+                await _carry_out(runtime, job)
     finally:
         await runtime.close()
+
+
+def _span(job: Job) -> AbstractContextManager[tracing.Span]:
+    """The attempt as a piece of the trace in which the job was queued."""
+    facts: dict[str, str | int] = {
+        "samrad.job.task": job.task, "samrad.job.lane": job.lane, "samrad.job.attempt": job.attempt,
+        "samrad.correlation_id": job.id.hex,
+    }  # fmt: skip
+    return tracing.span(f"job {job.task}", facts, kind="consumer", parent=job.trace)
 
 
 async def _carry_out(runtime: Runtime, job: Job) -> None:
@@ -64,13 +76,16 @@ async def _carry_out(runtime: Runtime, job: Job) -> None:
         if "cancelled" in reason:
             await _kept(jobs.cancelled, job)
     except Failure as failure:
+        tracing.present().fail(type(failure).__name__)
         log.info("job %s ended with a reason: %s", job.id, failure.text())
         await _kept(jobs.fail, job, failure, "")
     except StorageTrouble as trouble:
+        tracing.present().fail(type(trouble).__name__)
         log.warning("job %s could not be carried out: %s", job.id, trouble)
         await _kept(jobs.fail, job, trouble, "")
     except Exception as error:
         incident = uuid4().hex[:8]
+        tracing.present().fail(type(error).__name__)
         log.exception("job %s failed, id %s", job.id, incident)
         await _kept(jobs.fail, job, error, incident)
     finally:

@@ -24,6 +24,10 @@ def work(settings: Settings, lanes: list[str]) -> None:
     import app.bootstrap
     import app.jobs.work
 
+    if settings.otel_exporter_otlp_endpoint is not None:
+        # Each job is a process of its own: what is loaded before it is made, it has already.
+        import app.observability.traces
+
     connection = connect(app.bootstrap.redis_url(settings))
     worker = Worker(
         [Queue(lane, connection=connection) for lane in lanes],

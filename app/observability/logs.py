@@ -8,11 +8,14 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.kernel import tracing
+
 CORRELATION: ContextVar[str] = ContextVar("correlation id", default="")
 """The id of the request or job that is being carried out; what it begins, such as an answer, inherits it."""
 TEXT = "%(asctime)s %(levelname)s %(name)s %(correlation)s%(message)s"
 QUIET = (
     "httpx", "httpcore", "alembic", "uvicorn.error", "aiosqlite", "asyncpg", "sqlalchemy", "litellm", "LiteLLM", "openai",
+    "urllib3",
 )  # fmt: skip
 """Libraries that would tell addresses, statements or bodies with what is in them: they say warnings only."""
 _MASKS = (
@@ -51,6 +54,8 @@ class _Json(logging.Formatter):
         }  # fmt: skip
         if CORRELATION.get():
             said["correlation_id"] = CORRELATION.get()
+        if trace_id := tracing.present().trace_id:
+            said["trace_id"] = trace_id
         if record.exc_info:
             said["error"] = masked(self.formatException(record.exc_info))
         return json.dumps(said, ensure_ascii=False)

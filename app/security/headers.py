@@ -3,16 +3,21 @@
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability.logs import CORRELATION
+from app.security.prefix import path_in
 from app.security.rate_limits import Room
+from domain.kernel import tracing
 from domain.kernel.errors import FileTooLarge
 from domain.knowledge.intake import human_size
 
 Answered = Callable[[str, str, int, float], None]
 """Takes method, route, status and seconds of an answer."""
+UNTRACED = ("/livez", "/readyz", "/metrics", "/api/healthz", "/_nicegui")
+"""Paths of which no trace is kept: they are asked for all the time, and tell nothing."""
 PAGE_MARK = b"x-nicegui-content"
 COMMON = (
     (b"x-content-type-options", b"nosniff"),
@@ -133,13 +138,19 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         CORRELATION.set(request_id)
         begun = time.perf_counter()
+        traced = scope["type"] == "http" and not path_in(scope).startswith(UNTRACED)
+        with _span(scope) if traced else nullcontext(tracing.SILENT) as span:
+            await self._app(scope, receive, self._sending(scope, send, span, request_id, begun))
 
+    def _sending(self, scope: Scope, send: Send, span: tracing.Span, request_id: str, begun: float) -> Send:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seconds = time.perf_counter() - begun
                 took = f"{seconds * 1000:.1f}"
+                method, route, status = scope.get("method", "GET"), _route(scope), message["status"]
                 if self._answered is not None:
-                    self._answered(scope.get("method", "GET"), _route(scope), message["status"], seconds)
+                    self._answered(method, route, status, seconds)
+                _note(span, method, route, status)
                 extra = (
                     *_limit_headers(scope),
                     (b"x-correlation-id", request_id.encode()),
@@ -152,7 +163,22 @@ class RequestContext:
                 ]
             await send(message)
 
-        await self._app(scope, receive, sending)
+        return sending
+
+
+def _span(scope: Scope) -> AbstractContextManager[tracing.Span]:
+    """The request as a piece of work, in the trace that the caller names."""
+    parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+    correlation = scope["state"]["request_id"]
+    return tracing.span("request", {"samrad.correlation_id": correlation}, kind="server", parent=parent)
+
+
+def _note(span: tracing.Span, method: str, route: str, status: int) -> None:
+    """What a trace tells of a request: neither its path, which names things, nor its query."""
+    span.rename(f"{method} {route}")
+    span.note({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        span.fail(str(status))
 
 
 def _route(scope: Scope) -> str:

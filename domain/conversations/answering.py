@@ -36,6 +36,7 @@ from domain.conversations.thoughts import Thoughts
 from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
+from domain.kernel import tracing
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
@@ -89,14 +90,14 @@ class Answering:
         plan.kept, plan.thought = len(message.answer), message.thought
         run = Run(message.id, actor.tenant_id, actor.user_id, actor.apart, message.answer, message.thought)
         self.runs.add(run)
-        with attributed(plan.who):
+        with attributed(plan.who), tracing.within(plan.span):
             self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
 
     @asynccontextmanager
     async def searching(self, plan: Plan) -> AsyncIterator[None]:
         """Begin the search while the question is written down; it is given up when that fails."""
         if plan.collections:
-            with attributed(plan.who):
+            with attributed(plan.who), tracing.within(plan.span):
                 plan.retrieving = asyncio.create_task(self._retrieve(plan), name=f"search {plan.message.id}")
         try:
             yield
@@ -126,6 +127,7 @@ class Answering:
             log.exception("answer run failed, id %s", incident)
             state, error, params = AnswerState.FAILED, NOT_EXPECTED, {"id": incident}
         await asyncio.shield(self._close(plan, run, state, error, params))
+        _end_span(plan, state)
         if state == AnswerState.DONE:
             self.runs.tend(asyncio.create_task(self._summaries.keep_up(plan), name=f"summary {run.message_id}"))
 
@@ -464,6 +466,21 @@ class Answering:
                 await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
         return count
+
+
+def _end_span(plan: Plan, state: str) -> None:
+    """Tell how the answer went."""
+    message, span = plan.message, plan.span
+    span.note({
+        "samrad.answer.state": state,
+        "samrad.answer.first_token_ms": message.trace.get("first_token_ms", -1),
+        "gen_ai.request.model": plan.choice.model.name,
+        "gen_ai.usage.input_tokens": message.tokens_question,
+        "gen_ai.usage.output_tokens": message.tokens_answer,
+    })  # fmt: skip
+    if state == AnswerState.FAILED:
+        span.fail(str(message.trace.get("error_code", "unexpected")))
+    span.end()
 
 
 def _choose(plan: Plan, attempts: Attempts) -> None:

@@ -12,6 +12,7 @@ from domain.conversations.context import Exchange, room_for_documents
 from domain.conversations.entities import Message
 from domain.conversations.reuse import Earlier, Marks
 from domain.files.entities import File
+from domain.kernel import tracing
 from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection
 from domain.knowledge.retrieval import Retrieval
@@ -62,6 +63,8 @@ class Plan:
     """Whether there may be an explanation already."""
     temporary: bool = False
     """Nothing of what is asked may stay anywhere."""
+    span: tracing.Span = field(default_factory=lambda: tracing.begin("answer"))
+    """The answer as a piece of its trace."""
 
     @cached_property
     def who(self) -> Attribution:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.kernel import tracing
 from domain.kernel.entity import Owned
 
 
@@ -33,7 +34,8 @@ class Job(Owned):
     """A piece of work.
 
     While running it holds a lease: `lease_token` proves that the worker which writes is the one that claimed it, and
-    after `lease_until` anybody may put it back. `progress` is from 0 to 1; `error` a message id with `error_params`.
+    after `lease_until` anybody may put it back. `progress` is from 0 to 1; `error` a message id with `error_params`;
+    `trace` what was being done when it was queued, if traces are collected.
     """
 
     user_id: UUID
@@ -54,3 +56,4 @@ class Job(Owned):
     error_params: dict[str, Any] = field(default_factory=dict)
     result_location: str | None = None
     finished_at: datetime | None = None
+    trace: str | None = field(default_factory=tracing.carried)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.jobs.entities import Job, JobState
+from domain.kernel import tracing
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed, StorageTrouble
@@ -183,6 +184,7 @@ def requeue(tx: Transaction, job: Job) -> None:
     """A new life for an ended job, with all its attempts."""
     job.state, job.attempt, job.cancel_requested = JobState.QUEUED, 0, False
     job.error, job.error_params, job.run_after, job.finished_at, job.progress = None, {}, None, None, 0.0
+    job.trace = tracing.carried()
     tx.enqueue(job)
     _announce(tx, job)
 

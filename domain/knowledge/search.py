@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from uuid import UUID
 
+from domain.kernel import tracing
 from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import SHOWN, Retrieval, best, fuse, passages, vector_weight
 from domain.ports import SearchHit, TextHits
@@ -106,5 +107,6 @@ async def _admitted(tx: Transaction, narrowed: Filter, legs: Legs, texts: TextHi
 @contextmanager
 def _timed(step: str, milliseconds: dict[str, int]) -> Iterator[None]:
     began = monotonic()
-    yield
+    with tracing.span(f"search {step}"):
+        yield
     milliseconds[step] = milliseconds.get(step, 0) + round((monotonic() - began) * 1_000)

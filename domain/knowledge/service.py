@@ -15,6 +15,7 @@ from domain.files.naming import clean_filename
 from domain.files.screening import Screening
 from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, requeue
+from domain.kernel import tracing
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound, ProviderFailed
@@ -474,6 +475,7 @@ class KnowledgeService:
         found = [await self._collection(tx, actor, i, Action.READ) for i in ids]
         return [one for each, access in found for one in await approved_in(tx, access.space, [each])]
 
+    @tracing.traced("retrieve")
     async def search_collections(
         self,
         tenant_id: UUID,

@@ -25,6 +25,7 @@ jobs = tenant_table(
     Column("error_params", Json, nullable=False),
     Column("result_location", String(500)),
     Column("finished_at", Moment),
+    Column("trace", String(80)),
     belongs_to("user_id", "users"),
 )
 Index("ix_jobs_tenant_id_user_id", jobs.c.tenant_id, jobs.c.user_id, jobs.c.id)
