@@ -10,6 +10,7 @@ from nicegui import background_tasks, ui
 
 from domain.assistants.service import AssistantView
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
+from domain.conversations.narrowing import narrowed, stored
 from domain.conversations.summaries import text_of
 from domain.conversations.views import Asked, ConversationView, MessageView, Question
 from domain.files.service import IMAGES
@@ -25,6 +26,7 @@ from pages.components.thread import Thread
 from pages.gauge import Gauge
 from pages.i18n import _
 from pages.names import assistant_name, model_name, space_name
+from pages.narrowed import Narrowed
 from pages.navigation import conversation_menu
 from pages.turns import ending, source_cards, sources_part, turn
 from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, toast, unexpected, visit
@@ -240,6 +242,8 @@ class Chat:
             model=model_name(model.model) if model else "",
         )
         self.composer.handle("ask", self._ask).handle("stop", act(self._stop)).handle("mention", act(self._mention))
+        told = narrowed(self.messages[-1].message) if self.messages else {}
+        self.narrowing = Narrowed(self.composer, self.assistant.collections, told)
         self.gauge = Gauge(self.composer, self.assistant.assistant.id)
         self.composer.handle("measure", act(self.gauge.measure))
         ui.label(_("Answers may be wrong. Check the sources.")).classes("hint")
@@ -276,6 +280,7 @@ class Chat:
         self.asking = True
         try:
             await self.visit.authenticate()
+            collections, documents = self.narrowing.read()
             question = Question(
                 str(data.get("text", "")),
                 self.conversation.id if self.conversation else None,
@@ -283,6 +288,8 @@ class Chat:
                 [identifier(str(i)) for i in data.get("files", ())],
                 mentioned=identifier(str(data["mention"])) if data.get("mention") else None,
                 temporary=self.temporary,
+                collection_ids=collections,
+                documents=documents,
             )
             asked = await self.visit.services.conversations.ask(self.visit.actor, question)
         except ENDED as failure:
@@ -369,7 +376,7 @@ class Chat:
         toast(_("Your browser does not let pages copy."), "negative")
 
     async def _edit(self, data: dict[str, Any]) -> None:
-        """Ask an earlier question in other words, with the files it had: a branch begins beside it."""
+        """Ask an earlier question in other words, with the files and the narrowing it had: a branch begins beside it."""
         if self.conversation is None:
             return
         service, actor = self.visit.services.conversations, self.visit.actor
@@ -377,9 +384,17 @@ class Chat:
         try:
             former = await service.message(actor, identifier(data["message_id"]))
             files = [file.id for file in former.files]
-            await service.ask(
-                actor, Question(str(data["text"]), self.conversation.id, None, files, replaces=former.message.id)
+            collections, documents = stored(narrowed(former.message))
+            question = Question(
+                str(data["text"]),
+                self.conversation.id,
+                None,
+                files,
+                replaces=former.message.id,
+                collection_ids=collections,
+                documents=documents,
             )
+            await service.ask(actor, question)
             await self._reload()
         finally:
             self.asking = False

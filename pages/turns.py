@@ -11,11 +11,13 @@ from domain.conversations.citations import Citation, Verdict
 from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Message, MessageSource
 from domain.conversations.mentions import mentioned
+from domain.conversations.narrowing import narrowed
 from domain.conversations.places import citations_of, spans
 from domain.conversations.summaries import text_of
 from domain.conversations.views import MessageView
 from domain.kernel.errors import N_, Trouble
 from pages.i18n import _, moment, ngettext, number
+from pages.narrowing import chips
 
 CLAIM_LENGTH = 240
 _MARKS = re.compile(r"[*_`#]+|\[\d{1,3}(?:, ?\d{1,3})*\]")
@@ -62,6 +64,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "thought": "",
         "summary": text_of(message),
         **version(view),
+        "narrowed": [label for _key, label in chips(narrowed(message))],
         "who": mentioned(message).get("name", ""),
         "easy": _("Easy language") if EASY in message.trace else "",
         "rating": message.feedback_value or 0,

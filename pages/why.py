@@ -8,11 +8,13 @@ from nicegui import ui
 
 from domain.conversations.citations import Citation
 from domain.conversations.explaining import Explained
+from domain.conversations.narrowing import narrowed
 from domain.kernel.errors import N_, NotFound
 from domain.usage.entities import ModelCall
 from domain.usage.service import cost_of
 from pages.components.base import box, heading, note, page_head, paragraph, quiet_button, text_element
 from pages.i18n import _, money, ngettext, number
+from pages.narrowing import chips
 from pages.ranked import fact, ranked, times
 from pages.sources import claim
 from pages.turns import TROUBLES, UNKNOWN_TROUBLE, given_again
@@ -75,6 +77,10 @@ def _search(found: Explained) -> None:
         with box("card pad"):
             paragraph(_("Nothing was searched for this answer."), "muted")
         return
+    labels = [label for _key, label in chips(narrowed(found.message))]
+    if labels:
+        with box("facts", "dl"):
+            fact(_("Narrowed to"), ", ".join(labels))
     ranked(search, found.message.question)
     heading(_("Passages for the model"))
     with box("card"):

@@ -302,6 +302,7 @@ async def ask(
     The first of `tools.assistants` answers in place of the conversation's own assistant, this once.
     `replaces` names an earlier question of the conversation that is asked in other words: a branch begins beside it, and
     the former one is kept. A `temporary` conversation is in no list; whoever made it deletes it, or the program in a day.
+    `collection_ids` (of the assistant's) and `filter` narrow where the answer is sought, for this question.
     """
     if body.session_id is None and body.assistant_id is None:
         raise Invalid(N_("Say which conversation or assistant the question is for."), field="assistant_id")
@@ -315,6 +316,8 @@ async def ask(
         replaces=body.replaces,
         mentioned=mentioned_in(body.tools),
         temporary=body.temporary,
+        collection_ids=body.collection_ids or (),
+        documents=body.filter.read() if body.filter else None,
     )
     return await answer(running, actor, question, ending, stream=body.stream, version=version)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from app.api.base import Caller, Use
 from domain.conversations.citations import Citation
 from domain.conversations.explaining import Explained
+from domain.conversations.narrowing import narrowed
 from domain.kernel.actor import Actor
 from domain.kernel.errors import NotFound
 from domain.knowledge.explaining import Followed
@@ -44,7 +45,9 @@ class ModelUse(BaseModel):
 
 
 class ExplanationPublic(BaseModel):
-    """How an answer came about. `search` is null where nothing was searched; `milliseconds` counts from the question on.
+    """How an answer came about. `narrowed` says to what the question was narrowed, null where it was not.
+
+    `search` is null where nothing was searched; `milliseconds` counts from the question on.
 
     `kept` is false for answers from before such things were kept: then only what stands with the message is there.
     """
@@ -52,6 +55,7 @@ class ExplanationPublic(BaseModel):
     message_id: UUID
     question: str
     kept: bool
+    narrowed: dict[str, Any] | None
     search: Followed | None
     passages: list[GivenPassage]
     left_out: dict[str, int]
@@ -77,6 +81,7 @@ async def explanation(session_id: UUID, message_id: UUID, actor: Caller, use: Us
         "message_id": message.id,
         "question": message.question,
         "kept": explained.kept is not None,
+        "narrowed": narrowed(message) or None,
         "search": found.get("search"),
         "passages": found.get("passages", []),
         "left_out": found.get("left_out", {}),

@@ -1,6 +1,5 @@
 """Collections (on the wire: groups), documents (info-blobs) and search."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -13,9 +12,7 @@ from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.files.naming import clean_path
 from domain.kernel.errors import N_, BadRequest, Invalid
-from domain.knowledge.filters import MOST_TAGS, Filter
 from domain.knowledge.intake import Uploaded
-from domain.knowledge.parsing import SUPPORTED
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import SearchScope
 
@@ -244,25 +241,6 @@ def attachment(stream: Any, name: str, media_type: str, disposition: str = "atta
     return StreamingResponse(stream, media_type=media_type, headers=headers)
 
 
-class Narrowed(BaseModel):
-    """What a search is narrowed to.
-
-    Documents added on these days (UTC), of one of the types (file extensions), from documents or websites, with all of the
-    tags, in one of the languages.
-    """
-
-    since: date | None = None
-    until: date | None = None
-    types: list[Literal[tuple(SUPPORTED)]] = Field([], examples=[["pdf", "docx"]])  # type: ignore[valid-type]
-    source: Literal["documents", "website"] | None = None
-    tags: list[str] = Field([], max_length=MOST_TAGS)
-    languages: list[Literal["sv", "en"]] = []
-
-    def read(self) -> Filter | None:
-        """As the search knows it."""
-        return Filter.of(**self.model_dump())
-
-
 class SearchRequest(BaseModel):
     """What to search for, and where: exactly one of the three places."""
 
@@ -272,7 +250,7 @@ class SearchRequest(BaseModel):
     assistant_id: UUID | None = None
     limit: int = Field(10, ge=1, le=100)
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
-    filter: Narrowed = Narrowed()
+    filter: wire.Narrowed = wire.Narrowed()
 
 
 class FoundPassage(BaseModel):

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api import wire
 from app.api.base import Caller, Use
-from app.api.knowledge import FoundPassage, Narrowed, found_passage
+from app.api.knowledge import FoundPassage, found_passage
 from domain.knowledge.explaining import Followed
 
 router = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
@@ -21,7 +22,7 @@ class TrialRequest(BaseModel):
     collection_ids: list[UUID] | None = None
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
     limit: int = Field(10, ge=1, le=50)
-    filter: Narrowed = Narrowed()
+    filter: wire.Narrowed = wire.Narrowed()
 
 
 class TrialPublic(BaseModel):

@@ -11,6 +11,7 @@ from domain.classifications.entities import SecurityClassification
 from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.mentions import mentioned
+from domain.conversations.narrowing import narrowed
 from domain.conversations.summaries import text_of
 from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
@@ -502,6 +503,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "words_only": found.trace.get("words_only", False),
         "attempts": found.trace.get("attempts", []),
         "reused": found.trace.get("reused"),
+        "narrowed": narrowed(found) or None,
     }
 
 

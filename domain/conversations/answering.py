@@ -26,6 +26,7 @@ from domain.conversations.context import (
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
 from domain.conversations.evidence import cited_numbers, coverage, source_of, unread_of
 from domain.conversations.explaining import explanation
+from domain.conversations.narrowing import narrowed
 from domain.conversations.plan import FORGOTTEN, Plan
 from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
@@ -195,7 +196,12 @@ class Answering:
         asked = plan.message.question or " ".join(f.name for f in plan.files)
         question = sought(asked, [exchange.question for exchange in plan.history])
         retrieval = await self._knowledge.search_collections(
-            plan.actor.tenant_id, question, plan.collections, limit=PASSAGES, whole_tokens=plan.whole_tokens
+            plan.actor.tenant_id,
+            question,
+            plan.collections,
+            limit=PASSAGES,
+            narrowed=plan.documents,
+            whole_tokens=plan.whole_tokens,
         )
         plan.message.trace["words_only"] = bool(retrieval.silent)
         plan.message.trace["retrieval_ms"] = plan.milliseconds
@@ -217,9 +223,9 @@ class Answering:
                     await tx.remove(former)
                 plan.explained = True
                 await tx.add(explanation(message, request, context, retrieval))
-                # Once, however many models were asked.
+                # Once, however many models were asked; and only where all of the knowledge was searched.
                 unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
-                if unanswered and former is None and not plan.temporary:
+                if unanswered and former is None and not plan.temporary and not narrowed(message):
                     await note_unanswered(tx, plan.assistant, message.question)
         except Exception:
             log.exception("could not keep how an answer came about")

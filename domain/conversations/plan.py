@@ -15,6 +15,7 @@ from domain.files.entities import File
 from domain.kernel import tracing
 from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection
+from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Retrieval
 from domain.models.choice import CompletionChoice
 from domain.usage.attribution import Attribution
@@ -61,6 +62,8 @@ class Plan:
     """The search, when it has begun already."""
     explained: bool = False
     """Whether there may be an explanation already."""
+    documents: Filter | None = None
+    """Among which documents whoever asks wants the answer to be sought; None for all."""
     temporary: bool = False
     """Nothing of what is asked may stay anywhere."""
     span: tracing.Span = field(default_factory=lambda: tracing.begin("answer"))

@@ -18,6 +18,7 @@ from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.conversations.kept import Kept
 from domain.conversations.mentions import hearing, mention
+from domain.conversations.narrowing import narrow, narrowed, stored
 from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.conversations.summaries import HISTORY_MESSAGES, recalled
@@ -119,6 +120,7 @@ class ConversationService(Kept):
         plan = await self._plan(tx, actor, assistant, space, conversation, earlier, text, files)
         mention(plan.message, conversation, assistant)
         plan.fresh, plan.message.parent_id = question.fresh, parent_id
+        narrow(plan, question.collection_ids, question.documents)
         if question.easy:
             ask_easily(plan)
         return conversation, plan
@@ -300,7 +302,18 @@ class ConversationService(Kept):
                 raise BadRequest(N_("This question is being answered. Wait for the answer, or stop it."))
             files = (await tx.conversations.files([message_id])).get(message_id, ())
         ids, easy = [f.id for f in files], easy or EASY in message.trace
-        question = Question(message.question, conversation.id, None, ids, fresh=True, easy=easy, replaces=message_id)
+        collections, documents = stored(narrowed(message))
+        question = Question(
+            message.question,
+            conversation.id,
+            None,
+            ids,
+            fresh=True,
+            easy=easy,
+            replaces=message_id,
+            collection_ids=collections,
+            documents=documents,
+        )
         return await self._ask(actor, question)
 
     async def resume(self, actor: Actor, message_id: UUID, *, elsewhere: bool = False) -> Asked:
@@ -323,6 +336,7 @@ class ConversationService(Kept):
             message.citations = None
             message.owner, message.heartbeat_at, message.stop_requested = self._answering.owner, now(), False
             plan.message = message
+            narrow(plan, *stored(narrowed(message)))
             if EASY in message.trace:
                 ask_easily(plan)
             others = [c for c in (plan.choice, *plan.stand_ins) if c.model.id != message.completion_model_id]

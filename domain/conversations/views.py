@@ -9,6 +9,7 @@ from domain.assistants.entities import Assistant
 from domain.conversations.context import Exchange
 from domain.conversations.entities import Conversation, Message, MessageSource
 from domain.files.entities import File
+from domain.knowledge.filters import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Question:
     """The assistant that answers in place of the conversation's own; one that is replaced is answered as before."""
     temporary: bool = False
     """Whether the conversation that begins with it is to be gone when it is left."""
+    collection_ids: Sequence[UUID] = ()
+    """Those of the assistant's collections in which the answer is sought; none means all."""
+    documents: Filter | None = None
+    """Among which documents it is sought."""
 
 
 @dataclass(frozen=True, slots=True)

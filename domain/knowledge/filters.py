@@ -1,8 +1,9 @@
 """What a search may be narrowed to: day, type, source, tags and language of documents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from domain.kernel.errors import N_, Invalid
 from domain.kernel.text import clean_name
@@ -42,6 +43,20 @@ class Filter:
         folded = frozenset(tag.casefold() for tag in clean_tags(tags))
         made = Filter(since, until, frozenset(types), source, folded, frozenset(languages))
         return None if made == Filter() else made
+
+    def told(self) -> dict[str, Any]:
+        """What narrows, as it can be stored."""
+        days = {name: day.isoformat() for name, day in (("since", self.since), ("until", self.until)) if day}
+        sets = {"types": self.types, "tags": self.tags, "languages": self.languages}
+        source = {"source": self.source} if self.source else {}
+        return {**days, **source, **{name: sorted(chosen) for name, chosen in sets.items() if chosen}}
+
+    @staticmethod
+    def stored(told: Mapping[str, Any]) -> "Filter | None":
+        """A filter as `told` stored it."""
+        days = {name: date.fromisoformat(told[name]) for name in ("since", "until") if name in told}
+        rest = {name: told.get(name, ()) for name in ("types", "tags", "languages")}
+        return Filter.of(since=days.get("since"), until=days.get("until"), source=told.get("source"), **rest)
 
     def admits(self, document: Described) -> bool:
         """Whether a document is among those wanted."""

@@ -6,6 +6,8 @@ export default {
       <span class="material-icons" aria-hidden="true" style="font-size:16px">{{ f.failed ? 'error_outline' : f.id ? 'description' : 'hourglass_empty' }}</span>
       <span class="fn">{{ f.name }}</span><span v-if="!f.id && !f.failed">{{ Math.round(f.progress * 100) }} %</span><span v-if="f.failed">{{ f.failed }}</span>
       <button type="button" @click="detach(f)" :aria-label="labels.removeFile + ' ' + f.name">×</button></span></li></ul>
+    <ul class="files" role="list" :aria-label="labels.narrowed" v-if="narrowed.length" data-testid="narrowed"><li v-for="p in narrowed" :key="p.key"><span class="filechip"><span class="material-icons" aria-hidden="true" style="font-size:16px">filter_list</span>
+      <span class="fn">{{ p.label }}</span><button type="button" @click="widen(p)" :aria-label="labels.widen.replace('{name}', p.label)">×</button></span></li></ul>
     <div v-if="offered" class="mentions" data-testid="mentions"><ul v-if="offered.length" :id="listId" role="listbox" :aria-label="labels.assistants">
       <li v-for="(a, i) in offered" :key="a.id" :id="listId + '-' + i" role="option" :aria-selected="i === at ? 'true' : 'false'" @mousedown.prevent="choose(a)" @mousemove="at = i"><span class="clip">{{ a.name }}</span><span class="muted small clip">{{ a.space }}</span></li></ul>
       <p v-else class="muted small">{{ labels.nobody }}</p></div>
@@ -15,6 +17,7 @@ export default {
       <template v-if="uploadUrl"><button type="button" class="round" :disabled="blocked" :aria-label="labels.attach" :title="labels.attach" @click="$refs.file.click()"><span class="material-icons" aria-hidden="true">attach_file</span></button>
       <input ref="file" type="file" multiple hidden :accept="accept" @change="attach($event.target.files); $event.target.value = ''" /></template>
       <button type="button" class="round" :disabled="blocked" :aria-label="labels.mention" :title="labels.mention" data-testid="mention" @mousedown.prevent @click="begin"><span class="material-icons" aria-hidden="true">alternate_email</span></button>
+      <button v-if="narrowing" type="button" class="round" :disabled="blocked" :aria-label="labels.narrow" :title="labels.narrow" data-testid="narrow" @click="$emit('narrow', {})"><span class="material-icons" aria-hidden="true">filter_list</span></button>
       <span class="chip acc asked" v-if="mention" data-testid="mentioned"><span class="clip">@{{ mention.name }}</span><button type="button" :aria-label="labels.unmention + ' ' + mention.name" @click="unmention">×</button></span>
       <span class="chip acc clip" v-else-if="chip">{{ chip }}</span><span class="chip hide-sm clip" v-if="model">{{ model }}</span>
       <span class="grow"></span>
@@ -22,7 +25,7 @@ export default {
       <button v-if="busy" type="button" class="round go" data-testid="stop" :aria-label="labels.stop" :title="labels.stop" @click="$emit('stop')"><span class="material-icons" aria-hidden="true">stop</span></button>
       <button v-else type="button" class="round go" data-testid="send" :disabled="!ready" :aria-label="labels.send" :title="labels.send" @click="send"><span class="material-icons" aria-hidden="true">arrow_upward</span></button>
     </div></div>`,
-  props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number },
+  props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number, narrowing: Boolean, narrowed: Array },
   data() { return { text: "", files: [], over: false, busy: this.running, next: 0, room: null, mention: null, offered: null, at: 0, said: "", listId: `mentions-${Math.random().toString(36).slice(2)}` }; },
   computed: {
     ready() {
@@ -86,6 +89,7 @@ export default {
       this.said = this.labels.asked.replace("{name}", found.name);
       this.$nextTick(() => { this.grow(); box.focus(); });
     },
+    widen(part) { this.$emit("widen", { key: part.key }); this.$refs.box.focus(); },
     unmention() { this.mention = null; this.$refs.box.focus(); },
     chosen(e) {
       if (!this.offered?.length || e.isComposing) return false;

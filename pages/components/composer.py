@@ -12,7 +12,7 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
     """A text area that keeps its draft in the browser under `draft_key` (empty: nowhere), with attached files.
 
     Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`),
-    `measure` {text, files: ids} when the writer pauses (see `gauge`).
+    `measure` {text, files: ids} when the writer pauses (see `gauge`), `narrow` {} and `widen` {key} (see `narrowed`).
     """
 
     def __init__(
@@ -36,6 +36,9 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
                     "nobody": _("No assistant with that name."),
                     "asked": _("{name} answers this question.", name="{name}"),
                     "room": _("Room in the model"),
+                    "narrow": _("Narrow the search"),
+                    "narrowed": _("The search is narrowed to"),
+                    "widen": _("No longer narrow to {name}", name="{name}"),
                     "tooMany": _("At most {limit} files", limit=max_files),
                 },
                 "draft-key": draft_key,
@@ -48,6 +51,8 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
                 "model": model,
                 "running": False,
                 "blocked": False,
+                "narrowing": False,
+                "narrowed": [],
             }
         )
 
@@ -68,6 +73,11 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
     def gauge(self, percent: int, text: str, *, full: bool) -> None:
         """How much of the model's window is taken, also in words; `full` warns."""
         self.run_method("gauge", {"percent": percent, "text": text, "full": full})
+
+    def narrowed(self, parts: list[dict[str, str]], *, offered: bool) -> None:
+        """What the search is narrowed to (key and label of each part); whether narrowing is `offered` at all."""
+        self._props["narrowed"], self._props["narrowing"] = parts, offered
+        self.update()
 
     def fill(self, text: str) -> None:
         """Write a question into the box."""

@@ -18,6 +18,7 @@ def labels() -> dict[str, str]:
     return {
         "conversation": _("Conversation"),
         "you": _("You:"),
+        "narrowed": _("The search is narrowed to"),
         "older": _("Show earlier messages"),
         "starters": _("Questions to begin with"),
         "thinking": _("Thinking…"),

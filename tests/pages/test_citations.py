@@ -225,6 +225,52 @@ def test_the_playground_shows_both_lists_and_their_fusion(
     expect(legs.last.locator("li").first).to_contain_text("Handbok.pdf")
 
 
+def test_a_question_is_narrowed_at_the_box_in_which_it_is_written(
+    page: Page, installation: Installation, ids: dict[str, str], provider: Provider
+) -> None:
+    sign_in(page, installation.url)
+    provider.script = f"{TRUTH} [{ids['number']}]."
+    page.goto(f"{installation.url}/chat/{ids['assistant']}")
+    ready(page)
+    page.get_by_test_id("narrow").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Types of files").click()
+    page.get_by_role("option", name="PDF", exact=True).click()
+    page.keyboard.press("Escape")
+    dialog.get_by_label("Collections (all if none is chosen)").click()
+    page.get_by_role("option", name="Handböcker").click()
+    page.keyboard.press("Escape")
+    tags = dialog.get_by_label("With all of the tags")
+    tags.fill("Finns inte")
+    tags.press("Enter")
+    dialog.get_by_role("button", name="Narrow the search").click()
+    expect(dialog).to_have_count(0)
+    chips = page.get_by_test_id("narrowed").get_by_role("listitem")
+    expect(chips).to_have_count(3)
+    fits(page, "narrowed chat")
+    box = page.get_by_label("Message", exact=True)
+    box.fill(QUESTION)
+    box.press("Enter")
+    page.wait_for_url(re.compile("/conversations/"))
+    first = page.get_by_test_id("turn-narrowed").first
+    expect(first).to_contain_text("#finns inte")
+    expect(page.get_by_test_id("references")).to_have_count(0)
+    page.get_by_role("button", name="No longer narrow to #finns inte").click()
+    expect(chips).to_have_count(2)
+    expect(box).to_be_focused()
+    expect(page.get_by_test_id("send")).to_be_visible()
+    box.fill(QUESTION)
+    box.press("Enter")
+    expect(page.get_by_test_id("references")).to_have_count(1)
+    page.reload()
+    ready(page)
+    expect(page.get_by_test_id("turn-narrowed")).to_have_count(2)
+    expect(chips.locator(".fn")).to_have_text(["Handböcker", "PDF"])
+    page.get_by_test_id("why").last.click()
+    page.wait_for_url(re.compile("/why/"))
+    expect(page.get_by_text("Handböcker, PDF")).to_be_visible()
+
+
 def test_a_chunk_is_changed_and_switched_off_on_the_page(
     page: Page, installation: Installation, ids: dict[str, str]
 ) -> None:

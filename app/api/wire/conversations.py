@@ -7,7 +7,7 @@ from uuid import UUID
 from app.api.wire.assistants import UseTools
 from app.api.wire.base import ModelId, Wire
 from app.api.wire.files import FilePublic
-from app.api.wire.knowledge import InfoBlobMetadata, InfoBlobPublicNoText
+from app.api.wire.knowledge import InfoBlobMetadata, InfoBlobPublicNoText, Narrowed
 from app.api.wire.models import CompletionModel, CompletionModelPublic
 
 
@@ -123,3 +123,5 @@ class ConversationRequest(Wire):
     require_tool_approval: bool = False
     replaces: UUID | None = None
     temporary: bool = False
+    collection_ids: list[UUID] | None = None
+    filter: Narrowed | None = None

@@ -1,12 +1,16 @@
 """Public shapes of knowledge."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
+
+from pydantic import BaseModel, Field
 
 from app.api.wire.base import ModelId, ResourcePermission, Wire
 from app.api.wire.models import EmbeddingModelPublic, EmbeddingModelPublicLegacy
 from app.api.wire.websites import PermittedPageOfWebsitePublic
+from domain.knowledge.filters import MOST_TAGS, Filter
+from domain.knowledge.parsing import SUPPORTED
 
 
 class CollectionMetadata(Wire):
@@ -184,3 +188,22 @@ class PageOfSemanticSearchResponse(Wire):
 
 class InfoBlobUpdatePublic(Wire):
     metadata: InfoBlobMetadataUpsertPublic
+
+
+class Narrowed(BaseModel):
+    """What a search is narrowed to.
+
+    Documents added on these days (UTC), of one of the types (file extensions), from documents or websites, with all of the
+    tags, in one of the languages.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    types: list[Literal[tuple(SUPPORTED)]] = Field([], examples=[["pdf", "docx"]])  # type: ignore[valid-type]
+    source: Literal["documents", "website"] | None = None
+    tags: list[str] = Field([], max_length=MOST_TAGS)
+    languages: list[Literal["sv", "en"]] = []
+
+    def read(self) -> Filter | None:
+        """As the search knows it."""
+        return Filter.of(**self.model_dump())
