@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
+from app.ai.rerank import RerankModels
 from app.ai.transcribe import TranscriptionModels
 from app.auth.oidc import OidcClient
 from app.config import Settings
@@ -72,6 +73,7 @@ from domain.knowledge.archives import Archives
 from domain.knowledge.chunks import ChunkService
 from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.playground import Playground
+from domain.knowledge.reranking import Reranking
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.sharing import SharingService
 from domain.knowledge.transcripts import Transcripts
@@ -79,6 +81,7 @@ from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
 from domain.models.migration import MigrationService
+from domain.models.rerank import RerankModelService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -302,8 +305,9 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     metrics, runs = Metrics(), Runs()
     chat = MeasuredChat(ChatModels(guard, credentials), metrics)
     limits = rate_limits(settings)
+    reranking = Reranking(RerankModels(guard, credentials, ledger, seconds=settings.rerank_seconds))
     knowledge = KnowledgeService(
-        uow, contents, embedder, limits, screening, max_file_size=settings.upload_max_file_size, ended=ended
+        uow, contents, embedder, limits, screening, reranking, max_file_size=settings.upload_max_file_size, ended=ended
     )
     files = FileService(
         uow, contents, parser, limits, screening,
@@ -371,6 +375,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         budgets=BudgetService(uow, zone),
         ledger=ledger,
         transcription_models=TranscriptionModelService(uow),
+        rerank_models=RerankModelService(uow),
         credentials=credentials,
         knowledge=knowledge,
         ingestion=ingest,

@@ -97,7 +97,9 @@ def _describe_evaluate(commands: Any) -> None:
     evaluate.add_argument("--corpus", required=True, help='JSON lines of {"_id", "title", "text"}')
     evaluate.add_argument("--queries", required=True, help='JSON lines of {"_id", "text"}')
     evaluate.add_argument("--qrels", required=True, help="tab-separated: query id, document id, grade; with a heading")
-    evaluate.add_argument("--mode", choices=["hybrid", "text", "vector"], help="instead of all of them")
+    evaluate.add_argument("--mode", choices=["hybrid", "text", "vector", "rerank"], help="instead of all of them")
+    evaluate.add_argument("--rerank-address", help="where a rerank model answers (its /rerank); its key in RERANK_KEY")
+    evaluate.add_argument("--rerank-model", help="its name there")
     evaluate.add_argument("--database-url", help="an empty Postgres database to measure in, instead of SQLite")
     evaluate.add_argument("--json", action="store_true", help="print JSON lines instead of a table")
 

@@ -184,6 +184,9 @@ class Settings(BaseSettings):
         25 * 1024**2, ge=1,
         description="Largest recording sent to a provider at once, in bytes. With ffmpeg, larger ones are cut.",
     )  # fmt: skip
+    rerank_seconds: float = Field(
+        3.0, gt=0, description="So long a search waits for a rerank model; after that it does without, in seconds."
+    )
     clamav_address: str | None = Field(
         None, description="Virus scanner for uploads: unix:/path/of/clamd.socket or tcp://host:port."
     )

@@ -6,14 +6,17 @@ and every query takes the way of a question.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.bootstrap import Runtime, build, migrate_database
@@ -24,16 +27,24 @@ from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection
 from domain.knowledge.evaluation import Grades, Quality, measure
 from domain.knowledge.service import MAX_PASSAGES, Mode
+from domain.models.choice import RerankChoice
+from domain.models.entities import ProviderType
+from domain.models.service import ProviderDraft
 from domain.tenants.service import Setup
 
 BATCH = 32
 TITLE_LENGTH = 255
 WARM_UP = 3
-MODES: tuple[Mode, ...] = ("text", "vector", "hybrid")
+MODES = ("text", "vector", "hybrid")
+RERANK = "rerank"
 
 
 class BadSet(ValueError):
     """A file of the labelled set is not as it should be; the message says where."""
+
+
+class NoOrder(RuntimeError):
+    """The rerank model that is to be measured did not answer."""
 
 
 async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
@@ -49,15 +60,26 @@ async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
     if not any(grade > 0 for grades in judged.values() for grade in grades.values()):
         sys.stderr.write("No query of the judgements is among the queries, or none has a relevant document.\n")
         return 2
-    modes = (cast("Mode", chosen.mode),) if chosen.mode else MODES
-    async with installation(settings, chosen.database_url) as (runtime, actor):
-        collection, keys = await take_in(runtime, actor, corpus)
-        for mode in modes:
-            found = await run(
-                runtime, actor, collection, {query: queries[query] for query in judged}, keys, judged, mode
-            )
-            sys.stdout.write(_line(mode, found, as_json=chosen.json))
-            sys.stdout.flush()
+    modes = [chosen.mode] if chosen.mode else [*MODES, *([RERANK] if chosen.rerank_model else [])]
+    if RERANK in modes and not (chosen.rerank_address and chosen.rerank_model):
+        sys.stderr.write("Name the rerank model and where it answers: --rerank-model and --rerank-address.\n")
+        return 2
+    if chosen.rerank_address:
+        # The command itself says where the model is: that it is on this network needs no setting.
+        settings = settings.model_copy(update={"outbound_allow": urlsplit(chosen.rerank_address).netloc})
+    try:
+        async with installation(settings, chosen.database_url) as (runtime, actor):
+            reranker = await rerank_model(runtime, actor, chosen) if RERANK in modes else None
+            collection, keys = await take_in(runtime, actor, corpus)
+            for mode in modes:
+                asked = {query: queries[query] for query in judged}
+                kind, orders = ("hybrid", reranker) if mode == RERANK else (mode, None)
+                found = await run(runtime, actor, collection, asked, keys, judged, cast("Mode", kind), orders)
+                sys.stdout.write(_line(mode, found, as_json=chosen.json))
+                sys.stdout.flush()
+    except NoOrder as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 
@@ -69,19 +91,30 @@ async def run(
     keys: Mapping[UUID, str],
     judged: Mapping[str, Grades],
     mode: Mode,
+    reranker: RerankChoice | None = None,
 ) -> Quality:
     """Ask every query and measure the rankings; `keys` names the documents in the words of the set."""
     rankings: dict[str, Sequence[str]] = {}
     taken: list[float] = []
-    search = runtime.services.knowledge.search_collections
+    search = partial(runtime.services.knowledge.search_collections, limit=MAX_PASSAGES, mode=mode, reranker=reranker)
     for text in list(queries.values())[:WARM_UP]:
-        await search(actor.tenant_id, text, [collection], limit=MAX_PASSAGES, mode=mode)
+        await search(actor.tenant_id, text, [collection])
     for query, text in queries.items():
         began = time.perf_counter()
-        found = await search(actor.tenant_id, text, [collection], limit=MAX_PASSAGES, mode=mode)
+        found = await search(actor.tenant_id, text, [collection])
+        if reranker is not None and not (found.reranked and found.reranked.ranked) and len(found.ranked) > 1:
+            raise NoOrder("The rerank model did not answer; a figure without it would be none of it.")
         taken.append((time.perf_counter() - began) * 1_000)
         rankings[query] = list(dict.fromkeys(keys[passage.document_id] for passage in found.passages))
     return measure(rankings, judged, taken)
+
+
+async def rerank_model(runtime: Runtime, actor: Actor, chosen: argparse.Namespace) -> RerankChoice:
+    """The rerank model that the command names, as an administrator would add it."""
+    services = runtime.services
+    draft = ProviderDraft("Rerank", ProviderType.COMPATIBLE, chosen.rerank_address, os.environ.get("RERANK_KEY"))
+    provider = await services.models.add_provider(actor, draft)
+    return await services.rerank_models.add(actor, provider.id, chosen.rerank_model)
 
 
 async def take_in(
@@ -113,6 +146,8 @@ async def installation(settings: Settings, url: str | None) -> AsyncIterator[tup
             encryption_key=bytes(range(32)).hex(),
             models_dir=settings.models_path,
             redis_url="redis://127.0.0.1:1",
+            outbound_allow=settings.outbound_allow,
+            rerank_seconds=60.0,
         )
         await migrate_database(own)
         runtime = await build(own, listen=False)

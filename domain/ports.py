@@ -13,7 +13,7 @@ from domain.federation.entities import Connection, Proof, ProviderMetadata
 from domain.kernel.actor import Actor
 from domain.kernel.paging import Page
 from domain.knowledge.parsing import ChunkDraft, ParsedDocument, Progress, Unpacked
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, RerankModel, TranscriptionModel
 from domain.tenants.entities import Tenant, TenantQuery, TenantUse
 
 
@@ -174,6 +174,18 @@ class Embedder(Protocol):
         provider: ModelProvider | None = None,
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
+
+
+class Reranker(Protocol):
+    """Says how well passages fit a question."""
+
+    async def rerank(
+        self, provider: ModelProvider, model: RerankModel, query: str, texts: Sequence[str]
+    ) -> Mapping[int, float]:
+        """The relevance of each text, by its place; a text that is missing was found worse than the others.
+
+        Raises `ProviderFailed` and its kin, also when it takes too long.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
 from domain.models.migration import MigrationService
+from domain.models.rerank import RerankModelService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
@@ -93,6 +94,7 @@ class Services:
     budgets: BudgetService
     ledger: Ledger
     transcription_models: TranscriptionModelService
+    rerank_models: RerankModelService
     credentials: CredentialService
     knowledge: KnowledgeService
     ingestion: Ingestion

@@ -3,7 +3,7 @@
 from domain.assistants.entities import Assistant
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
-from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
+from domain.models.choice import AnyChoice
 from domain.models.entities import CompletionModel, ModelPrice
 from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
@@ -75,7 +75,7 @@ def price_text(price: ModelPrice) -> str:
     return _("{amounts} a million tokens", amounts=" / ".join(amounts))
 
 
-def facts_of(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> list[str]:
+def facts_of(choice: AnyChoice) -> list[str]:
     """What is worth knowing before one chooses a model."""
     model = choice.model
     facts = [_("Runs in {place}", place=hosting_name(model.hosting))]

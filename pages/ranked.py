@@ -13,6 +13,7 @@ STEPS = {
     "texts": N_("Search by words"),
     "filter": N_("Narrowing"),
     "passages": N_("Reading the passages"),
+    "rerank": N_("Putting in order"),
 }
 
 
@@ -23,6 +24,9 @@ def ranked(search: Mapping[str, Any], asked: str) -> None:
     if search.get("silent"):
         models = ", ".join(search["silent"])
         note(_("The search by meaning was not possible: {models} did not answer.", models=models), "warn")
+    reranker = search.get("reranker")
+    if reranker and not search["reranked"]:
+        note(_("{name} gave no order in time: the passages stand as they were found.", name=reranker), "warn")
     with box("facts", "dl"):
         fact(_("Sought"), search["query"])
         if search["query"].strip() != asked.strip():
@@ -34,6 +38,8 @@ def ranked(search: Mapping[str, Any], asked: str) -> None:
         _leg(_("By meaning"), search["vectors"])
         _leg(_("By words"), search["words"])
         _leg(_("Fused"), search["fused"])
+        if reranker and search["reranked"]:
+            _leg(_("Put in order by {name}", name=reranker), search["reranked"])
 
 
 def fact(name: str, value: str) -> None:

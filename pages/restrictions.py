@@ -22,6 +22,7 @@ LABELS = {
     ModelKind.COMPLETION: N_("Models that answer"),
     ModelKind.EMBEDDING: N_("Models that make documents searchable"),
     ModelKind.TRANSCRIPTION: N_("Models that write down recordings"),
+    ModelKind.RERANK: N_("Models that put search results in order"),
 }
 
 
@@ -45,6 +46,7 @@ class RestrictionsForm:
             ModelKind.COMPLETION: await services.models.completion_models(actor),
             ModelKind.EMBEDDING: await services.models.embedding_models(actor),
             ModelKind.TRANSCRIPTION: await services.transcription_models.all(actor),
+            ModelKind.RERANK: await services.rerank_models.all(actor),
         }
         approved = await services.classifications.approved(actor, space.id)
         return RestrictionsForm(space, approved, await services.classifications.all(actor), models)

@@ -154,6 +154,23 @@ class OpenAIClient:
             raise garbage()
         return [array.array("f", unit(vector)).tobytes() for vector in vectors], tokens
 
+    async def rerank(
+        self, model: str, query: str, texts: Sequence[str], seconds: float
+    ) -> tuple[dict[int, float], int | None]:
+        """How well texts fit a query, by their places, and how many tokens the provider has counted, where it says so."""
+        body = {"model": model, "query": query, "documents": list(texts), "top_n": len(texts)}
+        timeout = httpx.Timeout(seconds, connect=seconds)
+        data = await self._send(model, "POST", "/rerank", timeout, json=body)
+        try:
+            scores = {_place(row["index"], len(texts)): float(row["relevance_score"]) for row in data["results"]}
+            usage = data.get("usage") or {}
+            tokens = count_of(usage.get("total_tokens", usage.get("prompt_tokens")))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise garbage() from error
+        if not all(map(math.isfinite, scores.values())):
+            raise garbage()
+        return scores, tokens
+
     async def transcribe(self, model: str, path: Path, filename: str, media_type: str) -> Any:
         """A verbose transcript of a recording, with the times of its segments."""
         form = {"model": model, "response_format": "verbose_json", "timestamp_granularities[]": "segment"}
@@ -238,6 +255,13 @@ def _delta(event: str) -> tuple[ChatDelta | None, bool]:
     if not text and not thought and tokens == (None, None):
         return None, ended
     return ChatDelta(text, thought, *tokens, cached), ended
+
+
+def _place(index: Any, count: int) -> int:
+    """The place of a text among so many; raises `ValueError` for anything else."""
+    if not isinstance(index, int) or not 0 <= index < count:
+        raise ValueError(index)
+    return index
 
 
 def count_of(value: Any) -> int | None:

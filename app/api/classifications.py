@@ -9,7 +9,7 @@ from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.classifications.impact import SHOWN, Impact
 from domain.classifications.service import Supposition
-from domain.models.entities import CompletionModel, EmbeddingModel, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, RerankModel, TranscriptionModel
 
 router = APIRouter(prefix="/api/v1/security-classifications", tags=["security-classifications"])
 of_space = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
@@ -99,6 +99,7 @@ async def space_impact(id: UUID, security_classification_id: UUID, actor: Caller
         ],
         "embedding_models": [present.embedding_model(c) for c in impact.models if isinstance(c.model, EmbeddingModel)],
         "transcription_models": [
-            present.transcription_model(c) for c in impact.models if isinstance(c.model, TranscriptionModel)
+            present.plain_model(c) for c in impact.models if isinstance(c.model, TranscriptionModel)
         ],
+        "rerank_models": [present.plain_model(c) for c in impact.models if isinstance(c.model, RerankModel)],
     }

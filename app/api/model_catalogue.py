@@ -77,7 +77,13 @@ async def describe_transcription_model(
     model_id: UUID, body: wire.TenantTranscriptionModelUpdate, actor: Caller, use: Use
 ) -> Any:
     """Change what is said about a transcription model; what is not named stays."""
-    return present.transcription_model(await _describe(use, actor, ModelKind.TRANSCRIPTION, model_id, body))
+    return present.plain_model(await _describe(use, actor, ModelKind.TRANSCRIPTION, model_id, body))
+
+
+@administration.put("/rerank/{model_id}/", response_model=wire.RerankModelPublic)
+async def describe_rerank_model(model_id: UUID, body: wire.TenantRerankModelUpdate, actor: Caller, use: Use) -> Any:
+    """Change what is said about a rerank model; what is not named stays."""
+    return present.plain_model(await _describe(use, actor, ModelKind.RERANK, model_id, body))
 
 
 @prices.get("/models/{model_id}/prices/", response_model=wire.PageOfModelPrice)

@@ -119,9 +119,8 @@ async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> A
     return {
         "completion_models": [shown(c, present.completion_model(c)) for c in await use.models.completion_models(actor)],
         "embedding_models": [shown(c, present.embedding_model(c)) for c in await use.models.embedding_models(actor)],
-        "transcription_models": [
-            shown(c, present.transcription_model(c)) for c in await use.transcription_models.all(actor)
-        ],
+        "transcription_models": [shown(c, present.plain_model(c)) for c in await use.transcription_models.all(actor)],
+        "rerank_models": [shown(c, present.plain_model(c)) for c in await use.rerank_models.all(actor)],
     }
 
 

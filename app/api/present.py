@@ -21,7 +21,7 @@ from domain.kernel.actor import Actor
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
-from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
+from domain.models.choice import AnyChoice, CompletionChoice, EmbeddingChoice, RerankChoice, TranscriptionChoice
 from domain.models.entities import ModelPrice
 from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
@@ -159,8 +159,8 @@ def embedding_model(choice: EmbeddingChoice) -> dict[str, Any]:
     return {**_described(choice), "dimensions": model.dimensions, "max_input": model.max_input}
 
 
-def transcription_model(choice: TranscriptionChoice) -> dict[str, Any]:
-    """A transcription model."""
+def plain_model(choice: TranscriptionChoice | RerankChoice) -> dict[str, Any]:
+    """A transcription model or a rerank model."""
     model = choice.model
     return {**_described(choice), "nickname": model.nickname, "is_org_default": model.is_default}
 
@@ -172,7 +172,7 @@ def model_price(price: ModelPrice) -> dict[str, Any]:
     return {"valid_from": price.valid_from, "currency": price.currency, **amounts, "cached": cached}
 
 
-def _described(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> dict[str, Any]:
+def _described(choice: AnyChoice) -> dict[str, Any]:
     model, provider = choice.model, choice.provider
     return {
         **moments(model),

@@ -43,8 +43,9 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
             present.completion_model(c) for c in await use.models.completion_models(actor) if approved.serves(c)
         ],
         "transcription_models": [
-            present.transcription_model(c) for c in await use.transcription_models.all(actor) if approved.serves(c)
+            present.plain_model(c) for c in await use.transcription_models.all(actor) if approved.serves(c)
         ],
+        "rerank_models": [present.plain_model(c) for c in await use.rerank_models.all(actor) if approved.serves(c)],
         "mcp_servers": [],
         "knowledge": present.knowledge(actor, view, collections, await _websites(use, actor, space_id)),
         "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),

@@ -107,6 +107,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "completion_model_updated": N_("Completion model changed"),
             "embedding_model_updated": N_("Embedding model changed"),
             "transcription_model_updated": N_("Transcription model changed"),
+            "rerank_model_updated": N_("Rerank model changed"),
         },
         # The history of a space and of an assistant is told from these.
         core="assistant_created assistant_updated assistant_published assistant_transferred space_created space_updated "
@@ -277,8 +278,8 @@ CATALOGUE: Mapping[str, Kind] = {
 ENTITY_TYPES = (
     "user", "assistant", "space", "app", "file", "website", "tenant_settings", "credential", "federation_config", "api_key",
     "role", "module", "template", "group_chat", "collection", "app_run", "security_classification", "integration",
-    "integration_knowledge", "completion_model", "embedding_model", "transcription_model", "audit_log", "mcp_server",
-    "mcp_server_tool", "conversation", "document", "job", "prompt", "model_provider", "tenant",
+    "integration_knowledge", "completion_model", "embedding_model", "transcription_model", "rerank_model", "audit_log",
+    "mcp_server", "mcp_server_tool", "conversation", "document", "job", "prompt", "model_provider", "tenant",
     "service_account", "budget", "request", "federation", "user_group",
 )  # fmt: skip
 """What an entry can be about: the words that existing clients know, then ours."""

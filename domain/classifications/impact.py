@@ -12,6 +12,7 @@ from domain.classifications.repository import Holding
 from domain.kernel.errors import N_, Unconfirmed
 from domain.models.choice import ModelChoice
 from domain.models.entities import AnyModel, title_of
+from domain.models.rerank import rerank_choices
 from domain.models.service import completion_choices, embedding_choices
 from domain.models.transcription import transcription_choices
 from domain.spaces.entities import Space, SpaceKind
@@ -107,7 +108,8 @@ async def impact(tx: Transaction, before: Rules, after: Rules, space: Space | No
     """What stops working when the rules become others: in and around one space, or in the whole organisation."""
     space_id = space.id if space else None
     choices: list[ModelChoice[Any]] = [
-        *await completion_choices(tx), *await embedding_choices(tx), *await transcription_choices(tx)
+        *await completion_choices(tx), *await embedding_choices(tx), *await transcription_choices(tx),
+        *await rerank_choices(tx),
     ]  # fmt: skip
     used, kept = await tx.classifications.assistants(space_id), await tx.classifications.collections(space_id)
     borrowed, shared = await tx.classifications.borrowed(space_id), await tx.classifications.shared(space_id)

@@ -30,7 +30,7 @@ class Restrictions:
         return Restrictions(space.security_classification_id, dict(space.allowed_models or {}))
 
     def changed(self, changes: Mapping[str, Any]) -> "Restrictions":
-        """With another `security_classification_id`, and other ids as `completion`, `embedding`, `transcription`.
+        """With another `security_classification_id`, and other ids as `completion`, `embedding`, … (by kind).
 
         What is not named stays; None stands for no classification, and for all models of a kind.
         """

@@ -202,6 +202,7 @@ class Answering:
             limit=PASSAGES,
             narrowed=plan.documents,
             whole_tokens=plan.whole_tokens,
+            reranker=plan.reranker,
         )
         plan.message.trace["words_only"] = bool(retrieval.silent)
         plan.message.trace["retrieval_ms"] = plan.milliseconds

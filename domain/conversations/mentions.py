@@ -14,7 +14,7 @@ from domain.classifications.approval import NO_RULES, Rules, may_read, may_serve
 from domain.conversations.entities import Conversation, Message
 from domain.kernel.errors import N_, NotApproved
 from domain.models.choice import CompletionChoice
-from domain.models.entities import CompletionModel
+from domain.models.entities import AnyModel
 from domain.spaces.entities import Space
 from domain.transaction import Transaction
 
@@ -49,7 +49,7 @@ class Hearing:
     rules: Rules = NO_RULES
     homes: Sequence[Space] = ()
 
-    def may(self, model: CompletionModel) -> bool:
+    def may(self, model: AnyModel) -> bool:
         """Whether a model may be given those words."""
         return all(may_serve(self.rules, model, home) for home in self.homes)
 

@@ -17,7 +17,7 @@ from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection
 from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Retrieval
-from domain.models.choice import CompletionChoice
+from domain.models.choice import CompletionChoice, RerankChoice
 from domain.usage.attribution import Attribution
 from domain.usage.entities import ModelCall, Purpose
 
@@ -62,6 +62,8 @@ class Plan:
     """The search, when it has begun already."""
     explained: bool = False
     """Whether there may be an explanation already."""
+    reranker: RerankChoice | None = None
+    """The model that puts in order what is found, where the space has one."""
     documents: Filter | None = None
     """Among which documents whoever asks wants the answer to be sought; None for all."""
     temporary: bool = False

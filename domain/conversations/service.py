@@ -32,6 +32,7 @@ from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_text
 from domain.knowledge.service import KnowledgeService
 from domain.models.choice import CompletionChoice
+from domain.models.rerank import rerank_in
 from domain.models.service import completion_choice
 from domain.models.stand_ins import preferred, stand_ins
 from domain.ports import ChatProvider, Deed, Directory, Limiter
@@ -260,6 +261,8 @@ class ConversationService(Kept):
         )
         if choice.counted:
             await self._ledger.require_room(tx, attribution(actor, assistant, message))
+        collections = await approved_in(tx, space, await tx.assistants.collections(assistant.id))
+        reranker = await rerank_in(tx, space) if collections else None
         return Plan(
             actor,
             assistant,
@@ -268,11 +271,12 @@ class ConversationService(Kept):
             await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
             recalled(earlier),
-            await approved_in(tx, space, await tx.assistants.collections(assistant.id)),
+            collections,
             files,
             await tx.assistants.files(assistant.id),
             own,
             stand_ins=others,
+            reranker=reranker if reranker and heard.may(reranker.model) else None,
             temporary=conversation.temporary,
         )
 

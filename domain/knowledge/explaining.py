@@ -30,7 +30,8 @@ class Followed:
     """A search: what was sought, the list of each leg, and the list after fusion, best first.
 
     `weight` is that of the vector leg (0–1); `milliseconds` says how long each step took; `unsure` that nothing fits;
-    `silent` names the embedding models that did not answer.
+    `silent` names the embedding models that did not answer; `reranker` the model that was asked for a better order, which is
+    `reranked`, empty where it gave none.
     """
 
     query: str
@@ -42,11 +43,13 @@ class Followed:
     words: list[Listed]
     fused: list[Listed]
     silent: list[str] = field(default_factory=list)
+    reranker: str | None = None
+    reranked: list[Listed] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored and sent."""
         told = {each.name: getattr(self, each.name) for each in fields(self)}
-        lists = {name: [_told(each) for each in told[name]] for name in ("vectors", "words", "fused")}
+        lists = {name: [_told(each) for each in told[name]] for name in ("vectors", "words", "fused", "reranked")}
         return told | lists
 
 
@@ -57,6 +60,7 @@ def _told(listed: Listed) -> dict[str, Any]:
 def follow(retrieval: Retrieval) -> Followed:
     """The lists of a search with titles and pages."""
     vectors, words, fused = retrieval.vectors[:SHOWN], retrieval.texts[:SHOWN], retrieval.ranked[:SHOWN]
+    reranked = retrieval.reranked.ranked[:SHOWN] if retrieval.reranked else ()
     found = retrieval.found
     return Followed(
         query=retrieval.query,
@@ -68,6 +72,8 @@ def follow(retrieval: Retrieval) -> Followed:
         words=_listed([(hit.key, hit.score, None, None) for hit in words], found),
         fused=_listed([(row.key, row.score, row.vector, row.text) for row in fused], found),
         silent=list(retrieval.silent),
+        reranker=retrieval.reranked.name if retrieval.reranked else None,
+        reranked=_listed([(row.key, row.score, row.vector, row.text) for row in reranked], found),
     )
 
 

@@ -13,6 +13,7 @@ from domain.knowledge.explaining import Followed, follow
 from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import KnowledgeService, Mode
+from domain.models.rerank import rerank_in
 from domain.spaces.service import space_access
 from domain.transaction import UnitOfWork
 from domain.usage.attribution import Attribution, attributed
@@ -61,8 +62,9 @@ class Playground:
             collections = [by_id[wanted] for wanted in dict.fromkeys(collection_ids)]
         async with self._uow.read(actor.tenant_id) as tx:
             collections = await approved_in(tx, access.space, collections)
+            reranker = await rerank_in(tx, access.space)
         with attributed(replace(Attribution.of(actor, Purpose.SEARCH), space_id=space_id)):
             retrieval = await self._knowledge.search_collections(
-                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
+                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed, reranker=reranker
             )
         return Trial(follow(retrieval), retrieval.passages)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from domain.knowledge.repository import FoundChunk
@@ -38,6 +38,14 @@ class Ranked:
     score: float
     vector: float | None
     text: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What became of asking the model called `name` for a better order; `ranked` is empty where it did not give one."""
+
+    name: str
+    ranked: Sequence[Ranked] = ()
 
 
 @dataclass(slots=True)
@@ -88,6 +96,13 @@ class Retrieval:
     silent: Sequence[str] = ()
     found: Mapping[int, FoundChunk] = field(default_factory=dict)
     """The first chunks of each list."""
+    reranked: Reranked | None = None
+    """The order that a rerank model gave, where one was asked."""
+
+    @property
+    def order(self) -> Sequence[Ranked]:
+        """The chunks as they stand in the end."""
+        return (self.reranked.ranked if self.reranked else ()) or self.ranked
 
 
 def vector_weight(query: str, small_words: float, covered: float) -> float:
@@ -139,6 +154,21 @@ def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight
         score = weight * near.get(key, 0.0) + (1 - weight) * ((text or 0.0) / top)
         ranked.append(Ranked(key, score, vector, text))
     return sorted(ranked, key=lambda r: (-r.score, r.key))
+
+
+def in_order_of(relevance: Mapping[int, float], ranked: Sequence[Ranked]) -> list[Ranked]:
+    """The chunks that a rerank model has judged (`relevance` by key), best first, and then all others as they stood.
+
+    Scores stay comparable: models that give other numbers than from 0 to 1 are put on that scale, and what was not judged
+    ranks below the worst that was.
+    """
+    low, high = min(relevance.values(), default=0.0), max(relevance.values(), default=0.0)
+    scale = (high - low) or 1.0
+    share = relevance if low >= 0 and high <= 1 else {key: (each - low) / scale for key, each in relevance.items()}
+    floor = min(share.values(), default=1.0)
+    judged = [replace(row, score=share[row.key]) for row in ranked if row.key in share]
+    others = [replace(row, score=row.score * floor) for row in ranked if row.key not in share]
+    return [*sorted(judged, key=lambda row: -row.score), *others]
 
 
 def _min_max(hits: Sequence[SearchHit]) -> list[tuple[int, float]]:

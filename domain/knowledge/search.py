@@ -12,6 +12,8 @@ from domain.knowledge.retrieval import SHOWN, Retrieval, best, fuse, passages, v
 from domain.ports import SearchHit, TextHits
 from domain.transaction import Transaction
 
+RERANK_DEPTH = 40
+"""How many chunks a rerank model reads, best first: what is further down is seldom among the best ten."""
 LEG_DEPTH = 60
 """How many chunks each leg of the search brings to the fusion."""
 DEEPER, DEEPEST = 8, 3_000
@@ -35,12 +37,14 @@ async def find_passages(
     limit: int,
     narrowed: Filter | None = None,
     texts: TextHits | None = None,
+    *,
+    deep: bool = False,
 ) -> Retrieval:
     """The best `limit` passages for a query.
 
     `vectors` holds the query as each embedding model sees it; the words of the query are sought in `collection_ids`. Without
     either, that leg is left out. `texts` is what `find_words` has found already. Where the search is `narrowed`, the legs
-    reach deeper until enough is left of them.
+    reach deeper until enough is left of them. With `deep` so many chunks are read that a rerank model can judge them.
     """
     depth = leg_depth(limit)
     milliseconds: dict[str, int] = {}
@@ -62,8 +66,9 @@ async def find_passages(
     with _timed("passages", milliseconds):
         # More than the limit, because neighbouring chunks become one passage; and what is told of the search.
         near = [hit for leg in legs for hit in leg]
+        read = max(SHOWN, limit * 3, RERANK_DEPTH if deep else 0)
         shown = {hit.key for hit in (*near[:SHOWN], *texts.hits[:SHOWN])}
-        found = await tx.knowledge.found(list(shown.union(r.key for r in ranked[: max(SHOWN, limit * 3)])))
+        found = await tx.knowledge.found(list(shown.union(r.key for r in ranked[:read])))
         chosen = passages(ranked[: limit * 3], found, limit)
     return Retrieval(query, chosen, texts.terms, near, texts.hits, weight, ranked, milliseconds, found=found)
 

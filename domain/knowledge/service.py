@@ -42,11 +42,13 @@ from domain.knowledge.parsing import RECORDINGS, ParsedDocument, extension_of
 from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
+from domain.knowledge.reranking import Reranking
 from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
 from domain.knowledge.search import QueryVector, find_passages, find_words, leg_depth
 from domain.knowledge.whole import widened
-from domain.models.choice import EmbeddingChoice
+from domain.models.choice import EmbeddingChoice, RerankChoice
 from domain.models.entities import EmbeddingModel
+from domain.models.rerank import rerank_in
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import transcription_in
 from domain.ports import Contents, Deed, Embedder, Limiter, TextHits
@@ -121,12 +123,13 @@ class KnowledgeService:
         embedder: Embedder,
         limiter: Limiter,
         screening: Screening,
+        reranking: Reranking,
         *,
         max_file_size: int,
         ended: Mapping[str, Ended],
     ) -> None:
         self._uow, self._contents, self._embedder, self._limiter = uow, contents, embedder, limiter
-        self._screening = screening
+        self._screening, self.reranking = screening, reranking
         self.max_file_size = max_file_size
         self._ended = ended
 
@@ -452,28 +455,34 @@ class KnowledgeService:
         if not query.strip():
             raise Invalid(N_("Write what to search for."), field="query")
         async with self._uow.read(actor.tenant_id) as tx:
-            collections = await self._in_scope(tx, actor, scope)
+            collections, space = await self._in_scope(tx, actor, scope)
+            reranker = await rerank_in(tx, space) if space is not None else None
         who = replace(Attribution.of(actor, Purpose.SEARCH), space_id=scope.space_id, assistant_id=scope.assistant_id)
         with attributed(who):
             found = await self.search_collections(
-                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed
+                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed, reranker=reranker
             )
         return found.passages
 
-    async def _in_scope(self, tx: Transaction, actor: Actor, scope: SearchScope) -> list[Collection]:
+    async def _in_scope(
+        self, tx: Transaction, actor: Actor, scope: SearchScope
+    ) -> tuple[list[Collection], Space | None]:
+        """What is searched, and the space in which it is read, if that is one."""
         if sum(part is not None for part in (scope.space_id, scope.collection_ids, scope.assistant_id)) != 1:
             raise Invalid(N_("Give exactly one of space_id, collection_ids and assistant_id."), field="space_id")
         if scope.space_id is not None:
             access = await space_access(tx, actor, scope.space_id)
             access.require(actor, Resource.COLLECTION, Action.READ)
-            return await approved_in(tx, access.space, await readable_collections(tx, access.space))
+            return await approved_in(tx, access.space, await readable_collections(tx, access.space)), access.space
         if scope.assistant_id is not None:
             assistant, access = await readable_assistant(tx, actor, scope.assistant_id)
             ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
-            return await approved_in(tx, access.space, await tx.knowledge.collections_by_id(ids))
+            return await approved_in(tx, access.space, await tx.knowledge.collections_by_id(ids)), access.space
         ids = list(dict.fromkeys(scope.collection_ids or ()))
         found = [await self._collection(tx, actor, i, Action.READ) for i in ids]
-        return [one for each, access in found for one in await approved_in(tx, access.space, [each])]
+        approved = [one for each, access in found for one in await approved_in(tx, access.space, [each])]
+        spaces = {access.space.id: access.space for _each, access in found}
+        return approved, next(iter(spaces.values())) if len(spaces) == 1 else None
 
     @tracing.traced("retrieve")
     async def search_collections(
@@ -486,12 +495,15 @@ class KnowledgeService:
         mode: Mode = "hybrid",
         narrowed: Filter | None = None,
         whole_tokens: int = 0,
+        reranker: RerankChoice | None = None,
     ) -> Retrieval:
         """The search itself, in collections whose reading was allowed before.
 
-        With `whole_tokens` the documents found are given as a whole, as far as so many tokens reach.
+        A `reranker` puts what meaning and words have found in order. With `whole_tokens` the
+        documents found are given as a whole, as far as so many tokens reach.
         """
         query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
+        reranker = reranker if mode == "hybrid" else None
         if not collections:
             return Retrieval(query, [])
         ids = [] if mode == "vector" else [c.id for c in collections]
@@ -508,14 +520,22 @@ class KnowledgeService:
                         raise each.failure
             by_meaning = [place for each in vectors for place in each.places]
             async with self._uow.read(tenant_id) as tx:
-                found = await find_passages(tx, query, by_meaning, ids, limit, narrowed, texts)
-                if whole_tokens:
+                found = await find_passages(
+                    tx, query, by_meaning, ids, limit, narrowed, texts, deep=reranker is not None
+                )
+                if whole_tokens and reranker is None:
                     found.passages = await widened(tx, found, whole_tokens)
                 present = await tx.knowledge.collections_by_id([c.id for c in collections]) if vectors else collections
             # A collection may have got another model between the embedding of the query and the search.
             if not _moved(collections, present):
                 break
             collections = present
+        if reranker is not None:
+            # No connection to the database waits for the model.
+            await self.reranking.order(found, reranker, limit)
+            if whole_tokens:
+                async with self._uow.read(tenant_id) as tx:
+                    found.passages = await widened(tx, found, whole_tokens)
         found.milliseconds |= {name: took + found.milliseconds.get(name, 0) for name, took in times.items()}
         found.silent = [each.model for each in vectors if each.failure is not None]
         found.meant = next((place.vector for each in vectors for place in each.places), None)

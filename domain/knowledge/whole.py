@@ -15,7 +15,7 @@ async def widened(tx: Transaction, retrieval: Retrieval, budget: int) -> list[Pa
 
     A document that does not fit keeps its passages. Chunks that somebody has switched off stay out.
     """
-    ranked = {row.key: row for row in retrieval.ranked}
+    ranked = {row.key: row for row in retrieval.order}
     given: list[Passage] = []
     for version_id, own in _by_version(retrieval.passages).items():
         chunks = await tx.knowledge.chunks(version_id, after=-1, limit=MOST_CHUNKS + 1)

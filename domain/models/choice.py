@@ -13,10 +13,11 @@ from domain.models.entities import (
     ModelPrice,
     ModelProvider,
     ProviderType,
+    RerankModel,
     TranscriptionModel,
 )
 
-Model = TypeVar("Model", CompletionModel, EmbeddingModel, TranscriptionModel)
+Model = TypeVar("Model", CompletionModel, EmbeddingModel, TranscriptionModel, RerankModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class ModelChoice(Generic[Model]):
 CompletionChoice = ModelChoice[CompletionModel]
 EmbeddingChoice = ModelChoice[EmbeddingModel]
 TranscriptionChoice = ModelChoice[TranscriptionModel]
+RerankChoice = ModelChoice[RerankModel]
+AnyChoice = CompletionChoice | EmbeddingChoice | TranscriptionChoice | RerankChoice
 
 
 def first_usable(choices: Sequence[ModelChoice[Model]], otherwise: str | None = None) -> ModelChoice[Model]:

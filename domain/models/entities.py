@@ -16,6 +16,7 @@ class ModelKind(StrEnum):
     COMPLETION = "completion"
     EMBEDDING = "embedding"
     TRANSCRIPTION = "transcription"
+    RERANK = "rerank"
 
 
 class ProviderType(StrEnum):
@@ -102,6 +103,29 @@ class TranscriptionModel(Owned):
 
 
 @dataclass(eq=False, kw_only=True)
+class RerankModel(Owned):
+    """A model that reads a question with passages, and says how well each of them fits."""
+
+    provider_id: UUID
+    name: str
+    nickname: str
+    family: str = "rerank"
+    hosting: str = "swe"
+    org: str | None = None
+    stability: str = "stable"
+    description: str | None = None
+    open_source: bool | None = None
+    deprecated: bool = False
+    enabled: bool = True
+    is_default: bool = False
+    license: str | None = None
+    link: str | None = None
+    retires_on: date | None = None
+    replacement_id: UUID | None = None
+    security_classification_id: UUID | None = None
+
+
+@dataclass(eq=False, kw_only=True)
 class EmbeddingModel(Owned):
     """A model that turns text into vectors of `dimensions`; `max_input` is in tokens."""
 
@@ -130,7 +154,7 @@ class ModelPrice(Owned):
     """What a model costs from a day on, until the next price of the same model begins.
 
     Amounts are in billionths of `currency`: for a million tokens read (`input`), read from the provider's cache (`cached`,
-    None where that costs what reading costs) and written (`output`); and for a `minute` of a recording. Of the three ids
+    None where that costs what reading costs) and written (`output`); and for a `minute` of a recording. Of the four ids
     exactly one is set.
     """
 
@@ -139,6 +163,7 @@ class ModelPrice(Owned):
     completion_id: UUID | None = None
     embedding_id: UUID | None = None
     transcription_id: UUID | None = None
+    rerank_id: UUID | None = None
     input: int = 0
     output: int = 0
     cached: int | None = None
@@ -147,14 +172,15 @@ class ModelPrice(Owned):
     @property
     def model_id(self) -> UUID | None:
         """The model it is for."""
-        return self.completion_id or self.embedding_id or self.transcription_id
+        return self.completion_id or self.embedding_id or self.transcription_id or self.rerank_id
 
 
-AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel
+AnyModel = CompletionModel | EmbeddingModel | TranscriptionModel | RerankModel
 KINDS: Mapping[ModelKind, type[AnyModel]] = {
     ModelKind.COMPLETION: CompletionModel,
     ModelKind.EMBEDDING: EmbeddingModel,
     ModelKind.TRANSCRIPTION: TranscriptionModel,
+    ModelKind.RERANK: RerankModel,
 }
 
 

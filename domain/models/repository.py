@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+from domain.models.entities import (
+    AnyModel,
+    CompletionModel,
+    EmbeddingModel,
+    ModelPrice,
+    ModelProvider,
+    RerankModel,
+    TranscriptionModel,
+)
 
 if TYPE_CHECKING:
     from domain.assistants.entities import Assistant
@@ -36,9 +44,13 @@ class ModelRepository(Protocol):
     async def transcription_models(self) -> Sequence[TranscriptionModel]:
         """All transcription models, the default first, then by nickname."""
 
-    async def clear_default(
-        self, kind: type[CompletionModel] | type[EmbeddingModel] | type[TranscriptionModel]
-    ) -> None:
+    async def rerankers(self) -> Sequence[tuple[RerankModel, ModelProvider]]:
+        """The rerank models that are switched on, with their providers, the default first."""
+
+    async def rerank_models(self) -> Sequence[RerankModel]:
+        """All rerank models, the default first, then by nickname."""
+
+    async def clear_default(self, kind: type[AnyModel]) -> None:
         """No model of this kind is the default any more."""
 
     async def in_use(self, provider_id: UUID, model_id: UUID | None = None) -> int:

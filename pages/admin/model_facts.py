@@ -13,8 +13,16 @@ from domain.classifications.service import Classifications, Supposition
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid
 from domain.models.catalogue import STABILITIES, PriceDraft
-from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelKind, ModelPrice, TranscriptionModel, kind_of
+from domain.models.choice import AnyChoice
+from domain.models.entities import (
+    CompletionModel,
+    EmbeddingModel,
+    ModelKind,
+    ModelPrice,
+    RerankModel,
+    kind_of,
+    title_of,
+)
 from domain.models.money import CURRENCIES
 from domain.models.stand_ins import near_enough
 from pages.components.base import box, button, heading, icon_button, paragraph, quiet_button
@@ -25,11 +33,10 @@ from pages.impact import agreed
 from pages.names import HOSTINGS, model_name, price_text
 from pages.visit import act, toast, visit
 
-Choice = CompletionChoice | EmbeddingChoice | TranscriptionChoice
 STABILITY_NAMES = dict(zip(STABILITIES, (N_("Stable"), N_("Experimental")), strict=True))
 
 
-def edit_facts(choice: Choice) -> None:
+def edit_facts(choice: AnyChoice) -> None:
     """A dialog with the facts, and one price after the other."""
     made, card = dialog(_("Facts and price"), wide=True)
     with card:
@@ -48,7 +55,7 @@ def day_of(text: str | None, field: str) -> date | None:
 class FactsForm:
     """Everything that is said of a model."""
 
-    def __init__(self, choice: Choice, close: Callable[[], Any]) -> None:
+    def __init__(self, choice: AnyChoice, close: Callable[[], Any]) -> None:
         self.visit, self.choice, self.close = visit(), choice, close
         self.fields: dict[str, Any] = {}
         self.classification: ui.select | None = None
@@ -114,11 +121,13 @@ class FactsForm:
     async def _replacements(self) -> Callable[[], None]:
         services, model = self.visit.services, self.choice.model
         classes = await services.classifications.all(self.visit.actor)
-        others: Sequence[Choice]
+        others: Sequence[AnyChoice]
         if isinstance(model, CompletionModel):
             others = await services.models.completion_models(self.visit.actor)
         elif isinstance(model, EmbeddingModel):
             others = await services.models.embedding_models(self.visit.actor)
+        elif isinstance(model, RerankModel):
+            others = await services.rerank_models.all(self.visit.actor)
         else:
             others = await services.transcription_models.all(self.visit.actor)
 
@@ -192,7 +201,7 @@ class FactsForm:
 class Prices:
     """What the model costs, from which day on."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: AnyChoice) -> None:
         self.visit, self.choice, self.kind = visit(), choice, kind_of(choice.model)
         self.amounts: dict[str, ui.number] = {}
 
@@ -260,8 +269,6 @@ class Prices:
         await inline(work, self.problem)
 
 
-def _name(choice: Choice) -> str:
+def _name(choice: AnyChoice) -> str:
     model = choice.model
-    if isinstance(model, CompletionModel):
-        return model_name(model)
-    return model.nickname if isinstance(model, TranscriptionModel) else model.name
+    return model_name(model) if isinstance(model, CompletionModel) else title_of(model)

@@ -12,8 +12,9 @@ from domain.kernel.actor import Permission
 from domain.kernel.errors import N_, Invalid
 from domain.knowledge.embedding_changes import ChangeScope
 from domain.models.capacity import PARALLEL, RATE
-from domain.models.choice import CompletionChoice, EmbeddingChoice, TranscriptionChoice
+from domain.models.choice import AnyChoice, CompletionChoice, EmbeddingChoice, RerankChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
+from domain.models.rerank import SPEAKING as RERANKING
 from domain.models.service import NEEDS_ADDRESS, ProviderDraft
 from domain.models.transcription import SPEAKING
 from domain.ports import ConnectionReport
@@ -54,6 +55,7 @@ async def models() -> None:
         completion = await services.completion_models(actor)
         embedding = await services.embedding_models(actor)
         transcription = await here.services.transcription_models.all(actor)
+        rerank = await here.services.rerank_models.all(actor)
         enabled = here.services.credentials.enabled
         keys = await here.services.credentials.all(actor) if enabled else ()
         moved = await moves()
@@ -67,6 +69,7 @@ async def models() -> None:
                     [c for c in completion if c.provider.id == provider.id],
                     [c for c in embedding if c.provider.id == provider.id],
                     [c for c in transcription if c.provider.id == provider.id],
+                    [c for c in rerank if c.provider.id == provider.id],
                     completion,
                 )
             moved()
@@ -94,6 +97,7 @@ def _provider(
     completion: Sequence[CompletionChoice],
     embedding: Sequence[EmbeddingChoice],
     transcription: Sequence[TranscriptionChoice],
+    rerank: Sequence[RerankChoice],
     every: Sequence[CompletionChoice],
 ) -> None:
     builtin = provider.type == ProviderType.BUILTIN
@@ -120,7 +124,9 @@ def _provider(
             _embedding(item)
         for heard in transcription:
             _transcription(heard)
-        if not completion and not embedding and not transcription:
+        for orders in rerank:
+            _rerank(orders)
+        if not completion and not embedding and not transcription and not rerank:
             ui.label(_("No models yet. Add the ones people may use.")).classes("muted small").style(
                 "padding:0 16px 14px"
             )
@@ -201,16 +207,35 @@ def _transcription(choice: TranscriptionChoice) -> None:
         icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
 
 
-def _retiring(choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice) -> None:
+def _rerank(choice: RerankChoice) -> None:
+    here, model = visit(), choice.model
+
+    async def remove() -> None:
+        text = _("“{name}” no longer puts in order what searches find.", name=model.nickname)
+        if await confirm(_("Delete the model?"), text, _("Delete")):
+            await here.services.rerank_models.delete(here.actor, model.id)
+
+    with box("rowline"):
+        icon("sort")
+        with box("grow"):
+            ui.label(model.nickname).classes("name")
+            kind = _("{name} · puts search results in order", name=model.name)
+            ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
+        _retiring(choice)
+        if here.services.knowledge.reranking.health.resting(model.id):
+            chip(_("Does not answer"), "bad")
+        _flags(choice, here.services.rerank_models.set_flags, model.nickname)
+        icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
+
+
+def _retiring(choice: AnyChoice) -> None:
     if choice.model.deprecated or choice.retired:
         chip(_("Retired"), "bad")
     elif choice.model.retires_on is not None:
         chip(_("Retires"), "warn")
 
 
-def _flags(
-    choice: CompletionChoice | EmbeddingChoice | TranscriptionChoice, method: Callable[..., Any], name: str
-) -> None:
+def _flags(choice: AnyChoice, method: Callable[..., Any], name: str) -> None:
     here, model = visit(), choice.model
 
     async def enable(event: ValueChangeEventArguments[Any]) -> None:
@@ -370,10 +395,10 @@ def add_model(provider: ModelProvider) -> None:
                     vision=bool(vision.value),
                     make_default=bool(default.value),
                 )
-            elif kind.value == "transcription":
-                await here.services.transcription_models.add(
-                    here.actor, provider.id, name.value or "", nickname=spoken.value or ""
-                )
+            elif kind.value in ("transcription", "rerank"):
+                heard, ordering = here.services.transcription_models, here.services.rerank_models
+                add = heard.add if kind.value == "transcription" else ordering.add
+                await add(here.actor, provider.id, name.value or "", nickname=spoken.value or "")
             else:
                 await here.services.models.add_embedding_model(
                     here.actor, provider.id, name.value or "", dimensions=int(dimensions.value or 0)
@@ -388,6 +413,8 @@ def add_model(provider: ModelProvider) -> None:
         kinds = {"completion": _("Answers questions"), "embedding": _("Embeds documents")}
         if provider.type in SPEAKING:
             kinds["transcription"] = _("Writes down recordings")
+        if provider.type in RERANKING:
+            kinds["rerank"] = _("Puts search results in order")
         kind = ui.select(kinds, value="completion", label=_("What it does")).props("outlined stack-label options-dense")
         name = ui.input(_("Name at the provider")).props("outlined stack-label autofocus")
         with box("stack").bind_visibility_from(kind, "value", value="completion"):
@@ -396,7 +423,7 @@ def add_model(provider: ModelProvider) -> None:
             vision = ui.switch(_("It can see pictures"))
             default = ui.switch(_("Make it the default"))
         spoken = ui.input(_("Name people see (optional)")).props("outlined stack-label")
-        spoken.bind_visibility_from(kind, "value", value="transcription")
+        spoken.bind_visibility_from(kind, "value", backward=lambda chosen: chosen in ("transcription", "rerank"))
         dimensions = ui.number(_("Dimensions"), value=1024, precision=0).props("outlined stack-label")
         dimensions.bind_visibility_from(kind, "value", value="embedding")
         problem = box("full-width")

@@ -12,12 +12,12 @@ from domain.assistants.entities import Assistant, AssistantCollection
 from domain.classifications.entities import SecurityClassification
 from domain.classifications.repository import Holding
 from domain.knowledge.entities import Collection, CollectionShare
-from domain.models.entities import CompletionModel, EmbeddingModel, TranscriptionModel
+from domain.models.entities import CompletionModel, EmbeddingModel, RerankModel, TranscriptionModel
 from domain.spaces.entities import Space
 from storage.tables.assistants import assistant_collections, assistants
 from storage.tables.classifications import security_classifications
 from storage.tables.knowledge import collection_shares, collections
-from storage.tables.models import completion_models, embedding_models, transcription_models
+from storage.tables.models import completion_models, embedding_models, rerank_models, transcription_models
 from storage.tables.spaces import spaces
 
 ASSISTANT = "assistant"
@@ -45,6 +45,7 @@ class ClassificationRepository:
             (CompletionModel, completion_models, completion_models.c.nickname),
             (EmbeddingModel, embedding_models, embedding_models.c.name),
             (TranscriptionModel, transcription_models, transcription_models.c.nickname),
+            (RerankModel, rerank_models, rerank_models.c.nickname),
         )
         having = [
             select(name.label("name")).select_from(kind).where(t.c.security_classification_id == classification_id)

@@ -11,7 +11,16 @@ from domain.assistants.entities import Assistant
 from domain.budgets.entities import Budget
 from domain.kernel.paging import Page
 from domain.knowledge.entities import ChangeState, Collection, EmbeddingChange
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+from domain.models.entities import (
+    AnyModel,
+    CompletionModel,
+    EmbeddingModel,
+    ModelKind,
+    ModelPrice,
+    ModelProvider,
+    RerankModel,
+    TranscriptionModel,
+)
 from domain.models.migration import ModelMigration, ModelUse, ModelUser
 from domain.spaces.entities import Space, SpaceKind
 from domain.usage.entities import ModelCall
@@ -27,6 +36,7 @@ from storage.tables.models import (
     model_migrations,
     model_prices,
     model_providers,
+    rerank_models,
     transcription_models,
 )
 from storage.tables.spaces import spaces
@@ -52,7 +62,14 @@ _EMBEDDING_MODELS = standing(
     .order_by(embedding_models.c.id)
 )
 
-_OF_MODEL = tuple(model_prices.c[f"{kind}_id"] for kind in ("completion", "embedding", "transcription"))
+_RERANKERS = standing(
+    select(RerankModel, ModelProvider)
+    .join(ModelProvider, model_providers.c.id == rerank_models.c.provider_id)
+    .where(rerank_models.c.enabled)
+    .order_by(rerank_models.c.is_default.desc(), rerank_models.c.nickname, rerank_models.c.id)
+)
+
+_OF_MODEL = tuple(model_prices.c[f"{kind}_id"] for kind in ModelKind)
 
 
 class ModelRepository:
@@ -92,9 +109,16 @@ class ModelRepository:
         order = (transcription_models.c.is_default.desc(), transcription_models.c.nickname, transcription_models.c.id)
         return (await self._session.scalars(select(TranscriptionModel).order_by(*order))).all()
 
-    async def clear_default(
-        self, kind: type[CompletionModel] | type[EmbeddingModel] | type[TranscriptionModel]
-    ) -> None:
+    async def rerankers(self) -> Sequence[tuple[RerankModel, ModelProvider]]:
+        """The rerank models that are switched on, with their providers, the default first."""
+        return [(model, provider) for model, provider in await self._session.execute(_RERANKERS)]
+
+    async def rerank_models(self) -> Sequence[RerankModel]:
+        """All rerank models, the default first."""
+        order = (rerank_models.c.is_default.desc(), rerank_models.c.nickname, rerank_models.c.id)
+        return (await self._session.scalars(select(RerankModel).order_by(*order))).all()
+
+    async def clear_default(self, kind: type[AnyModel]) -> None:
         """No model of this kind is the default any more."""
         await self._session.execute(update(kind).values(is_default=False))
 

@@ -2,7 +2,14 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, String, Text, UniqueConstraint, Uuid
 
-from domain.models.entities import CompletionModel, EmbeddingModel, ModelPrice, ModelProvider, TranscriptionModel
+from domain.models.entities import (
+    CompletionModel,
+    EmbeddingModel,
+    ModelPrice,
+    ModelProvider,
+    RerankModel,
+    TranscriptionModel,
+)
 from domain.models.migration import ModelMigration
 from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
 from storage.tables.classifications import classified
@@ -76,11 +83,21 @@ transcription_models = tenant_table(
     classified("transcription_models"),
     UniqueConstraint("tenant_id", "provider_id", "name"),
 )
+rerank_models = tenant_table(
+    "rerank_models",
+    *_described(),
+    Column("nickname", String(255), nullable=False),
+    Column("open_source", Boolean),
+    belongs_to("provider_id", "model_providers"),
+    classified("rerank_models"),
+    UniqueConstraint("tenant_id", "provider_id", "name"),
+)
 model_prices = tenant_table(
     "model_prices",
     Column("completion_id", Uuid),
     Column("embedding_id", Uuid),
     Column("transcription_id", Uuid),
+    Column("rerank_id", Uuid),
     Column("valid_from", Date, nullable=False),
     Column("currency", String(10), nullable=False),
     Column("input", BigInteger, nullable=False),
@@ -90,9 +107,11 @@ model_prices = tenant_table(
     belongs_to("completion_id", "completion_models"),
     belongs_to("embedding_id", "embedding_models"),
     belongs_to("transcription_id", "transcription_models"),
+    belongs_to("rerank_id", "rerank_models"),
     UniqueConstraint("tenant_id", "completion_id", "valid_from"),
     UniqueConstraint("tenant_id", "embedding_id", "valid_from"),
     UniqueConstraint("tenant_id", "transcription_id", "valid_from"),
+    UniqueConstraint("tenant_id", "rerank_id", "valid_from"),
 )
 # Without references: the history outlives the models.
 model_migrations = tenant_table(
@@ -113,3 +132,4 @@ mapper.map_imperatively(ModelProvider, model_providers)
 mapper.map_imperatively(CompletionModel, completion_models)
 mapper.map_imperatively(EmbeddingModel, embedding_models)
 mapper.map_imperatively(TranscriptionModel, transcription_models)
+mapper.map_imperatively(RerankModel, rerank_models)

@@ -72,3 +72,32 @@ def test_a_model_is_replaced_by_another(page: Page, installation: Installation, 
     expect(page.get_by_text("ok:8 by ok:9")).to_be_visible()
     with installation.client() as client:
         assert client.get(f"/api/v1/assistants/{assistant}/").json()["completion_model"]["id"] == made
+
+
+def test_a_rerank_model_is_added_and_its_order_is_shown(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    with installation.client() as client:
+        server = {"name": "Ordning", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        client.post("/api/v1/admin/model-providers/", json=server).raise_for_status()
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/models")
+    ready(page)
+    page.locator(".card").filter(has_text="Ordning").get_by_role("button", name="Add model").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What it does").click()
+    page.get_by_role("option", name="Puts search results in order").click()
+    dialog.get_by_label("Name at the provider").fill("orders")
+    dialog.get_by_label("Name people see (optional)").fill("Ordnaren")
+    dialog.get_by_role("button", name="Add model").click()
+    expect(page.get_by_text("orders · puts search results in order")).to_be_visible()
+    assert grave(page) == []
+    page.get_by_role("button", name="Facts and price of Ordnaren").click()
+    dialog.get_by_label("A million tokens read", exact=True).fill("20")
+    dialog.get_by_role("button", name="Add price").click()
+    expect(dialog.get_by_text("20.00 SEK a million tokens")).to_be_visible()
+    page.goto(f"{installation.url}/spaces/{space}/settings")
+    ready(page)
+    page.get_by_label("Models that put search results in order: only these").click()
+    expect(page.get_by_label("Models that put search results in order", exact=True)).to_be_visible()

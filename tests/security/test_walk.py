@@ -28,6 +28,7 @@ EVERYBODYS = frozenset(
         "completion_model",
         "embedding_model",
         "transcription_model",
+        "rerank_model",
         "user",
         "user_group",
         "role",
@@ -134,7 +135,11 @@ async def administration_of(client: httpx.AsyncClient, api: Api, actor: Actor, t
     heard = {"provider_id": made["provider"], "name": "whisper", "display_name": "Whisper"}
     added = await client.post("/api/v1/admin/tenant-models/transcription/", json=heard)
     assert added.status_code == 200, added.text
-    for kind in ("completion", "embedding", "transcription"):
+    orders = {"provider_id": made["provider"], "name": "orders", "display_name": "Ordnaren"}
+    # Switched off: nothing answers there, and each search would wait for it.
+    added = await client.post("/api/v1/admin/tenant-models/rerank/", json={**orders, "is_active": False})
+    assert added.status_code == 200, added.text
+    for kind in ("completion", "embedding", "transcription", "rerank"):
         models = (await client.get(f"/api/v1/{kind}-models/")).json()["items"]
         made[f"{kind}_model"] = models[0]["id"]
     price = {"valid_from": "2020-01-01", "input": 5}

@@ -14,6 +14,8 @@ think:K:N:R K words of thought beside the answer, R a second, then N words
 thinkcut:K  K words of thought, then the line is cut
 marks:N     thoughts between marks at the beginning of the answer, torn apart, then N words
 retry:K     fails K times with 500, then answers
+
+As a rerank model: what stands in `preferred` first (in that order), then the rest; `few:N` says only N places.
 """
 
 import asyncio
@@ -46,6 +48,7 @@ class Recorded:
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
+    reranked: list[dict[str, Any]] = field(default_factory=list)
     recordings: list[tuple[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     finished: int = 0
@@ -62,6 +65,7 @@ class Provider:
         self.script = ""
         self.sums_up = ""
         """The model that answers in place of any other when a conversation is to be summed up."""
+        self.preferred: list[str] = []
         self.port = 0
         self._disconnected = threading.Semaphore(0)
         self._embedding = threading.Semaphore(0)
@@ -103,6 +107,7 @@ class Provider:
     def reset(self) -> None:
         """Forget everything recorded, and answer again."""
         self.seen, self.sums_up = Recorded(), ""
+        self.preferred = []
         self._open.set()
         for waiting in (self._disconnected, self._embedding, self._question):
             while waiting.acquire(blocking=False):
@@ -164,6 +169,8 @@ class Provider:
                 self._disconnected.release()
                 return False
             await self._embeddings(writer, body)
+        elif first[1].endswith("/rerank"):
+            return await self._rerank(reader, writer, body)
         elif first[1].endswith("/chat/completions"):
             seen = self.seen
             seen.open += 1
@@ -229,6 +236,29 @@ class Provider:
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         await _answer(writer, 200, {"object": "list", "model": model, "data": data, "usage": usage})
+
+    async def _rerank(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
+        model = str(body["model"])
+        kind, _, rest = model.partition(":")
+        self.seen.calls[model] += 1
+        self.seen.reranked.append(dict(body))
+        if kind == "err":
+            await _answer(writer, int(rest), _error("refused", "server_error"))
+            return True
+        if kind == "slow" and await _gone(reader, float(rest)):
+            self._disconnected.release()
+            return False
+        if kind == "garbage":
+            await _answer(writer, 200, {"results": [{"index": len(body["documents"]), "relevance_score": 1.0}]})
+            return True
+        wanted = {words: len(self.preferred) - n for n, words in enumerate(self.preferred)}
+        scores = [max((w for words, w in wanted.items() if words in text), default=0) for text in body["documents"]]
+        most = max(*scores, 1)
+        results = [{"index": n, "relevance_score": score / most} for n, score in enumerate(scores)]
+        results.sort(key=lambda row: -row["relevance_score"])
+        count = int(rest) if kind == "few" else len(results)
+        await _answer(writer, 200, {"results": results[:count], "usage": {"total_tokens": 77}})
+        return True
 
     async def _chat(self, reader: Reader, writer: Writer, body: dict[str, Any]) -> bool:
         model = str(body["model"])

@@ -19,6 +19,7 @@ PLACES: dict[str, str] = {
     "sources": "number", "files": "file", "model-providers": "provider", "completion-models": "completion_model",
     "embedding-models": "embedding_model",
     "transcription-models": "transcription_model", "transcription": "transcription_model",
+    "rerank-models": "rerank_model", "rerank": "rerank_model",
     "completion": "completion_model", "embedding": "embedding_model", "models": "completion_model",
     "model-prices": "price", "budgets": "budget", "migration-history": "migration",
     "roles": "role", "user-groups": "user_group", "users": "user",
@@ -41,7 +42,7 @@ NAMES: dict[str, str] = {
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
     "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
     "embedding_models[].id": "embedding_model", "completion_models[].id": "completion_model",
-    "transcription_models[].id": "transcription_model",
+    "transcription_models[].id": "transcription_model", "rerank_models[].id": "rerank_model",
     "security_classification.id": "classification", "security_classifications[].id": "classification",
     "replacement_id": "completion_model", "stand_ins[]": "completion_model", "embedding_model_id": "embedding_model",
 }  # fmt: skip

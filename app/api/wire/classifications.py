@@ -8,6 +8,7 @@ from app.api.wire.base import ModelId, Wire
 from app.api.wire.models import (
     CompletionModelPublic,
     EmbeddingModelPublic,
+    RerankModelPublic,
     SecurityClassificationPublic,
     TranscriptionModelPublic,
 )
@@ -90,3 +91,4 @@ class UpdateSpaceDryRunResponse(ImpactPublic):
     completion_models: list[CompletionModelPublic]
     embedding_models: list[EmbeddingModelPublic]
     transcription_models: list[TranscriptionModelPublic]
+    rerank_models: list[RerankModelPublic]

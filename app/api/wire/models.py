@@ -213,6 +213,40 @@ class TranscriptionModelPublic(ModelFactsPublic):
     provider_type: str | None = None
 
 
+class RerankModelPublic(ModelFactsPublic):
+    id: UUID
+    name: str
+    nickname: str
+    family: str
+    is_deprecated: bool
+    stability: str
+    hosting: str
+    open_source: bool | None = None
+    description: str | None = None
+    hf_link: str | None = None
+    org: str | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+
+
+class RerankModelSecurityStatus(RerankModelPublic):
+    meets_security_classification: bool | None = None
+
+
+class PageOfRerankModelPublic(Wire):
+    items: list[RerankModelPublic]
+    count: int
+
+
 class PageOfTranscriptionModelPublic(Wire):
     items: list[TranscriptionModelPublic]
     count: int
@@ -225,6 +259,10 @@ class TranscriptionModelUpdate(Wire):
     impact_token: str | None = None
 
 
+class RerankModelUpdate(TranscriptionModelUpdate):
+    pass
+
+
 class TenantTranscriptionModelCreate(Wire):
     provider_id: UUID
     name: str
@@ -233,6 +271,10 @@ class TenantTranscriptionModelCreate(Wire):
     family: str = ""
     is_active: bool = True
     is_default: bool = False
+
+
+class TenantRerankModelCreate(TenantTranscriptionModelCreate):
+    pass
 
 
 class ModelHealth(Wire):
@@ -263,6 +305,10 @@ class TenantModelUpdate(Wire):
 
 
 class TenantTranscriptionModelUpdate(TenantModelUpdate):
+    pass
+
+
+class TenantRerankModelUpdate(TenantModelUpdate):
     pass
 
 
@@ -470,3 +516,4 @@ class ModelsPresentation(Wire):
     completion_models: list[CompletionModelSecurityStatus]
     embedding_models: list[EmbeddingModelSecurityStatus]
     transcription_models: list[TranscriptionModelSecurityStatus]
+    rerank_models: list[RerankModelSecurityStatus]

@@ -11,6 +11,7 @@ from app.api.wire.models import (
     CompletionModelPublic,
     EmbeddingModelPublic,
     ModelKwargs,
+    RerankModelPublic,
     SecurityClassificationPublic,
     TranscriptionModelPublic,
 )
@@ -132,6 +133,7 @@ class SpacePublic(Wire):
     embedding_models: list[EmbeddingModelPublic]
     completion_models: list[CompletionModelPublic]
     transcription_models: list[TranscriptionModelPublic]
+    rerank_models: list[RerankModelPublic]
     mcp_servers: list[dict[str, Any]]
     knowledge: Knowledge
     members: PermittedPageOfSpaceMember
@@ -170,6 +172,7 @@ class PartialUpdateSpaceRequest(Wire):
     embedding_models: list[ModelId] | None = None
     completion_models: list[ModelId] | None = None
     transcription_models: list[ModelId] | None = None
+    rerank_models: list[ModelId] | None = None
     mcp_servers: list[ModelId] | None = None
     mcp_tools: list[MCPToolSetting] | None = None
     security_classification: ModelId | None = None
