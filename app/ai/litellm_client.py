@@ -16,6 +16,7 @@ from app.ai.openai_client import (
     count_of,
     failure_of,
     garbage,
+    mute,
     unreachable,
 )
 from domain.kernel.errors import ProviderFailed, ProviderKeyMissing, QueryTooLong, Trouble
@@ -123,7 +124,9 @@ def _failure(litellm: Any, error: Exception, model: str, pieces: int) -> Excepti
         return ProviderKeyMissing()
     if isinstance(error, kinds.NotFoundError):
         return ProviderFailed(UNKNOWN_MODEL, trouble=Trouble.UNKNOWN_MODEL, model=model)
-    if isinstance(error, kinds.Timeout | kinds.APIConnectionError):
+    if isinstance(error, kinds.Timeout):
+        return mute()
+    if isinstance(error, kinds.APIConnectionError):
         return unreachable()
     status = getattr(error, "status_code", None)
     if isinstance(error, kinds.BadRequestError):

@@ -21,6 +21,8 @@ from domain.ports import ChatDelta
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
 """How long a provider may be silent between two pieces before the answer is given up."""
+ANSWER_SECONDS = 60.0
+"""How long a provider may take for what is not streamed."""
 TRANSCRIPT_SECONDS = 600.0
 """How long a provider may listen to one recording, or one part of it."""
 LINE_LIMIT = 4_000_000
@@ -34,6 +36,7 @@ DOWN = N_("The AI provider has a problem of its own (status {status}). Try again
 REJECTED = N_("The AI provider rejected the request: {reason}")
 UNREACHABLE = N_("The AI provider cannot be reached. Check its address and that it is running.")
 SILENT = N_("The AI provider stopped answering. What had arrived is kept.")
+MUTE = N_("The AI provider took the request and did not answer in time. Try again later, or choose another model.")
 CUT = N_("The connection to the AI provider broke off. What had arrived is kept.")
 GARBAGE = N_("The AI provider sent something that is not an answer.")
 LONGEST_RETRY = 3_600.0
@@ -72,6 +75,11 @@ def seconds_of(retry_after: str | None) -> float | None:
 def unreachable() -> ProviderFailed:
     """Nobody answers at the provider's address."""
     return ProviderFailed(UNREACHABLE, trouble=Trouble.UNREACHABLE)
+
+
+def mute() -> ProviderFailed:
+    """Somebody is at the provider's address and says nothing. To ask the same again would only take as long again."""
+    return ProviderFailed(MUTE, trouble=Trouble.SILENT)
 
 
 def garbage() -> ProviderFailed:
@@ -128,10 +136,10 @@ class OpenAIClient:
                     if delta is not None:
                         pieces += bool(delta.text or delta.thought)
                         yield delta
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise unreachable() from error
         except httpx.TimeoutException as error:
-            raise (ProviderFailed(SILENT, trouble=Trouble.SILENT) if pieces else unreachable()) from error
+            raise (ProviderFailed(SILENT, trouble=Trouble.SILENT) if pieces else mute()) from error
         except httpx.TransportError as error:
             raise (ProviderFailed(CUT, trouble=Trouble.CUT) if pieces else unreachable()) from error
         if not finished:
@@ -189,13 +197,15 @@ class OpenAIClient:
             raise garbage() from error
 
     async def _json(self, method: str, path: str, model: str, body: dict[str, Any] | None) -> Any:
-        return await self._send(model, method, path, httpx.Timeout(60.0, connect=CONNECT_SECONDS), json=body)
+        return await self._send(model, method, path, httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), json=body)
 
     async def _send(self, model: str, method: str, path: str, timeout: httpx.Timeout, **content: Any) -> Any:
         try:
             response = await self._http.request(
                 method, f"{self._base}{path}", headers=self._headers, timeout=timeout, **content
             )
+        except httpx.ReadTimeout as error:
+            raise mute() from error
         except httpx.TransportError as error:
             raise unreachable() from error
         if response.status_code >= 400:

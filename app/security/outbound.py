@@ -110,7 +110,12 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.AsyncNetworkStream:
-        address = await self._guard.resolve(host, port)
+        try:
+            async with asyncio.timeout(timeout):
+                address = await self._guard.resolve(host, port)
+        except TimeoutError as error:
+            # A name service that is silent is as good as a host that is.
+            raise httpcore.ConnectTimeout from error
         return await self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:

@@ -20,6 +20,8 @@ AGAIN_SECONDS = 0.4
 FIRST_WORD_SECONDS = 30.0
 """How long the first word may take where another model can be asked instead; one that reasons gets the longer time."""
 REASONING_SECONDS = 90.0
+ALONE_SECONDS = 300.0
+"""How long it may take where nobody else can be asked: some providers give signs of life for ever, and never an answer."""
 TURN_SECONDS = 5.0
 """How long one waits for a place at a provider where another model can be asked instead."""
 AGAIN = frozenset({Trouble.BUSY, Trouble.DOWN, Trouble.UNREACHABLE})
@@ -81,10 +83,10 @@ class Attempts:
         return False
 
     @property
-    def first_word_seconds(self) -> float | None:
-        """How long the first word may take; None where nobody else could be asked."""
+    def first_word_seconds(self) -> float:
+        """How long the first word may take."""
         if not self.left:
-            return None
+            return ALONE_SECONDS
         return REASONING_SECONDS if self.choice.model.reasoning else FIRST_WORD_SECONDS
 
     @property

@@ -164,3 +164,18 @@ async def test_a_proxy_from_the_environment_is_not_used(server: Server, monkeypa
         assert server.asked == []
     finally:
         await guard.close()
+
+
+async def test_a_name_service_that_is_silent_is_waited_for_no_longer_than_a_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def getaddrinfo(*_: object, **__: object) -> object:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    guard = OutboundGuard()
+    try:
+        with pytest.raises(httpx.ConnectTimeout):
+            await guard.client("provider").get("https://tyst.example.se/", timeout=httpx.Timeout(60, connect=0.1))
+    finally:
+        await guard.close()
