@@ -128,7 +128,7 @@ class Answering:
             log.exception("answer run failed, id %s", incident)
             state, error, params = AnswerState.FAILED, NOT_EXPECTED, {"id": incident}
         await asyncio.shield(self._close(plan, run, state, error, params))
-        _end_span(plan, state)
+        plan.tell(state)
         if state == AnswerState.DONE:
             self.runs.tend(asyncio.create_task(self._summaries.keep_up(plan), name=f"summary {run.message_id}"))
 
@@ -473,21 +473,6 @@ class Answering:
                 await self._check(message, sources)
                 await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
         return count
-
-
-def _end_span(plan: Plan, state: str) -> None:
-    """Tell how the answer went."""
-    message, span = plan.message, plan.span
-    span.note({
-        "samrad.answer.state": state,
-        "samrad.answer.first_token_ms": message.trace.get("first_token_ms", -1),
-        "gen_ai.request.model": plan.choice.model.name,
-        "gen_ai.usage.input_tokens": message.tokens_question,
-        "gen_ai.usage.output_tokens": message.tokens_answer,
-    })  # fmt: skip
-    if state == AnswerState.FAILED:
-        span.fail(str(message.trace.get("error_code", "unexpected")))
-    span.end()
 
 
 def _choose(plan: Plan, attempts: Attempts) -> None:

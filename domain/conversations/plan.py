@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.assistants.entities import Assistant
 from domain.conversations.context import Exchange, room_for_documents
-from domain.conversations.entities import Message
+from domain.conversations.entities import AnswerState, Message
 from domain.conversations.reuse import Earlier, Marks
 from domain.files.entities import File
 from domain.kernel import tracing
@@ -85,6 +85,20 @@ class Plan:
     def whole_tokens(self) -> int:
         """How many tokens of whole documents the answer may rest on; 0 where passages are wanted."""
         return room_for_documents(self.choice.model.token_limit) if self.assistant.whole_documents else 0
+
+    def tell(self, state: str) -> None:
+        """End the piece of the trace, with how it went."""
+        message = self.message
+        self.span.note({
+            "samrad.answer.state": state,
+            "samrad.answer.first_token_ms": message.trace.get("first_token_ms", -1),
+            "gen_ai.request.model": self.choice.model.name,
+            "gen_ai.usage.input_tokens": message.tokens_question,
+            "gen_ai.usage.output_tokens": message.tokens_answer,
+        })  # fmt: skip
+        if state == AnswerState.FAILED:
+            self.span.fail(str(message.trace.get("error_code", "unexpected")))
+        self.span.end()
 
 
 def attribution(actor: Actor, assistant: Assistant, message: Message) -> Attribution:
