@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from app.ai.openai_client import OpenAIClient
 from app.security.outbound import OutboundGuard
 from domain.conversations.tokens import estimate
+from domain.kernel import tracing
 from domain.kernel.errors import N_, ProviderFailed, ProviderInactive, Trouble
 from domain.models.entities import ModelProvider, ProviderType, RerankModel
 from domain.ports import Credentials
@@ -22,10 +23,13 @@ class RerankModels:
     def __init__(self, guard: OutboundGuard, credentials: Credentials, ledger: Ledger, *, seconds: float) -> None:
         self._guard, self._credentials, self._ledger, self._seconds = guard, credentials, ledger, seconds
 
+    @tracing.traced("rerank", kind="client")
     async def rerank(
         self, provider: ModelProvider, model: RerankModel, query: str, texts: Sequence[str]
     ) -> Mapping[int, float]:
         """The relevance of each text, by its place."""
+        about = {"gen_ai.provider.name": str(provider.type), "gen_ai.request.model": model.name}
+        tracing.present().note({**about, "samrad.texts": len(texts)})
         if not provider.active:
             raise ProviderInactive
         access = await self._credentials.access(provider)
