@@ -76,6 +76,7 @@ from domain.knowledge.playground import Playground
 from domain.knowledge.reranking import Reranking
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.sharing import SharingService
+from domain.knowledge.tagging import TaggingService
 from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
@@ -378,6 +379,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         rerank_models=RerankModelService(uow),
         credentials=credentials,
         knowledge=knowledge,
+        tagging=TaggingService(uow),
         ingestion=ingest,
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
         embedding_changes=EmbeddingChangeService(uow, embedder),

@@ -34,6 +34,7 @@ from domain.knowledge.playground import Playground
 from domain.knowledge.reembedding import Reembedding
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.sharing import SharingService
+from domain.knowledge.tagging import TaggingService
 from domain.knowledge.unanswered import UnansweredService
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
@@ -97,6 +98,7 @@ class Services:
     rerank_models: RerankModelService
     credentials: CredentialService
     knowledge: KnowledgeService
+    tagging: TaggingService
     ingestion: Ingestion
     chunks: ChunkService
     embedding_changes: EmbeddingChangeService

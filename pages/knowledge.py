@@ -45,8 +45,8 @@ from pages.components.pager import PagedList
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext, size
-from pages.narrowing import tags_field
 from pages.spaces import back_to, enter
+from pages.tagging import Chosen, tag
 from pages.visit import News, act, identifier, toast, visit
 
 ACCEPT = ",".join(f".{extension}" for extension in SUPPORTED)
@@ -263,6 +263,7 @@ class Documents:
     def __init__(self, view: CollectionView, may_add: bool) -> None:
         self.visit, self.view, self.may_add = visit(), view, may_add
         self.rows: dict[str, DocumentRow] = {}
+        self.chosen = Chosen(view.collection.id, self._refresh)
 
     async def build(self) -> None:
         """Head, drop zone, list."""
@@ -282,6 +283,7 @@ class Documents:
             await self.model.refresh()
             if self.may_add:
                 self._drop(left)
+            self.chosen.build()
             self.list = PagedList(self._fetch, self._row, empty=self._empty, search=_("Search documents by name"))
             await self.list.refresh()
         self.visit.listen(f"collection:{collection.id}", self._changed)
@@ -325,14 +327,18 @@ class Documents:
             toast(_("“{name}” is here already, with the same content.", name=data["name"]), "info")
         await self.list.soon()
 
+    async def _refresh(self) -> None:
+        await self.list.refresh()
+
     async def _fetch(self, words: str, cursor: str | None) -> Page[DocumentView]:
         self.rows.clear()
+        self.chosen.forget_shown()
         return await self.visit.services.knowledge.documents(
             self.visit.actor, self.view.collection.id, search=words, cursor=cursor
         )
 
     def _row(self, view: DocumentView) -> None:
-        self.rows[str(view.document.id)] = DocumentRow(view, self.list)
+        self.rows[str(view.document.id)] = DocumentRow(view, self.list, self.chosen)
 
     @staticmethod
     def _empty(words: str) -> None:
@@ -374,10 +380,11 @@ class Documents:
 class DocumentRow:
     """One document in the list, with what can be done to it."""
 
-    def __init__(self, view: DocumentView, owner: PagedList[DocumentView]) -> None:
+    def __init__(self, view: DocumentView, owner: PagedList[DocumentView], chosen: Chosen) -> None:
         self.view, self.list, self.state = view, owner, view.version.state
         document, version = view.document, view.version
         with box("rowline").props("role=listitem"):
+            chosen.checkbox(view)
             icon("description")
             with link_box(f"/documents/{document.id}", "grow") as link:
                 link.style("text-decoration:none;color:inherit")
@@ -493,28 +500,6 @@ async def rename(view: DocumentView, refresh: Callable[[], Any]) -> None:
         await refresh()
 
     await ask_name(_("Rename the document"), _("Title"), view.document.title, _("Save"), save)
-
-
-def tag(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """Change the tags of a document, by which searches can be narrowed."""
-    here = visit()
-    made, card = dialog(_("Tags of {name}", name=view.document.title))
-
-    async def submit() -> None:
-        async def work() -> None:
-            await here.services.knowledge.update_document(here.actor, view.document.id, tags=list(entry.value or ()))
-            made.close()
-            await refresh()
-
-        await inline(work, problem)
-
-    with card:
-        entry = tags_field(_("Tags"), view.document.tags)
-        problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
-    made.open()
 
 
 async def delete(view: DocumentView, refresh: Callable[[], Any]) -> None:

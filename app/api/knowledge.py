@@ -95,6 +95,13 @@ async def add_texts(id: UUID, body: wire.InfoBlobUpsertRequest, actor: Caller, u
     return present.page(items)
 
 
+@groups.post("/{id}/tags/", response_model=wire.TagsChanged)
+async def change_tags(id: UUID, body: wire.TagsChange, actor: Caller, use: Use) -> Any:
+    """Give documents of a collection tags and take others from them: all of them, or none when one cannot be changed."""
+    count = await use.tagging.change(actor, id, body.info_blob_ids, add=body.add, remove=body.remove)
+    return {"changed": count}
+
+
 @groups.post("/{id}/info-blobs/upload/", response_model=wire.JobPublic, status_code=202)
 async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
     """Upload a document; the answer is the job that reads it."""

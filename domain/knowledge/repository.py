@@ -1,6 +1,6 @@
 """What knowledge asks of storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -157,6 +157,9 @@ class KnowledgeRepository(Protocol):
         self, collection_ids: Sequence[UUID], *, search: str, limit: int, cursor: str | None
     ) -> Page[DocumentRow]:
         """Documents with their newest versions, newest document first."""
+
+    async def documents_by_id(self, collection_id: UUID, ids: Iterable[UUID]) -> Sequence[Document]:
+        """Those of the documents that are in the collection, in order of title."""
 
     async def document_titled(self, collection_id: UUID, title: str) -> Document | None:
         """The document with this title."""

@@ -1,6 +1,6 @@
 """Collections, documents and chunks of one tenant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -228,6 +228,11 @@ class KnowledgeRepository:
             return {}
         statement = select(DocumentVersion).where(document_versions.c.document_id.in_(set(document_ids)), _is_newest())
         return {version.document_id: version for version in await self._session.scalars(statement)}
+
+    async def documents_by_id(self, collection_id: UUID, ids: Iterable[UUID]) -> Sequence[Document]:
+        """Those of the documents that are in the collection, in order of title."""
+        wanted = (documents.c.collection_id == collection_id, documents.c.id.in_(set(ids)))
+        return (await self._session.scalars(select(Document).where(*wanted).order_by(documents.c.title))).all()
 
     async def document_titled(self, collection_id: UUID, title: str) -> Document | None:
         """The document with this title."""

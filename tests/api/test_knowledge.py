@@ -1,6 +1,8 @@
 """From an upload to a passage, and back out of every store."""
 
 from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import text
 
@@ -164,3 +166,48 @@ async def test_a_body_that_is_too_large_is_refused_while_it_comes(api: Api) -> N
 
     answer = await client.post("/api/v1/search/", content=endless(), headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["intric_error_code"]) == (413, 9015)
+
+
+async def test_tags_of_many_documents_are_changed_all_or_none(api: Api) -> None:
+    client = await api.client()
+    space_id = await make_space(client)
+    collection_id, other = await make_collection(client, space_id), await make_collection(client, space_id, "Andra")
+    for name in ("a.txt", "b.txt", "c.txt"):
+        await upload(client, collection_id, name, f"Om {name}".encode())
+    await upload(client, other, "d.txt", b"Om d")
+    url = f"/api/v1/groups/{collection_id}/"
+    listed = {d["metadata"]["title"]: d["id"] for d in (await client.get(f"{url}info-blobs/")).json()["items"]}
+    [far] = (await client.get(f"/api/v1/groups/{other}/info-blobs/")).json()["items"]
+    a, b, c = (listed[name] for name in sorted(listed))
+
+    async def tags() -> list[list[str]]:
+        found = {d["id"]: d["metadata"]["tags"] for d in (await client.get(f"{url}info-blobs/")).json()["items"]}
+        return [found[a], found[b], found[c]]
+
+    async def change(ids: list[str], **more: list[str]) -> tuple[int, Any]:
+        answer = await client.post(f"{url}tags/", json={"info_blob_ids": ids, **more})
+        return answer.status_code, answer.json().get("changed", answer.json().get("field"))
+
+    assert await change([a, b], add=["Nämnden", " 2026 "]) == (200, 2)
+    assert await change([a, b, c], add=["nämnden"], remove=["2026"]) == (200, 3)
+    assert await tags() == [["Nämnden"], ["Nämnden"], ["nämnden"]]
+    assert await change([a, b, c], add=["NÄMNDEN"]) == (200, 0)
+    full = [f"t{n}" for n in range(19)]
+    assert await change([a], add=full) == (200, 1)
+    assert await change([b, a], add=["ett till"]) == (422, "add")
+    assert (await tags())[1] == ["Nämnden"], "nothing is changed when one cannot be"
+    for ids, field in (([], "info_blob_ids"), ([str(uuid4()) for _ in range(501)], "info_blob_ids")):
+        assert await change(ids, add=["x"]) == (422, field)
+    assert await change([a]) == (422, "add")
+    assert await change([a], add=["x" * 51]) == (422, "tags")
+    assert await change([b, far["id"]], add=["x"]) == (404, "info_blob_ids")
+    entries = [e for e in await api.entries(api.owner.tenant_id) if e.action == "document_updated"]
+    assert len(entries) == 6
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    foreign = await anna.post(f"{url}tags/", json={"info_blob_ids": [a], "add": ["x"]})
+    assert foreign.status_code == 404
+    viewer = {"id": str((await anna.get("/api/v1/users/me/")).json()["id"]), "role": "viewer"}
+    assert (await client.post(f"/api/v1/spaces/{space_id}/members/", json=viewer)).status_code == 200
+    foreign = await anna.post(f"{url}tags/", json={"info_blob_ids": [a], "add": ["x"]})
+    assert foreign.status_code in (403, 404)

@@ -125,6 +125,50 @@ def test_a_dropped_folder_is_walked_through(page: Page, installation: Installati
     expect(page.get_by_role("listitem").filter(has_text="Släppt ·")).to_have_count(1)
 
 
+def test_tags_of_several_documents_are_changed_by_keyboard(
+    page: Page, installation: Installation, tmp_path: Path
+) -> None:
+    for name in ("avgift", "beslut", "karta"):
+        (tmp_path / f"{name}.txt").write_text(f"Om {name}.")
+    sign_in(page, installation.url)
+    open_page(page, collection(installation))
+    page.locator("input[webkitdirectory]").set_input_files(tmp_path)
+    rows = page.get_by_role("listitem")
+    bar = page.get_by_test_id("chosen")
+    expect(rows.filter(has_text="karta.txt")).to_be_visible()
+    expect(page.locator(".uploads li")).to_have_count(0)
+    expect(bar).to_be_hidden()
+    boxes = page.get_by_role("checkbox")
+    expect(boxes).to_have_count(3)
+    boxes.first.focus()
+    page.keyboard.press("Space")
+    expect(bar).to_contain_text("1 document chosen")
+    bar.get_by_role("button", name="Choose all shown").press("Enter")
+    expect(bar).to_contain_text("3 documents chosen")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    assert grave(page) == []
+    bar.get_by_role("button", name="Change tags").press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_text("Name at least one tag to add or to take away.")).to_be_visible()
+    field = dialog.get_by_label("Add to all of them")
+    field.fill("Nämnden")
+    field.press("Enter")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Save").press("Enter")
+    expect(rows.filter(has_text="#Nämnden")).to_have_count(3)
+    expect(bar).to_be_hidden()
+    boxes.first.focus()
+    page.keyboard.press("Space")
+    bar.get_by_role("button", name="Change tags").press("Enter")
+    dialog.get_by_label("Take away").click()
+    page.get_by_role("option", name="Nämnden").click()
+    page.keyboard.press("Escape")
+    dialog.get_by_role("button", name="Save").click()
+    expect(rows.filter(has_text="#Nämnden")).to_have_count(2)
+
+
 DROP = """() => {
   const file = (name, path) => ({ isFile: true, fullPath: path, file: (done) => done(new File(['Text ' + path], name)) });
   const folder = (path, inside) => ({ isDirectory: true, fullPath: path, createReader: () => {

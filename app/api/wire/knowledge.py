@@ -190,6 +190,18 @@ class InfoBlobUpdatePublic(Wire):
     metadata: InfoBlobMetadataUpsertPublic
 
 
+class TagsChange(Wire):
+    info_blob_ids: list[UUID]
+    add: list[str] = []
+    remove: list[str] = []
+
+
+class TagsChanged(Wire):
+    """How many documents have other tags than before."""
+
+    changed: int
+
+
 class Narrowed(BaseModel):
     """What a search is narrowed to.
 
