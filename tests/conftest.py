@@ -27,7 +27,7 @@ from tests.support.provider import Provider
 from tests.support.server import MODEL
 from tests.support.valkey import Valkey
 
-pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation"]
+pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation", "tests.support.order"]
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 OPERATOR_KEY = "operator-key-of-the-tests"

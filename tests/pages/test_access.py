@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from pages.site import ROUTES
 from tests.conftest import Counted
 from tests.pages.test_pages import grave
-from tests.support.browser import ready, sign_in
+from tests.support.browser import ready, sign_in, somebody
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
 
 OPERATOR_KEY = "operator-key-of-the-tests"
@@ -151,7 +151,7 @@ def test_the_socket_of_a_page_is_its_owners_alone(
     page.goto(f"{installation.url}/spaces/{ids['space_id']}")
     ready(page)
     client_id = page.evaluate("window.clientId")
-    context = browser.new_context(locale="en-US")
+    context = somebody(browser)
     other = context.new_page()
     sign_in(other, installation.url, STRANGER)
     [theirs] = [c for c in context.cookies() if "samrad" in c["name"] and "language" not in c["name"]]

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.test_pages import grave
-from tests.support.browser import ready, sign_in
+from tests.support.browser import ready, sign_in, somebody
 from tests.support.provider import Provider
 from tests.support.server import Installation, installed
 
@@ -67,7 +67,7 @@ def test_two_devices_and_many_reloads_show_the_identical_text(
     installation.add_model(provider.url, "script:12")
     sign_in(page, installation.url)
     ask(page, installation.url, "Berätta länge")
-    other = browser.new_context(locale="en-US", viewport={"width": 360, "height": 700})
+    other = somebody(browser, viewport={"width": 360, "height": 700})
     phone = other.new_page()
     sign_in(phone, installation.url)
     phone.goto(page.url)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import OPERATOR_KEY
 from tests.pages.test_pages import grave, open_page
 from tests.pages.test_sysadmin import enter
-from tests.support.browser import ready, sign_in
+from tests.support.browser import ready, sign_in, somebody
 from tests.support.server import EMAIL, Installation, installed
 
 TEXT = "Vi uppgraderar klockan 18."
@@ -38,7 +38,7 @@ def test_a_notice_reaches_open_pages_and_maintenance_closes_them(
 ) -> None:
     enter(page, installation)
     expect(page.get_by_text("Everything works.")).to_be_visible()
-    with browser.new_context(locale="en-GB") as context:
+    with somebody(browser, locale="en-GB") as context:
         other = context.new_page()
         sign_in(other, installation.url, EMAIL)
         other.goto(f"{installation.url}/admin/status")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import ready, sign_in
+from tests.support.browser import ready, sign_in, somebody
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
 
 AXE = (Path(__file__).parent.parent / "support/axe.min.js").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def grave(page: Page) -> list[str]:
 
 def add_user(installation: Installation, browser: Browser, name: str, email: str) -> None:
     """Invite a colleague as the administrator does, and accept as the colleague does."""
-    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    context = somebody(browser)
     page = context.new_page()
     sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/users")
@@ -54,7 +54,7 @@ def add_user(installation: Installation, browser: Browser, name: str, email: str
 
 def accept(browser: Browser, installation: Installation, link: str, name: str) -> None:
     """Open an invitation, choose a password, and arrive signed in. The link is used up then."""
-    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    context = somebody(browser)
     page = context.new_page()
     page.goto(link)
     assert grave(page) == []
@@ -165,7 +165,7 @@ def test_a_deactivated_user_is_sent_away_at_once(page: Page, installation: Insta
     add_user(installation, browser, "Vi Holm", "vi@sundvik.se")
     sign_in(page, installation.url)
     open_page(page, f"{installation.url}/admin/users")
-    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    context = somebody(browser)
     theirs = context.new_page()
     sign_in(theirs, installation.url, "vi@sundvik.se")
     page.get_by_role("button", name="Options for Vi Holm").click()

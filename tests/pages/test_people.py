@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.test_pages import add_user, grave, open_page
-from tests.support.browser import sign_in
+from tests.support.browser import sign_in, somebody
 from tests.support.server import Installation, installed
 
 
@@ -38,7 +38,7 @@ def test_a_role_is_made_given_explained_and_its_permissions_work(
     page.get_by_role("menuitem", name="Permissions").click()
     line = page.get_by_role("dialog").get_by_role("listitem").filter(has_text="Administer the organisation")
     expect(line).to_contain_text("People keeper")
-    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    context = somebody(browser)
     theirs = context.new_page()
     sign_in(theirs, installation.url, "bo@sundvik.se")
     expect(theirs.get_by_role("link", name="Users")).to_be_visible()
@@ -80,7 +80,7 @@ def test_a_deleted_account_can_be_restored(page: Page, installation: Installatio
     page.get_by_role("button", name="Options for Siv Alm").click()
     page.get_by_role("menuitem", name="Restore").click()
     expect(page.get_by_text("The account was restored.")).to_be_visible()
-    context = browser.new_context(locale="en-US", reduced_motion="reduce")
+    context = somebody(browser)
     sign_in(context.new_page(), installation.url, "siv@sundvik.se")
     context.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.postgres import Postgres
 from tests.support.server import EMAIL, PASSWORD
@@ -23,7 +23,9 @@ ARGUMENTS = [
 CHROMIUM = next(filter(None, (shutil.which(n) for n in ("chromium", "chromium-browser", "google-chrome"))), None)
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 LOOPBACK = ("localhost", "127.0.0.1")
-expect.set_options(timeout=20_000)
+PATIENCE_MS = 60_000
+"""So long an action or an expectation waits: it costs nothing where things work, and machines are slow at times."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +40,7 @@ def browser(postgres: Postgres) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A tab of a person of their own. A script error, or a request that leaves this machine, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context = somebody(browser, viewport={"width": 1440, "height": 900})
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(f"script error: {error}"))
@@ -50,6 +51,13 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         opened.screenshot(path=ARTIFACTS / f"{request.node.name.replace('/', '_')}.png")
     context.close()
     assert not errors
+
+
+def somebody(browser: Browser, *, locale: str = "en-US", **more: Any) -> BrowserContext:
+    """The browser of a person of their own, with patience."""
+    context = browser.new_context(locale=locale, reduced_motion="reduce", **more)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 def ready(page: Page) -> None:
@@ -72,11 +80,6 @@ def _stays(url: str) -> bool:
     if url.startswith(("data:", "blob:")):
         return True
     return url.split("/")[2].split(":")[0] in LOOPBACK
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: the loop that the browser keeps running in this thread is in the way of asynchronous tests."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 def in_thread(work: Coroutine[Any, Any, T]) -> T:
