@@ -7,7 +7,7 @@ from uuid import UUID
 from nicegui import ui
 
 from domain.knowledge.embedding_changes import ChangeScope, ChangeView
-from domain.knowledge.entities import ChangeState
+from domain.knowledge.entities import ChangeState, EmbeddingChange
 from domain.models.choice import EmbeddingChoice
 from pages.components.base import box, button, chip, icon, icon_button, paragraph, quiet_button, text_element
 from pages.components.region import Region
@@ -62,9 +62,16 @@ class _Row:
                 if change.error:
                     text = _(change.error, **change.error_params)
                     text_element("div", text, "sub").style("color:var(--err)")
+                if self.state == ChangeState.FAILED and change.done:
+                    kept = _("{amount} are kept for another attempt.", amount=_amount(change.done, change.total))
+                    ui.label(kept).classes("sub")
             if not ChangeState(self.state).open:
                 failed = self.state == ChangeState.FAILED
                 chip(_("Failed") if failed else _("Cancelled"), "bad" if failed else "")
+                again = _("Try to change {name} again", name=view.collection.name)
+                icon_button("refresh", again, act(functools.partial(_again, change)))
+                label = _("Give up the change of {name}", name=view.collection.name)
+                icon_button("close", label, act(functools.partial(_give_up, change)))
                 return
             self.bar = ui.linear_progress(_share(change.done, change.total), show_value=False, size="6px")
             self.bar.props("rounded").style("width:120px")
@@ -94,6 +101,17 @@ def _amount(done: int, total: int) -> str:
 async def _cancel(collection_id: UUID) -> None:
     here = visit()
     await here.services.embedding_changes.cancel(here.actor, collection_id)
+
+
+async def _again(change: EmbeddingChange) -> None:
+    here = visit()
+    scope = ChangeScope(collection_id=change.collection_id)
+    await here.services.embedding_changes.start(here.actor, scope, change.model_id)
+
+
+async def _give_up(change: EmbeddingChange) -> None:
+    here = visit()
+    await here.services.embedding_changes.give_up(here.actor, change.collection_id)
 
 
 async def ask(scope: ChangeScope, title: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.api import present, wire
@@ -37,7 +37,10 @@ class Cost(BaseModel):
 
 
 class EmbeddingChangePublic(BaseModel):
-    """How the change of a collection is doing; `done` of `total` chunks have their new vectors."""
+    """How the change of a collection is doing; `done` of `total` chunks have their new vectors.
+
+    Those of a failed change are kept: beginning it once more goes on with them.
+    """
 
     group_id: UUID
     name: str
@@ -106,3 +109,9 @@ for _path, _name in PLACES.items():
 async def cancel(id: UUID, actor: Caller, use: Use) -> Any:
     """Stop the job that changes the model of this collection."""
     return present.job(await use.embedding_changes.cancel(actor, id))
+
+
+@router.delete("/groups/{id}/embedding-model/failed/", status_code=204, response_class=Response)
+async def give_up(id: UUID, actor: Caller, use: Use) -> None:
+    """Forget a change that has failed, and what it has left for another attempt."""
+    await use.embedding_changes.give_up(actor, id)

@@ -14,7 +14,7 @@ from domain.kernel.errors import N_, BadRequest, Conflict, Invalid, NotApproved,
 from domain.kernel.events import Change, Signal
 from domain.knowledge.access import collection_access
 from domain.knowledge.entities import ChangeState, Collection, CollectionKind, EmbeddingChange
-from domain.knowledge.reembedding import TASK, change_ended, tell
+from domain.knowledge.reembedding import TASK, change_ended, drop_spare, tell
 from domain.knowledge.repository import Volume
 from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
@@ -121,13 +121,15 @@ class EmbeddingChangeService:
     @staticmethod
     async def _begin_each(tx: Transaction, job: Job, collections: Sequence[Collection], model_id: UUID) -> None:
         volumes = await tx.vectors.volumes([c.id for c in collections])
-        places = {c.id: c for c in collections}
+        places, kept = {c.id: c for c in collections}, {}
         for change in await tx.vectors.changes(list(places)):
             if ChangeState(change.state).open:
                 name = places[change.collection_id].name
                 raise Conflict(
                     N_("“{name}” is changing its embedding model already. Wait for it or cancel it."), name=name
                 )
+            if change.state == ChangeState.FAILED and change.model_id == model_id:
+                kept[change.collection_id] = change.done
             await tx.remove(change)
         changes = [
             EmbeddingChange(
@@ -135,6 +137,7 @@ class EmbeddingChangeService:
                 collection_id=collection.id,
                 model_id=model_id,
                 job_id=job.id,
+                done=kept.get(collection.id, 0),
                 total=volumes.get(collection.id, Volume()).chunks,
             )
             for collection in collections
@@ -158,6 +161,20 @@ class EmbeddingChangeService:
             for c in found
             if c.id in changes and changes[c.id].state != ChangeState.DONE
         ]
+
+    async def give_up(self, actor: Actor, collection_id: UUID) -> None:
+        """Forget a change that has failed, with the vectors that it has left for another attempt."""
+        async with self._uow.begin(actor.tenant_id) as tx:
+            collection, _ = await _changeable(tx, actor, collection_id)
+            change = next(iter(await tx.vectors.changes([collection_id])), None)
+            if change is None or ChangeState(change.state).open or change.state == ChangeState.DONE:
+                raise BadRequest(N_("There is no failed change to give up."))
+            await drop_spare(tx, collection)
+            await tx.remove(change)
+            tx.record(actor, Change("embedding_model_change_given_up", "collection", collection_id, collection.name))
+            tx.signal(Signal(f"collection:{collection_id}", "embedding_change", {"id": str(collection_id)}))
+            tx.signal(Signal(f"space:{collection.space_id}", "embedding_change", {"id": str(collection_id)}))
+            tx.signal(Signal(f"embedding_changes:{actor.tenant_id}", "embedding_change", {"id": str(collection_id)}))
 
     async def cancel(self, actor: Actor, collection_id: UUID) -> Job:
         """Stop the job that changes a collection. Collections that have changed over keep their new model."""

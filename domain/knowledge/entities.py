@@ -170,7 +170,8 @@ class ChangeState(StrEnum):
 class EmbeddingChange(Owned):
     """A collection on its way to another embedding model: the newest such change of each collection is kept.
 
-    `done` of `total` chunks have their new vectors. `error` is a message id with `error_params`.
+    `done` of `total` chunks have their new vectors; those of a failed change are kept, so that the next one goes on.
+    `error` is a message id with `error_params`.
     """
 
     collection_id: UUID

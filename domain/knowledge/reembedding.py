@@ -1,7 +1,8 @@
 """Changing the embedding model of a collection while people search it: what a worker does.
 
 The vectors of the new model are stored beside the old ones. When every chunk has one and they find what they should, the
-collection changes over in one transaction; then the old ones are removed. It can be begun again at any point.
+collection changes over in one transaction; then the old ones are removed. It can be begun again at any point, and goes on
+where it was: also when the job has failed for good and somebody begins the same change once more.
 """
 
 from collections.abc import Sequence
@@ -72,8 +73,9 @@ class Reembedding:
         spare = 1 - collection.vector_set
         if change.state != ChangeState.CLEARING:
             if change.state != ChangeState.EMBEDDING:
-                # What an earlier attempt has left there may be another model's.
-                await self._clear(collection, spare)
+                if not change.done:
+                    # What is there may be another model's; `done` counts what a failed change to this one has left.
+                    await self._clear(collection, spare)
                 await self._note(change, ChangeState.EMBEDDING)
             changed = False
             while not changed:
@@ -176,16 +178,27 @@ async def change_ended(tx: Transaction, job: Job) -> None:
         collection = await tx.get(Collection, change.collection_id)
         if collection is None or not ChangeState(change.state).open:
             continue
-        if change.state != ChangeState.WAITING:
-            await tx.vectors.hold(collection.id)
-            while await tx.vectors.drop(collection.id, 1 - collection.vector_set, DROPPED):
-                pass
+        if not _may_go_on(job, change):
+            await drop_spare(tx, collection)
+            change.done = 0 if change.state != ChangeState.CLEARING else change.done
         if change.state == ChangeState.CLEARING:
             change.state = ChangeState.DONE
         else:
             change.state = ChangeState.CANCELLED if job.state == JobState.CANCELLED else ChangeState.FAILED
             change.error, change.error_params = job.error, dict(job.error_params)
         await tell(tx, change)
+
+
+def _may_go_on(job: Job, change: EmbeddingChange) -> bool:
+    """Whether the new vectors are kept for another attempt: not when somebody gave them up, or they found nothing."""
+    return job.state != JobState.CANCELLED and change.state != ChangeState.CLEARING and job.error != LOST_ITSELF
+
+
+async def drop_spare(tx: Transaction, collection: Collection) -> None:
+    """Remove the vectors that do not answer."""
+    await tx.vectors.hold(collection.id)
+    while await tx.vectors.drop(collection.id, 1 - collection.vector_set, DROPPED):
+        pass
 
 
 async def tell(tx: Transaction, change: EmbeddingChange) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from app.jobs.work import _carry_out
 from domain.jobs.entities import JobState
+from domain.knowledge import reembedding
+from domain.knowledge.embedding_changes import TRIAL
 from domain.knowledge.entities import ChangeState, Collection, Document, DocumentState, DocumentVersion
 from domain.knowledge.ingestion import chunk_of, entry
 from domain.knowledge.parsing import ChunkDraft, with_headings
@@ -289,16 +291,74 @@ async def test_a_provider_that_fails_for_good_leaves_the_old_model(house: House)
     provider = next(p for p in await services.models.providers(house.api.owner) if p.name == "Test")
     draft = ProviderDraft("Test", "openai_compatible", "http://127.0.0.1:9/v1")
     await services.models.update_provider(house.api.owner, provider.id, draft)
-    for _ in range(4):
-        await house.api.work()
-        async with house.api.runtime.database.session(house.api.owner.tenant_id) as session:
-            await session.execute(text("update jobs set run_after = null"), execution_options=BY_HAND)
-            await session.commit()
+    await attempted(house)
     change = await house.change()
     assert (change["state"], change["error"] != "") == (ChangeState.FAILED, True)
     assert (await house.present(), await house.vectors()) == (old, [(0, DIMS)] * 3)
     job = await services.jobs.get(house.api.owner, UUID(change["job_id"]))
     assert job.state == JobState.DEAD
+
+
+async def attempted(house: House) -> None:
+    """All attempts of the job that is due, one right after the other."""
+    for _ in range(4):
+        await house.api.work()
+        async with house.api.runtime.database.session(house.api.owner.tenant_id) as session:
+            await session.execute(text("update jobs set run_after = null"), execution_options=BY_HAND)
+            await session.commit()
+
+
+async def test_a_change_that_failed_goes_on_where_it_stopped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reembedding, "BATCH", 1)
+    models = house.api.runtime.services.models
+    provider_id = next(p.id for p in await models.providers(house.api.owner) if p.name == "Test")
+    # The first call tries it, two passages get their vectors, the third does not.
+    model = await models.add_embedding_model(house.api.owner, provider_id, "first:3", dimensions=DIMS)
+    house.model = str(model.id)
+    old = await house.present()
+    await house.start()
+    await attempted(house)
+    change = await house.change()
+    assert (change["state"], change["done"], change["total"]) == (ChangeState.FAILED, 2, 3)
+    assert await house.vectors() == [(0, DIMS)] * 3 + [(1, DIMS)] * 2
+    assert (await house.found())["title"] == "bygglov.txt"
+    house.provider.reset()
+    await house.start()
+    assert ((await house.change())["state"], (await house.change())["done"]) == (ChangeState.WAITING, 2)
+    await house.api.work()
+    assert (await house.change(), await house.present()) == ({}, str(model.id))
+    assert old != str(model.id)
+    assert await house.vectors() == [(1, DIMS)] * 3
+    passages = [each for each in house.provider.seen.embedded if each != TRIAL]
+    assert len(passages) == 1 + 3, "the one that was missing, and the sample that looks for itself"
+
+
+async def test_a_failed_change_is_given_up_and_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reembedding, "BATCH", 1)
+    models = house.api.runtime.services.models
+    provider_id = next(p.id for p in await models.providers(house.api.owner) if p.name == "Test")
+    wide, failing = (
+        house.model,
+        await models.add_embedding_model(house.api.owner, provider_id, "first:3", dimensions=DIMS),
+    )
+    url = f"{house.url}failed/"
+    assert (await house.client.delete(url)).status_code == 400
+    for end in ("given up", "another model"):
+        house.provider.reset()
+        house.model = str(failing.id)
+        await house.start()
+        await attempted(house)
+        assert len(await house.vectors()) == 5
+        if end == "given up":
+            await house.api.user("anna@example.se")
+            anna = await house.api.client("anna@example.se")
+            assert (await anna.delete(url)).status_code == 404
+            assert (await house.client.delete(url)).status_code == 204
+            assert (await house.change(), await house.vectors()) == ({}, [(0, DIMS)] * 3)
+    house.model = wide
+    await house.start()
+    await house.api.work()
+    assert await house.vectors() == [(1, WIDE)] * 3, "vectors of another model are not gone on with"
 
 
 async def test_vectors_that_find_nothing_are_not_switched_to(house: House) -> None:

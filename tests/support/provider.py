@@ -13,7 +13,7 @@ tool        a call of a tool that nobody offered, its arguments cut off
 think:K:N:R K words of thought beside the answer, R a second, then N words
 thinkcut:K  K words of thought, then the line is cut
 marks:N     thoughts between marks at the beginning of the answer, torn apart, then N words
-retry:K     fails K times with 500, then answers
+retry:K     fails K times with 500, then answers          first:K   as an embedding model: answers K times, then fails
 
 As a rerank model: what stands in `preferred` first (in that order), then the rest; `few:N` says only N places.
 """
@@ -224,6 +224,8 @@ class Provider:
         self.seen.calls[model] += 1
         kind, *rest = model.split(":")
         if kind == "retry" and self.seen.calls[model] <= int(rest[0]):
+            kind, rest = "err", ["500"]
+        if kind == "first" and self.seen.calls[model] > int(rest[0]):
             kind, rest = "err", ["500"]
         if kind == "err":
             await _answer(writer, int(rest[0]), _error("refused", "server_error"))
