@@ -5,10 +5,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$root"
 venv=${SAMRAD_BUILD_VENV:-$root/build/venv}
-if [ ! -x "$venv/bin/pyinstaller" ]; then
-    "${PYTHON:-python3}" -m venv "$venv"
+if [ ! -x "$venv/bin/pyinstaller" ] || ! cmp -s requirements.lock "$venv/requirements.lock"; then
+    "${PYTHON:-python3}" -m venv --clear "$venv"
     "$venv/bin/pip" --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements.lock
     "$venv/bin/pip" --disable-pip-version-check install --quiet 'pyinstaller>=6.16,<7'
+    cp requirements.lock "$venv/requirements.lock"
 fi
 SAMRAD_MODEL=${SAMRAD_MODEL:-$root/build/model}
 export SAMRAD_MODEL
