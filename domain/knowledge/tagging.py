@@ -33,10 +33,11 @@ class TaggingService:
         """Give documents of a collection tags and take others from them: all of them or none. How many have changed."""
         added, removed = clean_tags(add), {tag.casefold() for tag in clean_tags(remove)}
         wanted = set(document_ids)
-        if not 1 <= len(wanted) <= MOST_DOCUMENTS:
-            raise Invalid(N_("Choose between 1 and {limit} documents."), field="info_blob_ids", limit=MOST_DOCUMENTS)
         async with self._uow.begin(actor.tenant_id) as tx:
             await collection_access(tx, actor, collection_id, Action.EDIT, Resource.DOCUMENT)
+            if not 1 <= len(wanted) <= MOST_DOCUMENTS:
+                text = N_("Choose between 1 and {limit} documents.")
+                raise Invalid(text, field="info_blob_ids", limit=MOST_DOCUMENTS)
             found = await tx.knowledge.documents_by_id(collection_id, wanted)
             if len(found) < len(wanted):
                 raise NotFound(N_("One of the documents was not found. Load the page again."), field="info_blob_ids")
