@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Float, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, CursorResult, Float, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -17,7 +17,7 @@ from domain.allowed_origins.entities import AllowedOrigin
 from domain.api_keys.entities import ApiKey
 from domain.conversations.entities import AnswerState, Message
 from domain.jobs.entities import Job, JobState
-from domain.kernel.clock import now
+from domain.kernel.clock import SET_BACK, now
 from domain.kernel.paging import Page
 from domain.knowledge.entities import DocumentVersion
 from domain.operations.entities import EndedJobs, LaneStatus
@@ -278,7 +278,7 @@ class SqlDirectory:
                     tenants.c.state == TenantState.ACTIVE,
                     jobs.c.state == JobState.QUEUED,
                     jobs.c.lane == lane,
-                    (jobs.c.run_after.is_(None)) | (jobs.c.run_after <= now()),
+                    or_(jobs.c.run_after.is_(None), _over(jobs.c.run_after)),
                 )
                 .subquery()
             )
@@ -319,7 +319,7 @@ class SqlDirectory:
             if self._postgres:
                 rows = await session.execute(text("select tenant_id, id from app.expired_jobs()"))
             else:
-                expired = (jobs.c.state == JobState.RUNNING, jobs.c.lease_until < now())
+                expired = (jobs.c.state == JobState.RUNNING, _over(jobs.c.lease_until))
                 rows = await session.execute(select(jobs.c.tenant_id, jobs.c.id).select_from(Job).where(*expired))
             return [Located(row[0], row[1]) for row in rows]
 
@@ -341,8 +341,8 @@ class SqlDirectory:
                 statement = text("select tenant_id, id from app.stale_runs(:age)").bindparams(age=older_than_seconds)
                 rows = await session.execute(statement)
             else:
-                moment = now() - timedelta(seconds=older_than_seconds)
-                stale = (messages.c.state == AnswerState.RUNNING, messages.c.heartbeat_at < moment)
+                age = timedelta(seconds=older_than_seconds)
+                stale = (messages.c.state == AnswerState.RUNNING, _over(messages.c.heartbeat_at, age))
                 query = select(messages.c.tenant_id, messages.c.id).select_from(Message).where(*stale)
                 rows = await session.execute(query)
             return [Located(row[0], row[1]) for row in rows]
@@ -388,6 +388,12 @@ class SqlDirectory:
         async with self._database.system_session(write=True) as session:
             await session.execute(delete(login_throttles).where(login_throttles.c.key == key))
             await session.commit()
+
+
+def _over(moment: ColumnElement[Any], age: timedelta = timedelta()) -> ColumnElement[bool]:
+    """See `domain.kernel.clock.over`."""
+    present = now() - age
+    return or_(moment <= present, moment > present + SET_BACK)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -38,7 +38,7 @@ from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel import tracing
-from domain.kernel.clock import now
+from domain.kernel.clock import now, over
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
@@ -458,7 +458,7 @@ class Answering:
                 message = await tx.get(Message, located.id)
                 if message is None or message.state != AnswerState.RUNNING:
                     continue
-                if message.heartbeat_at and message.heartbeat_at > now() - timedelta(seconds=STALE_SECONDS):
+                if message.heartbeat_at and not over(message.heartbeat_at + timedelta(seconds=STALE_SECONDS)):
                     continue
                 message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
                 message.finished_at, message.heartbeat_at = now(), None

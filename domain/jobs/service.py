@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.jobs.entities import Job, JobState
 from domain.kernel import tracing
 from domain.kernel.actor import Actor
-from domain.kernel.clock import now
+from domain.kernel.clock import now, over
 from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed, StorageTrouble
 from domain.kernel.events import Change, Signal
 from domain.ports import Directory
@@ -160,7 +160,7 @@ class JobService:
         for located in await self._directory.expired_jobs():
             async with self._uow.begin(located.tenant_id) as tx:
                 job = await tx.get(Job, located.id)
-                if job and job.state == JobState.RUNNING and job.lease_until and job.lease_until < now():
+                if job and job.state == JobState.RUNNING and job.lease_until and over(job.lease_until):
                     await self._again_or_dead(tx, job)
                     count += 1
         return count

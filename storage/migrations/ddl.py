@@ -427,12 +427,17 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
   union all
   select k.tenant_id, k.id from api_keys k where k.previous_hash = digest
 $$;
+-- See domain.kernel.clock.over.
+create or replace function app.over(moment timestamptz, age interval default '0') returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select moment <= now() - age or moment > now() - age + interval '10 minutes'
+$$;
 create or replace function app.due_jobs(wanted text, most integer) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select w.tenant_id, w.id from (
     select j.tenant_id, j.id, row_number() over (partition by j.tenant_id order by j.id) as turn
     from jobs j join tenants t on t.id = j.tenant_id and t.state = 'active'
-    where j.state = 'queued' and j.lane = wanted and (j.run_after is null or j.run_after <= now())
+    where j.state = 'queued' and j.lane = wanted and (j.run_after is null or app.over(j.run_after))
   ) w order by w.turn, w.id limit most
 $$;
 create or replace function app.open_jobs()
@@ -450,7 +455,7 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
 $$;
 create or replace function app.expired_jobs() returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-  select j.tenant_id, j.id from jobs j where j.state = 'running' and j.lease_until < now()
+  select j.tenant_id, j.id from jobs j where j.state = 'running' and app.over(j.lease_until)
 $$;
 create or replace function app.due_websites() returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
@@ -464,6 +469,6 @@ $$;
 create or replace function app.stale_runs(age double precision) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
   select m.tenant_id, m.id from messages m
-  where m.state = 'running' and m.heartbeat_at < now() - make_interval(secs => age)
+  where m.state = 'running' and app.over(m.heartbeat_at, make_interval(secs => age))
 $$;
 """

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.jobs.entities import Job, JobState
+from domain.kernel.clock import SET_BACK
 from storage.tables.jobs import jobs
 
 
@@ -38,7 +39,7 @@ class JobRepository:
             .where(
                 jobs.c.id == job_id,
                 jobs.c.state == JobState.QUEUED,
-                or_(jobs.c.run_after.is_(None), jobs.c.run_after <= moment),
+                or_(jobs.c.run_after.is_(None), jobs.c.run_after <= moment, jobs.c.run_after > moment + SET_BACK),
             )
             .values(state=JobState.RUNNING, attempt=jobs.c.attempt + 1, lease_token=token, lease_until=lease_until)
             .returning(jobs.c.id)
