@@ -72,6 +72,7 @@ from domain.knowledge import ingestion, intake, reembedding
 from domain.knowledge.archives import Archives
 from domain.knowledge.chunks import ChunkService
 from domain.knowledge.embedding_changes import EmbeddingChangeService
+from domain.knowledge.limits import LimitService
 from domain.knowledge.playground import Playground
 from domain.knowledge.reranking import Reranking
 from domain.knowledge.service import KnowledgeService
@@ -380,6 +381,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         credentials=credentials,
         knowledge=knowledge,
         tagging=TaggingService(uow),
+        limits=LimitService(uow),
         ingestion=ingest,
         chunks=ChunkService(uow, contents, parser, embedder, analyse),
         embedding_changes=EmbeddingChangeService(uow, embedder),

@@ -30,6 +30,7 @@ from domain.jobs.service import JobService
 from domain.knowledge.chunks import ChunkService
 from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.ingestion import Ingestion
+from domain.knowledge.limits import LimitService
 from domain.knowledge.playground import Playground
 from domain.knowledge.reembedding import Reembedding
 from domain.knowledge.service import KnowledgeService
@@ -99,6 +100,7 @@ class Services:
     credentials: CredentialService
     knowledge: KnowledgeService
     tagging: TaggingService
+    limits: LimitService
     ingestion: Ingestion
     chunks: ChunkService
     embedding_changes: EmbeddingChangeService

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.kernel.paging import MAX_LIMIT
+from domain.knowledge.limits import KnowledgeLimit
 from domain.knowledge.repository import Amount
 
 router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
@@ -18,8 +19,9 @@ admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 @router.get("/", response_model=wire.StorageModel)
 async def storage(actor: Caller, use: Use) -> Any:
     """Bytes of documents of the organisation, for administrators."""
-    found = await use.organisation.storage(actor)
+    found, counts = await use.organisation.storage(actor), await use.limits.organisation(actor)
     return {
+        "documents": counts.amount.documents, "passages": counts.amount.passages, "limits": _limits(counts.limit),
         "total_used": found.used, "personal_used": found.personal, "shared_used": found.shared, "limit": found.limit
     }  # fmt: skip
 
@@ -34,9 +36,11 @@ async def spaces(
 ) -> Any:
     """The shared spaces with what each stores, in order of name or the largest first, for administrators."""
     page = await use.organisation.spaces(actor, limit=limit, cursor=cursor, largest=sort == "size")
+    limits = await use.limits.of(actor, [each.space.id for each in page.items])
     items = [
         {
             **present.moments(each.space),
+            "limits": _limits(limits.get(each.space.id)),
             "update_at": each.space.updated_at,
             "name": each.space.name,
             **_amount(each.amount),
@@ -58,8 +62,30 @@ async def people(
 ) -> Any:
     """Those who have stored documents, in whatever space, most bytes first, for administrators."""
     page = await use.organisation.owners(actor, limit=limit, cursor=cursor)
-    items = [{**present.user_sparse(user), **_amount(held), "limit": user.quota_limit} for user, held in page.items]
+    limits = await use.limits.of(actor, [user.id for user, _held in page.items])
+    items = [
+        {
+            **present.user_sparse(user),
+            **_amount(held),
+            "limit": user.quota_limit,
+            "limits": _limits(limits.get(user.id)),
+        }
+        for user, held in page.items
+    ]
     return present.page(items, next_cursor=page.next_cursor)
+
+
+def _limits(limit: KnowledgeLimit | None) -> dict[str, int | None]:
+    return {"documents": limit.documents if limit else None, "passages": limit.passages if limit else None}
+
+
+@router.put("/limits/", response_model=wire.KnowledgeLimits)
+async def set_limits(body: wire.KnowledgeLimitsUpdate, actor: Caller, use: Use) -> Any:
+    """Say how many documents and passages a space or a person may hold, or the organisation. For administrators."""
+    await use.limits.set(
+        actor, space_id=body.space_id, user_id=body.user_id, documents=body.documents, passages=body.passages
+    )
+    return {"documents": body.documents, "passages": body.passages}
 
 
 class SpaceLimit(BaseModel):

@@ -251,6 +251,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "collection_shared": N_("Collection shared with another space"),
             "collection_unshared": N_("Share of a collection ended"),
             "embedding_model_change_started": N_("Change of embedding model begun"),
+            "knowledge_limit_set": N_("Limit of documents and passages set"),
             "embedding_model_change_given_up": N_("Failed change of embedding model given up"),
             "embedding_model_changed": N_("Embedding model of a collection changed"),
             "unanswered_question_deleted": N_("Question without an answer deleted"),

@@ -14,6 +14,7 @@ from domain.kernel.errors import N_, Failure, NotFound
 from domain.kernel.ids import new_id
 from domain.knowledge.archives import Archives
 from domain.knowledge.entities import Chunk, Collection, Document, DocumentState, DocumentVersion, chunk_key
+from domain.knowledge.limits import require_counts
 from domain.knowledge.parsing import ARCHIVES, RECORDINGS, ChunkDraft, ParsedDocument, extension_of
 from domain.knowledge.progress import announce
 from domain.knowledge.repository import IndexEntry
@@ -231,6 +232,7 @@ class Ingestion:
             vector_set = await vector_set_of(tx, collection_id, model)
             version, document = await self._current(tx, version_id)
             version.text_blob_id = text_blob
+            await self._require_passages(tx, document, collection_id, len(drafts))
             await tx.knowledge.drop_chunks(document.id)
             await self._index(tx, document, version, drafts, vectors, vector_set)
             for other in await tx.knowledge.versions([document.id]):
@@ -239,6 +241,15 @@ class Ingestion:
             version.state, version.progress, version.error = DocumentState.READY, 1.0, None
             document.version_id = version.id
             await announce(tx, document, version)
+
+    @staticmethod
+    async def _require_passages(tx: Transaction, document: Document, collection_id: UUID, count: int) -> None:
+        """Raise `QuotaExceeded` unless the passages of a document fit, in place of those that it has."""
+        collection = await tx.get(Collection, collection_id)
+        present = await tx.get(DocumentVersion, document.version_id) if document.version_id else None
+        more = count - (present.chunk_count if present else 0)
+        if collection is not None and more > 0:
+            await require_counts(tx, document.user_id, collection.space_id, passages=more)
 
     async def _index(
         self,

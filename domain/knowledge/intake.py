@@ -11,6 +11,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, QuotaExceeded
 from domain.kernel.events import Change
 from domain.knowledge.entities import Collection, Document, DocumentState, DocumentVersion
+from domain.knowledge.limits import require_counts
 from domain.knowledge.parsing import SUPPORTED, extension_of
 from domain.knowledge.progress import announce
 from domain.ports import Contents, StoredContent
@@ -87,6 +88,7 @@ async def _new_or_replaced(
 ) -> tuple[Document, int]:
     document = await tx.knowledge.document_titled(collection.id, incoming.title)
     if document is None:
+        await require_counts(tx, actor.user_id, collection.space_id, documents=1, passages=1)
         document = Document(
             tenant_id=actor.tenant_id,
             collection_id=collection.id,

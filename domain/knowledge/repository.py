@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
@@ -18,6 +18,9 @@ from domain.knowledge.entities import (
     UnansweredQuestion,
 )
 from domain.ports import SearchHit, TextHits
+
+if TYPE_CHECKING:
+    from domain.knowledge.limits import KnowledgeLimit
 from domain.users.entities import User
 
 
@@ -224,6 +227,15 @@ class KnowledgeRepository(Protocol):
 
     async def bytes_stored(self, user_id: UUID | None = None) -> int:
         """Bytes of documents of the tenant, or of one user's."""
+
+    async def amount(self, user_id: UUID | None) -> Amount:
+        """What the tenant stores, or one user."""
+
+    async def limits(self, space_ids: Sequence[UUID], user_ids: Sequence[UUID]) -> "Sequence[KnowledgeLimit]":
+        """The limits of these spaces and people; with neither, that of the organisation."""
+
+    async def limits_for(self, space_id: UUID, user_id: UUID) -> "Sequence[KnowledgeLimit]":
+        """All that bear upon what a user adds to a space."""
 
     async def owners(self, *, limit: int, cursor: str | None) -> Page[tuple[User, Amount]]:
         """Who has stored documents, with what they have stored, most bytes first."""

@@ -12,6 +12,8 @@ from domain.kernel.events import Change, Signal
 from domain.knowledge.access import knowledge_access
 from domain.knowledge.entities import Collection, CollectionKind, CollectionShare
 from domain.knowledge.intake import require_room_in_space
+from domain.knowledge.limits import require_counts
+from domain.knowledge.repository import Volume
 from domain.spaces.entities import Space, SpaceKind
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -77,6 +79,9 @@ class SharingService:
             await tx.users.take_turns()
             size = (await tx.knowledge.sizes([collection_id])).get(collection_id)
             await require_room_in_space(tx, space_id, size.size if size else 0)
+            held = (await tx.vectors.volumes([collection_id])).get(collection_id, Volume())
+            documents = size.documents if size else 0
+            await require_counts(tx, None, space_id, documents=documents, passages=held.chunks)
             await relocate(tx, collection, space_id)
             change = Change(
                 "collection_transferred", "collection", collection.id, collection.name,

@@ -8,10 +8,11 @@ from uuid import UUID
 from domain.files.keeping import kept
 from domain.files.screening import Screening
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
+from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed, QuotaExceeded
 from domain.knowledge.entities import Document, DocumentState, DocumentVersion
 from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.intake import discard, require_room
+from domain.knowledge.limits import require_counts
 from domain.knowledge.parsing import ParsedDocument
 from domain.knowledge.removal import remove_document, remove_versions
 from domain.ports import Contents, StoredContent
@@ -117,6 +118,10 @@ class Intake:
             await self._ingestion.run(website.tenant_id, version.id, _quiet, content.parsed)
         except ProviderFailed:
             raise
+        except QuotaExceeded as failure:
+            # For all pages that follow: it ends the crawl.
+            await self._unreadable(website, version, failure)
+            raise
         except Failure as failure:
             await self._unreadable(website, version, failure)
             said = failure.text() if failure.params else failure.message
@@ -178,6 +183,7 @@ class Intake:
             await tx.add(page)
         document = await tx.get(Document, page.document_id) if page.document_id else None
         if document is None:
+            await require_counts(tx, website.user_id, website.space_id, documents=1, passages=1)
             document = Document(
                 tenant_id=website.tenant_id,
                 collection_id=website.id,

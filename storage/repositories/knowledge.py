@@ -20,6 +20,7 @@ from domain.knowledge.entities import (
     Transcript,
     UnansweredQuestion,
 )
+from domain.knowledge.limits import KnowledgeLimit
 from domain.knowledge.repository import (
     Amount,
     CollectionSize,
@@ -44,6 +45,7 @@ from storage.tables.knowledge import (
     collections,
     document_versions,
     documents,
+    knowledge_limits,
     transcripts,
     unanswered_questions,
 )
@@ -67,6 +69,18 @@ _BYTES_BY_USER = standing(
     .join(Document, documents.c.id == document_versions.c.document_id)
     .where(documents.c.user_id.in_(bindparam("ids", expanding=True)))
     .group_by(documents.c.user_id)
+)
+
+_LIMITS = standing(
+    select(KnowledgeLimit)
+    .where(
+        or_(
+            knowledge_limits.c.space_id == bindparam("space_id"),
+            knowledge_limits.c.user_id == bindparam("user_id"),
+            and_(knowledge_limits.c.space_id.is_(None), knowledge_limits.c.user_id.is_(None)),
+        )
+    )
+    .order_by(knowledge_limits.c.id)
 )
 
 _COLLECTIONS_BY_ID = standing(
@@ -438,6 +452,29 @@ class KnowledgeRepository:
         if user_id is None:
             return int(await self._session.scalar(_BYTES) or 0)
         return int(await self._session.scalar(_BYTES_OF_USER, {"user_id": user_id}) or 0)
+
+    async def amount(self, user_id: UUID | None) -> Amount:
+        """What the tenant stores, or one user."""
+        statement = (
+            select(*AMOUNT)
+            .select_from(Document)
+            .join(DocumentVersion, document_versions.c.document_id == documents.c.id)
+        )
+        if user_id is not None:
+            statement = statement.where(documents.c.user_id == user_id)
+        return amount(*(await self._session.execute(statement)).one())
+
+    async def limits(self, space_ids: Sequence[UUID], user_ids: Sequence[UUID]) -> Sequence[KnowledgeLimit]:
+        """The limits of these spaces and people; with neither, that of the organisation."""
+        table = knowledge_limits.c
+        wanted = or_(table.space_id.in_(set(space_ids)), table.user_id.in_(set(user_ids)))
+        if not space_ids and not user_ids:
+            wanted = and_(table.space_id.is_(None), table.user_id.is_(None))
+        return (await self._session.scalars(select(KnowledgeLimit).where(wanted))).all()
+
+    async def limits_for(self, space_id: UUID, user_id: UUID) -> Sequence[KnowledgeLimit]:
+        """All that bear upon what a user adds to a space."""
+        return (await self._session.scalars(_LIMITS, {"space_id": space_id, "user_id": user_id})).all()
 
     async def owners(self, *, limit: int, cursor: str | None) -> Page[tuple[User, Amount]]:
         """Who has stored documents, with what they have stored, most bytes first."""

@@ -26,6 +26,7 @@ from domain.knowledge.entities import (
     Transcript,
     UnansweredQuestion,
 )
+from domain.knowledge.limits import KnowledgeLimit
 from storage.sealing import SealedJson, SealedText
 from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
 
@@ -171,6 +172,18 @@ Index(
     unanswered_questions.c.assistant_id,
     unanswered_questions.c.last_asked_at,
 )
+knowledge_limits = tenant_table(
+    "knowledge_limits",
+    # Of the organisation where both are empty.
+    Column("space_id", Uuid),
+    Column("user_id", Uuid),
+    Column("documents", Integer),
+    Column("passages", Integer),
+    belongs_to("space_id", "spaces"),
+    belongs_to("user_id", "users"),
+    UniqueConstraint("tenant_id", "space_id"),
+    UniqueConstraint("tenant_id", "user_id"),
+)
 mapper.map_imperatively(Collection, collections)
 mapper.map_imperatively(Document, documents)
 mapper.map_imperatively(DocumentVersion, document_versions)
@@ -179,3 +192,4 @@ mapper.map_imperatively(Chunk, chunks)
 mapper.map_imperatively(CollectionShare, collection_shares)
 mapper.map_imperatively(EmbeddingChange, embedding_changes)
 mapper.map_imperatively(UnansweredQuestion, unanswered_questions)
+mapper.map_imperatively(KnowledgeLimit, knowledge_limits)

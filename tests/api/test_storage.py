@@ -156,3 +156,54 @@ async def test_a_space_has_a_limit_of_its_own(api: Api) -> None:
     await api.user("anna@example.se")
     anna = await api.client("anna@example.se")
     assert (await anna.put(url, json={"limit": 5000})).status_code == 403
+
+
+async def test_documents_and_passages_have_limits_of_their_own(api: Api) -> None:
+    client = await api.client()
+    space = await make_space(client)
+    collection = await make_collection(client, space)
+    me = (await client.get("/api/v1/users/me/")).json()["id"]
+    url = "/api/v1/storage/limits/"
+
+    async def sent(name: str) -> tuple[int, str]:
+        answer = await upload(client, collection, name, f"Om {name}.".encode())
+        await api.work()
+        return answer.status_code, answer.json().get("message", "")
+
+    assert (await sent("a.txt"))[0] == 202
+    for subject, words in (({"space_id": space}, "Bygg"), ({"user_id": me}, "Du"), ({}, "Organisationen")):
+        assert (await client.put(url, json={**subject, "documents": 1})).json() == {"documents": 1, "passages": None}
+        status, said = await sent("b.txt")
+        assert (status, words in said, "1" in said) == (403, True, True), said
+        # What is there is replaced as before.
+        assert (await upload(client, collection, "a.txt", f"Om {words} på nytt.".encode())).status_code == 202
+        await api.work()
+        await client.put(url, json=subject)
+    await client.put(url, json={"space_id": space, "passages": 2})
+    assert (await sent("b.txt"))[0] == 202
+    assert (await sent("c.txt"))[0] == 403
+    long = "\n\n".join(
+        f"# Del {n}\n\nBygglov nummer {n}. " + "Det prövas av nämnden efter lagen. " * 40 for n in range(6)
+    )
+    await client.put(url, json={"space_id": space, "passages": 3})
+    assert (await upload(client, collection, "lang.md", long.encode())).status_code == 202
+    await api.work()
+    listed = (await client.get(f"/api/v1/groups/{collection}/info-blobs/")).json()["items"]
+    [failed] = [d for d in listed if d["metadata"]["title"] == "lang.md"]
+    assert (failed["state"], failed["error"].startswith("The space")) == ("failed", True)
+    shown = (await client.get("/api/v1/storage/spaces/")).json()["items"]
+    assert [(each["passages"], each["limits"]) for each in shown] == [(2, {"documents": None, "passages": 3})]
+    whole = (await client.get("/api/v1/storage/")).json()
+    assert (whole["passages"], whole["limits"]) == (2, {"documents": None, "passages": None})
+    # A collection that is too much for a space does not move there.
+    other = await make_space(client, "Annat")
+    await client.put(url, json={"space_id": other, "documents": 1})
+    moved = await client.post(f"/api/v1/groups/{collection}/transfer/", json={"target_space_id": other})
+    assert (moved.status_code, "Annat" in moved.json()["message"]) == (403, True)
+    for wrong in ({"documents": -1}, {"passages": 3_000_000_000}, {"space_id": space, "user_id": me}):
+        assert (await client.put(url, json=wrong)).status_code == 422
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    assert (await anna.put(url, json={"documents": 1})).status_code == 403
+    actions = [entry.action for entry in await api.entries(api.owner.tenant_id)]
+    assert actions.count("knowledge_limit_set") == 9

@@ -47,6 +47,21 @@ def test_an_administrator_sees_what_is_stored(page: Page, installation: Installa
     expect(people).to_contain_text("2 kB")
     expect(people.get_by_role("button")).to_have_count(0)
     assert grave(page) == []
+    # Documents and passages have limits too: of the organisation, and of a space.
+    dialog = page.get_by_role("dialog")
+    for name, shown in (
+        ("the whole organisation", page.get_by_role("main")),
+        ("Bygglov", lines.filter(has_text="Bygglov")),
+    ):
+        page.get_by_role("button", name=f"Limit of {name}").click()
+        dialog.get_by_label("Documents (empty for no limit)").fill("1")
+        dialog.get_by_role("button", name="Save").click()
+        expect(shown).to_contain_text("1 document (at most 1)")
+        expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Limit of the whole organisation").click()
+    expect(dialog.get_by_label("Megabytes")).to_be_hidden()
+    expect(dialog.get_by_label("Documents (empty for no limit)")).to_have_value("1")
+    assert grave(page) == []
 
 
 def test_the_pages_of_a_suspended_organisation_end_at_once(page: Page, installation: Installation) -> None:

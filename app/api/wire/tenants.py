@@ -120,6 +120,20 @@ class PageOfDeletionCertificate(Wire):
     next_cursor: str | None = None
 
 
+class KnowledgeLimits(Wire):
+    """How many documents and passages there may be; null for as many as one likes."""
+
+    documents: int | None = None
+    passages: int | None = None
+
+
+class KnowledgeLimitsUpdate(KnowledgeLimits):
+    """Both limits of a space or a person; of the organisation, where neither is named."""
+
+    space_id: UUID | None = None
+    user_id: UUID | None = None
+
+
 class StorageModel(Wire):
     """In bytes."""
 
@@ -127,6 +141,9 @@ class StorageModel(Wire):
     personal_used: int
     shared_used: int
     limit: int
+    documents: int
+    passages: int
+    limits: KnowledgeLimits
 
 
 class StorageSpaceMemberModel(Wire):
@@ -146,6 +163,7 @@ class StorageSpaceInfoModel(Wire):
     documents: int
     passages: int
     limit: int | None = None
+    limits: KnowledgeLimits
     members: list[StorageSpaceMemberModel]
 
 
@@ -160,6 +178,7 @@ class StoragePerson(UserSparse):
     documents: int
     passages: int
     limit: int | None = None
+    limits: KnowledgeLimits
 
 
 class StoragePeople(Wire):
