@@ -122,7 +122,7 @@ class Postgres:
     async def create(self, name: str | None = None, *, template: str = "template0") -> str:
         """A new database of the owner's; its name."""
         name = name or f"test_{uuid4().hex[:12]}"
-        await self.execute(f"create database {name} owner {OWNER} template {template} strategy wal_log")
+        await self.execute(f"create database {name} owner {OWNER} template {template} strategy file_copy")
         return name
 
     async def drop(self, name: str) -> None:
