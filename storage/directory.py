@@ -243,6 +243,14 @@ class SqlDirectory:
             await session.commit()
         return True
 
+    async def end_switch(self, key: str) -> bool:
+        """Turn a switch off; whether this call did it. Of several processes one succeeds."""
+        async with self._database.system_session(write=True) as session:
+            on = (switches.c.key == key, switches.c.expires_at > now())
+            ended = (await session.execute(delete(switches).where(*on).returning(switches.c.key))).first()
+            await session.commit()
+        return ended is not None
+
     async def forget_expired(self) -> int:
         """Delete switches and counts of wrong passwords that mean nothing any more; how many."""
         moment = now()

@@ -53,7 +53,7 @@ class Alerts:
                 self._told[key] = fault
                 await self._begun(fault, status.database)
         for key in [key for key in self._told if key not in found and key not in self._seen]:
-            await self._over(self._told.pop(key), status.database)
+            await self._over(self._told.pop(key))
         self._before, self._seen = status, found
 
     async def _begun(self, fault: Fault, database: bool) -> None:
@@ -62,11 +62,11 @@ class Alerts:
         if not database or await self._directory.take_switch(f"alert:{fault.key}", {}, now() + AGAIN):
             await self._tell(fault, over=False)
 
-    async def _over(self, fault: Fault, database: bool) -> None:
+    async def _over(self, fault: Fault) -> None:
         log.warning("over: %s", fault.message.format(**fault.params))
-        if database and await self._directory.switch(f"alert:{fault.key}") is None and fault.key != "database":
+        # Of several processes that see the end at the same moment, one tells it.
+        if not await self._directory.end_switch(f"alert:{fault.key}") and fault.key != "database":
             return
-        await self._directory.set_switch(f"alert:{fault.key}", None)
         await self._tell(fault, over=True)
 
     async def _tell(self, fault: Fault, *, over: bool) -> None:

@@ -151,8 +151,8 @@ async def test_a_fault_is_told_once_when_it_lasts_and_again_when_it_is_over(
             await each.look()
         assert [(told["key"], told["state"]) for told in hook.got] == [("workers", "begun")]
         await api.work()
-        for each in (one, two, one, two):
-            await each.look()
+        for _ in range(2):
+            await asyncio.gather(one.look(), two.look())
         assert [(told["key"], told["state"]) for told in hook.got] == [("workers", "begun"), ("workers", "over")]
     post.close()
     assert [str(letter["Subject"]) for letter in post.letters] == [
