@@ -32,7 +32,8 @@ async def test_the_last_room_is_given_once(api: Api) -> None:
     await limit(api, 100)
     assert await refused(client, collection, [60, 60, 60, 60]) == 3
     assert (await client.get("/api/v1/storage/")).json() == {
-        "total_used": 60, "personal_used": 0, "shared_used": 60, "limit": 100
+        "total_used": 60, "personal_used": 0, "shared_used": 60, "limit": 100,
+        "documents": 1, "passages": 0, "limits": {"documents": None, "passages": None},
     }  # fmt: skip
     assert await refused(client, collection, [41]) == 1
     assert await refused(client, collection, [40]) == 0
@@ -58,7 +59,8 @@ async def test_spaces_are_listed_with_what_they_store(api: Api) -> None:
     personal = (await client.get("/api/v1/spaces/type/personal/")).json()["id"]
     await upload(client, await make_collection(client, personal), "a.txt", b"y" * 12)
     used = (await client.get("/api/v1/storage/")).json()
-    assert used == {"total_used": 42, "personal_used": 12, "shared_used": 30, "limit": 10 * GIB}
+    counted = {"documents": 2, "passages": 0, "limits": {"documents": None, "passages": None}}
+    assert used == {"total_used": 42, "personal_used": 12, "shared_used": 30, "limit": 10 * GIB, **counted}
     first = (await client.get("/api/v1/storage/spaces/", params={"limit": 2})).json()
     assert [(item["name"], item["size"]) for item in first["items"]] == [("alfa", 0), ("Beta", 30)]
     assert [(m["email"], m["role"]) for m in first["items"][1]["members"]] == [("owner@example.se", "admin")]
