@@ -13,6 +13,8 @@ SENTENCE_WEIGHT, KEYWORDS_WEIGHT, EXACT_WEIGHT = 0.95, 0.6, 0.45
 COVERED = 0.3
 """How much less the vector leg weighs when the words of the question all stand together in a chunk."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
+SCARCE = 0.25
+"""A best BM25 below this share of the best possible one does not make its chunk a good one: the text leg counts less then."""
 SENTENCE = 0.25
 """From this share of small words on, a question is taken for a sentence."""
 
@@ -133,7 +135,7 @@ def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float
 
 
 def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:
-    """Convex fusion: min-max of the cosine similarities ⊕ BM25 divided by its maximum, best first.
+    """Convex fusion: min-max of the cosine similarities ⊕ BM25 divided by its maximum (at least `SCARCE`), best first.
 
     `legs` holds the hits of each embedding model apart: the cosines of one say nothing beside those of another.
 
@@ -147,7 +149,9 @@ def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight
         weight = 0.0
     elif not by_text:
         weight = 1.0
-    top = max(by_text.values(), default=0.0) or 1.0
+    top = max(by_text.values(), default=0.0)
+    # Nothing to weigh it against: then the best that was found is as good as it gets.
+    top = max(top, SCARCE) if by_vector else top or 1.0
     ranked = []
     for key in by_vector.keys() | by_text.keys():
         vector, text = by_vector.get(key), by_text.get(key)

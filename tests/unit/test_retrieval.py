@@ -85,6 +85,13 @@ def test_a_silent_leg_leaves_the_order_to_the_other(weight: float) -> None:
     assert [r.key for r in fuse([[SearchHit(5, 0.2), SearchHit(6, 0.8)]], [], weight)] == [6, 5]
 
 
+def test_words_that_hardly_cover_the_question_count_little() -> None:
+    near = [SearchHit(1, 0.90), SearchHit(2, 0.80), SearchHit(3, 0.70)]
+    scarce, plenty = [SearchHit(3, 0.05)], [SearchHit(3, 0.5)]
+    assert [row.key for row in fuse([near], scarce, 0.6)] == [1, 2, 3]
+    assert [row.key for row in fuse([near], plenty, 0.6)] == [1, 3, 2]
+
+
 def test_each_model_has_its_own_scale() -> None:
     near = [SearchHit(1, 0.90), SearchHit(2, 0.80)]
     far = [SearchHit(3, 0.40), SearchHit(4, 0.10)]
