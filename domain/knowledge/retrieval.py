@@ -14,7 +14,7 @@ COVERED = 0.3
 """How much less the vector leg weighs when the words of the question all stand together in a chunk."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
 SCARCE = 0.25
-"""A best BM25 below this share of the best possible one does not make its chunk a good one: the text leg counts less then."""
+"""A best BM25 below this share of the best possible one makes no chunk a good one: the text leg counts less then."""
 SENTENCE = 0.25
 """From this share of small words on, a question is taken for a sentence."""
 
