@@ -107,7 +107,6 @@ CATALOGUE: Mapping[str, Kind] = {
             "completion_model_updated": N_("Completion model changed"),
             "embedding_model_updated": N_("Embedding model changed"),
             "transcription_model_updated": N_("Transcription model changed"),
-            "rerank_model_updated": N_("Rerank model changed"),
         },
         # The history of a space and of an assistant is told from these.
         core="assistant_created assistant_updated assistant_published assistant_transferred space_created space_updated "
@@ -253,6 +252,7 @@ CATALOGUE: Mapping[str, Kind] = {
             "embedding_model_change_started": N_("Change of embedding model begun"),
             "knowledge_limit_set": N_("Limit of documents and passages set"),
             "embedding_model_change_given_up": N_("Failed change of embedding model given up"),
+            "rerank_model_updated": N_("Rerank model changed"),
             "embedding_model_changed": N_("Embedding model of a collection changed"),
             "unanswered_question_deleted": N_("Question without an answer deleted"),
             "job_cancelled": N_("Job stopped"),

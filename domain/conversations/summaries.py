@@ -50,8 +50,7 @@ def recalled(said: Sequence[Message]) -> list[Exchange]:
 def due(said: Sequence[Message], room: int) -> list[Message]:
     """The messages since the last summary that are to be summed up now; `room` is that of the history in tokens."""
     _, since = _parted(said)
-    taken = sum(map(cost_of, recalled(said)))
-    if taken <= FULL_SHARE * room and len(since) < FULL_MESSAGES:
+    if _fits(recalled(said), room):
         return []
     kept = 0
     spare = KEPT_SHARE * room
@@ -62,6 +61,11 @@ def due(said: Sequence[Message], room: int) -> list[Message]:
         kept += 1
     # The last one always stays as it was said.
     return list(since[: len(since) - max(kept, 1)])
+
+
+def _fits(told: Sequence[Exchange], room: int) -> bool:
+    """Whether a history needs no summary yet; a summary counts as one of the messages."""
+    return sum(map(cost_of, told)) <= FULL_SHARE * room and len(told) < FULL_MESSAGES
 
 
 def _parted(said: Sequence[Message]) -> tuple[list[Exchange], Sequence[Message]]:
@@ -86,9 +90,14 @@ class Summaries:
         """Sum up what is due after an answer; a conversation goes on without it when that fails."""
         if plan.choice.provider.type == ProviderType.BUILTIN or plan.message.trace.get(FORGOTTEN):
             return
+        room = room_for_history(plan.choice.model.token_limit, estimate(plan.prompt))
+        told = [*plan.history, Exchange(plan.message.question, plan.message.answer)]
+        if _fits(told, room):
+            # Known without asking the database: so it is for nearly every answer.
+            return
         try:
             said = await self._said(plan)
-            covered = due(said, room_for_history(plan.choice.model.token_limit, estimate(plan.prompt)))
+            covered = due(said, room)
             if covered:
                 # From the message on that holds the former summary.
                 of = said[: said.index(covered[-1]) + 1]

@@ -13,7 +13,7 @@ from domain.kernel.ids import new_id
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
 from domain.ports import Directory
-from domain.tenants.entities import DEFAULT_QUOTA, Tenant, TenantQuery, TenantState, TenantUse
+from domain.tenants.entities import DEFAULT_QUOTA, LARGEST_QUOTA, Tenant, TenantQuery, TenantState, TenantUse
 from domain.tenants.founding import NAME_TAKEN, found, free_slug, require_free_name
 from domain.tenants.operator import Operator
 from domain.transaction import Transaction, UnitOfWork
@@ -23,7 +23,6 @@ from domain.users.service import NewUser, UserService
 
 ATTEMPTS = 5
 """How often a slug is chosen anew when others found organisations of the same name at the same moment."""
-LARGEST_QUOTA = 2**62
 SETTINGS = ("display_name", "domain", "external_id", "quota_limit", "provisioning", "security_enabled")
 TEXTS = ("display_name", "domain", "external_id")
 STATES = (TenantState.ACTIVE, TenantState.SUSPENDED)

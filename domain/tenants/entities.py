@@ -9,6 +9,7 @@ from domain.kernel.errors import TenantSuspended
 
 DEFAULT_QUOTA = 10 * 1024**3
 """Bytes of knowledge that a new organisation may store."""
+LARGEST_QUOTA = 2**62
 
 
 class TenantState(StrEnum):

@@ -12,7 +12,7 @@ from domain.kernel.paging import Page, clamp
 from domain.knowledge.repository import Amount
 from domain.spaces.entities import Space, SpaceKind, SpaceMember
 from domain.tenants.administration import existing
-from domain.tenants.entities import Tenant
+from domain.tenants.entities import LARGEST_QUOTA, Tenant
 from domain.transaction import UnitOfWork
 from domain.users.entities import User
 
@@ -87,7 +87,7 @@ class OrganisationService:
             space = await tx.get(Space, space_id)
             if space is None or space.kind == SpaceKind.PERSONAL:
                 raise NotFound(N_("The space was not found."))
-            if limit is not None and limit < LEAST_LIMIT:
+            if limit is not None and not LEAST_LIMIT <= limit <= LARGEST_QUOTA:
                 text = N_("Give at least {least} bytes, or nothing for no limit.")
                 raise Invalid(text, field="limit", least=LEAST_LIMIT)
             old, space.quota_limit = space.quota_limit, limit

@@ -20,7 +20,7 @@ from domain.kernel.text import clean_name
 from domain.ports import Directory, Mailer, Passwords
 from domain.roles.entities import HeldRole, granted
 from domain.roles.service import chosen_roles, require_not_beyond
-from domain.tenants.entities import Tenant
+from domain.tenants.entities import LARGEST_QUOTA, Tenant
 from domain.transaction import Transaction, UnitOfWork
 from domain.user_groups.entities import UserGroup
 from domain.users.checks import clean_email, one_of
@@ -443,6 +443,6 @@ class UserService:
 
 
 def _quota(value: int | None) -> int | None:
-    if value is not None and value < LEAST_QUOTA:
+    if value is not None and not LEAST_QUOTA <= value <= LARGEST_QUOTA:
         raise Invalid(N_("Give at least {least} bytes."), field="quota_limit", least=LEAST_QUOTA)
     return value
