@@ -140,7 +140,8 @@ async def test_a_space_has_a_limit_of_its_own(api: Api) -> None:
     space, other = await make_space(client, "Bygg"), await make_space(client, "Skola")
     collection, elsewhere = await make_collection(client, space), await make_collection(client, other)
     url = f"/api/v1/storage/spaces/{space}/"
-    assert (await client.put(url, json={"limit": 5})).status_code == 422
+    for wrong in (5, 2**63, 10**37):
+        assert (await client.put(url, json={"limit": wrong})).status_code == 422
     assert (await client.put(url, json={"limit": 1000})).json() == {"limit": 1000}
     assert await refused(client, collection, [600, 600, 600]) == 2
     answer = await upload(client, collection, "mer.txt", b"z" * 500)
