@@ -80,13 +80,13 @@ class CompletionModel(Owned):
 
 
 @dataclass(eq=False, kw_only=True)
-class TranscriptionModel(Owned):
-    """A model that writes down what is said in a recording."""
+class PlainModel(Owned):
+    """A model of which nothing more is known than that it can be called."""
 
     provider_id: UUID
     name: str
     nickname: str
-    family: str = "openai"
+    family: str
     hosting: str = "swe"
     org: str | None = None
     stability: str = "stable"
@@ -103,26 +103,17 @@ class TranscriptionModel(Owned):
 
 
 @dataclass(eq=False, kw_only=True)
-class RerankModel(Owned):
+class TranscriptionModel(PlainModel):
+    """A model that writes down what is said in a recording."""
+
+    family: str = "openai"
+
+
+@dataclass(eq=False, kw_only=True)
+class RerankModel(PlainModel):
     """A model that reads a question with passages, and says how well each of them fits."""
 
-    provider_id: UUID
-    name: str
-    nickname: str
     family: str = "rerank"
-    hosting: str = "swe"
-    org: str | None = None
-    stability: str = "stable"
-    description: str | None = None
-    open_source: bool | None = None
-    deprecated: bool = False
-    enabled: bool = True
-    is_default: bool = False
-    license: str | None = None
-    link: str | None = None
-    retires_on: date | None = None
-    replacement_id: UUID | None = None
-    security_classification_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

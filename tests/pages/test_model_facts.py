@@ -80,6 +80,7 @@ def test_a_rerank_model_is_added_and_its_order_is_shown(
     with installation.client() as client:
         server = {"name": "Ordning", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
         client.post("/api/v1/admin/model-providers/", json=server).raise_for_status()
+        space = client.post("/api/v1/spaces/", json={"name": "Bygg"}).json()["id"]
     sign_in(page, installation.url)
     page.goto(f"{installation.url}/admin/models")
     ready(page)
@@ -96,3 +97,7 @@ def test_a_rerank_model_is_added_and_its_order_is_shown(
     dialog.get_by_label("A million tokens read", exact=True).fill("20")
     dialog.get_by_role("button", name="Add price").click()
     expect(dialog.get_by_text("20.00 SEK a million tokens")).to_be_visible()
+    page.goto(f"{installation.url}/spaces/{space}/settings")
+    ready(page)
+    page.get_by_role("switch", name="Models that put search results in order: only these").click()
+    expect(page.get_by_label("Models that put search results in order", exact=True)).to_be_visible()

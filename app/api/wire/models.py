@@ -188,54 +188,41 @@ class CompletionModelPublic(ModelFactsPublic):
     """Models that answer, in this order, when this one does not."""
 
 
-class TranscriptionModelPublic(ModelFactsPublic):
+class PlainModelPublic(ModelFactsPublic):
+    """What recordings are written down by and search results ordered by have in common."""
+
     id: UUID
     name: str
     nickname: str
-    family: ModelFamily
     is_deprecated: bool
+    open_source: bool | None = None
+    description: str | None = None
+    hf_link: str | None = None
+    can_access: bool = False
+    is_locked: bool = False
+    lock_reason: str | None = None
+    is_org_enabled: bool = False
+    is_org_default: bool = False
+    credential_provider: str | None = None
+    security_classification: SecurityClassificationPublic | None = None
+    tenant_id: UUID | None = None
+    provider_id: UUID | None = None
+    provider_name: str | None = None
+    provider_type: str | None = None
+
+
+class TranscriptionModelPublic(PlainModelPublic):
+    family: ModelFamily
     stability: ModelStability
     hosting: ModelHostingLocation
-    open_source: bool | None = None
-    description: str | None = None
-    hf_link: str | None = None
     org: ModelOrg | None = None
-    can_access: bool = False
-    is_locked: bool = False
-    lock_reason: str | None = None
-    is_org_enabled: bool = False
-    is_org_default: bool = False
-    credential_provider: str | None = None
-    security_classification: SecurityClassificationPublic | None = None
-    tenant_id: UUID | None = None
-    provider_id: UUID | None = None
-    provider_name: str | None = None
-    provider_type: str | None = None
 
 
-class RerankModelPublic(ModelFactsPublic):
-    id: UUID
-    name: str
-    nickname: str
+class RerankModelPublic(PlainModelPublic):
     family: str
-    is_deprecated: bool
     stability: str
     hosting: str
-    open_source: bool | None = None
-    description: str | None = None
-    hf_link: str | None = None
     org: str | None = None
-    can_access: bool = False
-    is_locked: bool = False
-    lock_reason: str | None = None
-    is_org_enabled: bool = False
-    is_org_default: bool = False
-    credential_provider: str | None = None
-    security_classification: SecurityClassificationPublic | None = None
-    tenant_id: UUID | None = None
-    provider_id: UUID | None = None
-    provider_name: str | None = None
-    provider_type: str | None = None
 
 
 class RerankModelSecurityStatus(RerankModelPublic):
