@@ -7,19 +7,17 @@ from typing import Any
 from nicegui import ui
 
 from domain.jobs.entities import Job, JobState
-from domain.kernel.errors import N_
 from pages.components.base import Tone, box, chip, icon_button, text_element
 from pages.components.region import Region
 from pages.i18n import _, ngettext
+from pages.names import JOB_STATES
 from pages.visit import act, guarded, visit
 
-STATES: dict[str, tuple[str, Tone]] = {
-    JobState.QUEUED: (N_("Waiting"), ""),
-    JobState.RUNNING: (N_("Working"), "warn"),
-    JobState.DONE: (N_("Done"), "ok"),
-    JobState.FAILED: (N_("Failed"), "bad"),
-    JobState.DEAD: (N_("Failed"), "bad"),
-    JobState.CANCELLED: (N_("Cancelled"), ""),
+TONES: dict[str, Tone] = {
+    JobState.RUNNING: "warn",
+    JobState.DONE: "ok",
+    JobState.FAILED: "bad",
+    JobState.DEAD: "bad",
 }
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 SHOWN = 20
@@ -78,8 +76,7 @@ class JobsButton:
                         bar.props["aria-label"] = job.name or _("Work")
                     if job.error:
                         text_element("div", _(job.error, **job.error_params), "sub")
-                text, tone = STATES[job.state]
-                chip(_(text), tone)
+                chip(_(JOB_STATES[JobState(job.state)]), TONES.get(job.state, ""))
                 self._action(job)
 
     def _action(self, job: Job) -> None:

@@ -1,10 +1,11 @@
 """How things are called on pages."""
 
 from domain.assistants.entities import Assistant
+from domain.jobs.entities import JobState, Lane
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
 from domain.models.choice import AnyChoice
-from domain.models.entities import CompletionModel, ModelPrice
+from domain.models.entities import CompletionModel, ModelPrice, ProviderType
 from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
 from domain.roles.service import DESCRIPTIONS
@@ -24,6 +25,37 @@ HOSTINGS = {
     "jpn": N_("Japan"),
 }  # fmt: skip
 """Where models run, by the words of the public interface."""
+PROVIDERS = {
+    ProviderType.BUILTIN: N_("Built in"),
+    ProviderType.COMPATIBLE: N_("OpenAI-compatible"),
+    ProviderType.MISTRAL: "Mistral",
+    ProviderType.OPENAI: "OpenAI",
+    ProviderType.AZURE: "Azure OpenAI",
+    ProviderType.ANTHROPIC: "Anthropic",
+    ProviderType.GEMINI: "Google Gemini",
+    ProviderType.COHERE: "Cohere",
+}
+TASKS = {
+    "upload_info_blob": N_("Reading documents"),
+    "embed_group": N_("Indexing passages"),
+    "change_embedding_model": N_("Changing the embedding model"),
+    "crawl": N_("Reading websites"),
+    "audit_export": N_("Exporting the audit log"),
+}
+"""What jobs do, by their names in the public interface."""
+JOB_STATES = {
+    JobState.QUEUED: N_("Waiting"),
+    JobState.RUNNING: N_("Working"),
+    JobState.DONE: N_("Done"),
+    JobState.FAILED: N_("Failed"),
+    JobState.DEAD: N_("Failed"),
+    JobState.CANCELLED: N_("Cancelled"),
+}
+LANES = {
+    Lane.INTERACTIVE: N_("What somebody waits for"),
+    Lane.INGEST: N_("Documents and websites"),
+    Lane.MAINTENANCE: N_("Maintenance"),
+}
 USER_STATES = {
     UserState.ACTIVE: N_("Active"),
     UserState.INVITED: N_("Invited"),

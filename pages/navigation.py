@@ -8,6 +8,7 @@ from nicegui import background_tasks, ui
 from domain.conversations.entities import Conversation
 from domain.conversations.transcripts import TranscriptFormat
 from domain.kernel.access import Action, Resource, permissions
+from domain.kernel.errors import N_
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
 from pages.components.base import box, button, heading, icon, icon_button, link_box
@@ -18,6 +19,22 @@ from pages.names import space_icon, space_name
 from pages.visit import act, guarded, toast, visit
 
 RECENT = 12
+ADMINISTRATION = (
+    ("hub", N_("AI models"), "/admin/models"),
+    ("query_stats", N_("Use of the models"), "/admin/usage"),
+    ("savings", N_("Budgets"), "/admin/budgets"),
+    ("people", N_("Users"), "/admin/users"),
+    ("badge", N_("Roles"), "/admin/roles"),
+    ("groups", N_("User groups"), "/admin/user-groups"),
+    ("login", N_("Sign-in"), "/admin/sign-in"),
+    ("shield", N_("Security"), "/admin/security"),
+    ("verified_user", N_("Security classes"), "/admin/security-classes"),
+    ("storage", N_("Storage"), "/admin/storage"),
+    ("key", N_("API keys"), "/admin/api-keys"),
+    ("policy", N_("Audit log"), "/admin/audit"),
+    ("monitor_heart", N_("Status"), "/admin/status"),
+)
+"""The pages of administrators: picture, name, path."""
 
 
 class Navigation:
@@ -72,19 +89,8 @@ class Navigation:
             self._item("history", _("All conversations"), "/conversations")
         if self.visit.actor.is_admin:
             heading(_("Administration"))
-            self._item("hub", _("AI models"), "/admin/models")
-            self._item("query_stats", _("Use of the models"), "/admin/usage")
-            self._item("savings", _("Budgets"), "/admin/budgets")
-            self._item("people", _("Users"), "/admin/users")
-            self._item("badge", _("Roles"), "/admin/roles")
-            self._item("groups", _("User groups"), "/admin/user-groups")
-            self._item("login", _("Sign-in"), "/admin/sign-in")
-            self._item("shield", _("Security"), "/admin/security")
-            self._item("verified_user", _("Security classes"), "/admin/security-classes")
-            self._item("storage", _("Storage"), "/admin/storage")
-            self._item("key", _("API keys"), "/admin/api-keys")
-            self._item("policy", _("Audit log"), "/admin/audit")
-            self._item("monitor_heart", _("Status"), "/admin/status")
+            for icon_name, text, target in ADMINISTRATION:
+                self._item(icon_name, _(text), target)
 
     def _new_chat(self) -> None:
         chosen = self.visit.assistant_id

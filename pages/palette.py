@@ -13,6 +13,7 @@ from domain.knowledge.service import SearchScope
 from pages.components.base import box, heading, icon, link_box
 from pages.i18n import _
 from pages.names import assistant_name, space_icon, space_name
+from pages.navigation import ADMINISTRATION
 from pages.visit import guarded, visit
 
 PAGES = (
@@ -21,14 +22,7 @@ PAGES = (
     ("history", N_("All conversations"), "/conversations", False),
     ("manage_accounts", N_("Account"), "/account", False),
     ("vpn_key", N_("My API keys"), "/account/api-keys", False),
-    ("hub", N_("AI models"), "/admin/models", True),
-    ("people", N_("Users"), "/admin/users", True),
-    ("badge", N_("Roles"), "/admin/roles", True),
-    ("groups", N_("User groups"), "/admin/user-groups", True),
-    ("login", N_("Sign-in"), "/admin/sign-in", True),
-    ("verified_user", N_("Security classes"), "/admin/security-classes", True),
-    ("key", N_("API keys and service accounts"), "/admin/api-keys", True),
-    ("policy", N_("Audit log"), "/admin/audit", True),
+    *((*page, True) for page in ADMINISTRATION),
 )
 ARROW_KEYS = """(e) => {
     const hits = [...e.currentTarget.querySelectorAll('.hit')], at = hits.indexOf(document.activeElement);

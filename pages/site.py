@@ -47,6 +47,7 @@ from pages.admin import (
 )
 from pages.components.base import STATIC
 from pages.i18n import translate
+from pages.navigation import ADMINISTRATION
 from pages.visit import Site, reason_of
 
 ROUTES: dict[str, shell.Builder] = {
@@ -118,6 +119,9 @@ def register_pages(
     if admit_operator is not None:
         sysadmin.register(site, admit_operator, admit_module_operator)
 
+    async def administration() -> Response:
+        return RedirectResponse(ADMINISTRATION[0][2], 303)
+
     async def page(request: Request, path: str = "") -> Response | None:
         if path.startswith(NOT_PAGES):
             return JSONResponse({"message": "Not found.", "code": 9000}, 404)
@@ -131,6 +135,7 @@ def register_pages(
             return RedirectResponse(f"/sign-in?next={target}{reason}", 303)
         return None
 
+    app.get("/admin", include_in_schema=False)(administration)
     ui.page("/")(page)
     ui.page("/{path:path}")(page)
 

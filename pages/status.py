@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
+from domain.jobs.entities import JobState, Lane
+from domain.models.entities import ProviderType
 from domain.operations.entities import Fault, Status
 from pages.components.base import Tone, box, chip, heading, note, paragraph
 from pages.i18n import _, moment, ngettext, number, size
+from pages.names import JOB_STATES, LANES, PROVIDERS, TASKS
 
 MINUTE = 60
 
@@ -42,11 +45,12 @@ def _jobs(found: Status) -> None:
             waits = ngettext("{n} waits", "{n} wait", lane.waiting)
             runs = ngettext("{n} runs", "{n} run", lane.running)
             since = _("the first for {minutes} minutes", minutes=number(round(lane.oldest_seconds / MINUTE, 1)))
-            _line(lane.lane, " · ".join([waits, runs, *([since] if lane.waiting else [])]))
+            _line(_(LANES[Lane(lane.lane)]), " · ".join([waits, runs, *([since] if lane.waiting else [])]))
         for each in found.ended:
             took = _("{seconds} seconds on average", seconds=number(round(each.seconds, 1)))
             count = ngettext("{n} in the last hour", "{n} in the last hour", each.count)
-            _line(f"{each.task} · {each.state}", f"{count} · {took}")
+            name, state = _(TASKS.get(each.task, each.task)), _(JOB_STATES[JobState(each.state)])
+            _line(f"{name} · {state}", f"{count} · {took}")
         if not found.lanes and not found.ended:
             _line(_("Nothing waits, and nothing ran in the last hour."), "")
 
@@ -58,7 +62,9 @@ def _providers(found: Status) -> None:
             calls = ngettext("{n} call", "{n} calls", each.calls)
             failed = ngettext("{n} failed", "{n} failed", each.failures)
             first = _("first token after {seconds} seconds", seconds=number(round(each.first_token_seconds, 2)))
-            _line(each.type, f"{calls} · {failed} · {first}", "warn" if each.failures else "")
+            _line(
+                _(PROVIDERS[ProviderType(each.type)]), f"{calls} · {failed} · {first}", "warn" if each.failures else ""
+            )
         if not found.providers:
             _line(_("This process has not called any."), "")
     paragraph(_("Counted by the process that shows this page, since it began."), "muted small")

@@ -165,7 +165,8 @@ class UsageReport:
                     _table(_(FILTERS[group]), [(_name(group, row), row.used) for row in rows])
             if self.whole:
                 address = f"/api/v1/usage/export/?{urlencode(_parameters(self.query))}"
-                quiet_button(_("Export as CSV"), lambda: ui.navigate.to(address, new_tab=True), icon="download")
+                with box("line"):
+                    quiet_button(_("Export as CSV"), lambda: ui.navigate.to(address, new_tab=True), icon="download")
 
         return build
 
@@ -237,6 +238,10 @@ def _days(query: UsageQuery, rows: Sequence[UsedBy]) -> None:
                 bar = box("bar").style(f"height:{max(2, round(120 * used.tokens / most))}px")
                 with bar:
                     ui.tooltip(f"{date_text(day)}: {number(used.tokens)}")
+        with box("line small muted").props("aria-hidden=true"):
+            ui.label(date_text(days[0])).classes("grow")
+            ui.label(_("At the most {n} tokens a day", n=number(most)))
+            ui.label(date_text(days[-1])).classes("grow right")
         with box("full-width", "details"):
             text_element("summary", _("As a table"), "small")
             _table(_("Day"), [(date_text(date.fromisoformat(row.key)), row.used) for row in rows])

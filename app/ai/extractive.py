@@ -26,6 +26,7 @@ NO_KNOWLEDGE = N_(
 )
 
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-ZÅÄÖ0-9\"“(])|\n\s*\n")
+_HEADING = re.compile(r"\A\s*(?:#+ )?[^\n]{1,50}[^.!?:;,\s]\s*\n(?=\s*[A-ZÅÄÖ0-9])")
 _WORD = re.compile(r"\w{3,}")
 
 
@@ -58,7 +59,7 @@ def relevant(passage: ContextPassage) -> bool:
 
 def quote(passage: ContextPassage, question: str) -> str:
     """The sentences around the one that shares most words with the question."""
-    sentences = [s.strip() for s in _SENTENCE.split(passage.text) if s and s.strip()]
+    sentences = [s.strip() for s in _SENTENCE.split(_HEADING.sub("", passage.text)) if s and s.strip()]
     wanted = _stems(question)
     if not sentences:
         return passage.text[:QUOTE_LIMIT]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Protocol
 
 from domain.conversations.facts import PRONOUNS, Fact, Text, agree, alike, negated, opposed, read, split
@@ -107,6 +108,7 @@ _SHORT = re.compile(
     r"(?:\b(?:t\.ex|bl\.a|m\.m|d\.v\.s|s\.k|o\.s\.v|e\.g|i\.e|kap|kl|nr|ca|st|jfr|dvs|osv|etc|mr|mrs|dr|no|art)|\b\w)\.$",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r" {0,3}>")
 _LEAD = re.compile(r"(?:\s|[-*•>#|]|\d{1,2}[.)]\s|[,;:.)])+")
 
 
@@ -135,12 +137,17 @@ def _is_lone(statement: str) -> bool:
 
 
 def _statement(text: str, behind: int, marker: int) -> tuple[int, int]:
-    """The statement before a marker: from the end of the sentence before it, or of the marker before it."""
+    """The statement before a marker: from the end of the sentence before it, or of the marker before it.
+
+    What is quoted is cited as a whole: the line of a Markdown quotation.
+    """
     end = behind + len(text[behind:marker].rstrip())
-    inner = len(text[behind:end].rstrip(".!?…:;*_\"”’') \t"))
-    start = behind
-    for boundary in _ends(text, behind, behind + inner):
-        start = boundary
+    line = text.rfind("\n", 0, end) + 1
+    if line >= behind and _QUOTED.match(text, line):
+        start = line
+    else:
+        inner = len(text[behind:end].rstrip(".!?…:;*_\"”’') \t"))
+        start = max(_ends(text, behind, behind + inner), default=behind)
     lead = _LEAD.match(text, start, end)
     return (lead.end() if lead else start), end
 
@@ -184,6 +191,25 @@ class _Sentence:
     """Whether it speaks of what the sentence before it named."""
 
 
+Match = tuple[Verdict, tuple[int, int] | None]
+"""What a passage says of a statement, and where."""
+
+
+def _statements(text: str) -> list[str]:
+    """The sentences of a text that state something."""
+    ends = [0, *_ends(text, 0, len(text)), len(text)]
+    parts = [text[start:end] for start, end in pairwise(ends)]
+    return [part for part in parts if any(c.isalnum() for c in part)]
+
+
+def _all_of(found: Sequence[Match]) -> Match:
+    """Of several statements: supported when each is, not found when none is; from the first place to the last."""
+    verdicts = {verdict for verdict, _ in found}
+    spans = [span for _, span in found if span]
+    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.PARTLY
+    return verdict, (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+
 class Matcher:
     """Seeks statements in passages."""
 
@@ -191,11 +217,14 @@ class Matcher:
         self._stems = lru_cache(maxsize=20_000)(lambda word: frozenset(stems(word)))
         self._sentences = lru_cache(maxsize=64)(self._cut)
 
-    def match(self, statement: str, passage: str, around: str = "") -> tuple[Verdict, tuple[int, int] | None]:
+    def match(self, statement: str, passage: str, around: str = "") -> Match:
         """What the passage says of the statement, and where; `around` are words that count as being everywhere in it.
 
-        A statement of several parts is supported when each of them is.
+        A statement of several sentences or parts is supported when each of them is.
         """
+        said = _statements(statement)
+        if len(said) > 1:
+            return _all_of([self.match(sentence, passage, around) for sentence in said])
         sentences = self._sentences(passage)
         frame = self._of(read(around))
         whole = self._match(read(statement), sentences, frame)
@@ -203,18 +232,15 @@ class Matcher:
         if whole[0] is Verdict.SUPPORTED or len(parts) < 2:
             return whole
         found = [self._match(part, sentences, frame) for part in parts]
-        verdicts = {verdict for verdict, _ in found}
-        if verdicts == {Verdict.SUPPORTED}:
-            ends = [span for _, span in found if span]
-            return Verdict.SUPPORTED, (min(start for start, _ in ends), max(end for _, end in ends))
-        if whole[0] is Verdict.PARTLY or verdicts == {Verdict.NOT_FOUND}:
+        together = _all_of(found)
+        if together[0] is Verdict.SUPPORTED:
+            return together
+        if whole[0] is Verdict.PARTLY or together[0] is Verdict.NOT_FOUND:
             return whole
         best = next((each for each in found if each[0] is Verdict.SUPPORTED), None)
         return (Verdict.PARTLY, best[1]) if best else whole
 
-    def _match(
-        self, claim: Text, sentences: Sequence["_Sentence"], frame: frozenset[str]
-    ) -> tuple[Verdict, tuple[int, int] | None]:
+    def _match(self, claim: Text, sentences: Sequence["_Sentence"], frame: frozenset[str]) -> Match:
         if not sentences or not (claim.words or claim.facts):
             return Verdict.NOT_FOUND, None
         share, first, last = self._best(claim, sentences, frame)

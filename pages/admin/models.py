@@ -26,19 +26,12 @@ from pages.components.base import box, button, chip, icon, icon_button, page_hea
 from pages.components.region import Region
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _
-from pages.names import facts_of, model_name
+from pages.names import PROVIDERS, facts_of, model_name
 from pages.visit import News, act, toast, visit
 
-TYPES = {
-    ProviderType.COMPATIBLE: N_("OpenAI-compatible address (Ollama, vLLM, LM Studio …)"),
-    ProviderType.MISTRAL: "Mistral",
-    ProviderType.OPENAI: "OpenAI",
-    ProviderType.AZURE: "Azure OpenAI",
-    ProviderType.ANTHROPIC: "Anthropic",
-    ProviderType.GEMINI: "Google Gemini",
-    ProviderType.COHERE: "Cohere",
+TYPES = {kind: name for kind, name in PROVIDERS.items() if kind != ProviderType.BUILTIN} | {
+    ProviderType.COMPATIBLE: N_("OpenAI-compatible address (Ollama, vLLM, LM Studio …)")
 }
-NAMES = {**TYPES, ProviderType.COMPATIBLE: N_("OpenAI-compatible"), ProviderType.BUILTIN: N_("Built in")}
 EXAMPLES = {ProviderType.COMPATIBLE: "http://127.0.0.1:11434/v1", ProviderType.AZURE: "https://….openai.azure.com"}
 TOKEN_LIMIT = 32_000
 LIMITS = {PARALLEL: N_("Calls at the same time, at most"), RATE: N_("Tokens a minute, at most")}
@@ -106,7 +99,7 @@ def _provider(
             icon("home" if builtin else "hub")
             with box("grow"):
                 ui.label(provider.name).classes("name")
-                parts = [_(NAMES[ProviderType(provider.type)]), provider.base_url or ""]
+                parts = [_(PROVIDERS[ProviderType(provider.type)]), provider.base_url or ""]
                 if provider.key_tail:
                     parts.append(_("key ending in {tail}", tail=provider.key_tail))
                 ui.label(" · ".join(p for p in parts if p)).classes("sub").style("overflow-wrap:anywhere")
@@ -324,8 +317,8 @@ class ProviderForm:
         self.address.props["placeholder"] = EXAMPLES.get(kind, "")
         self.version.set_visibility(kind == ProviderType.AZURE)
         self.secret.props["label"] = _("Key") if kind in NEEDS_KEY else _("Key (if the server asks for one)")
-        if not self.provider and (not self.name.value or self.name.value in map(_, NAMES.values())):
-            self.name.set_value(_(NAMES[kind]))
+        if not self.provider and (not self.name.value or self.name.value in map(_, PROVIDERS.values())):
+            self.name.set_value(_(PROVIDERS[kind]))
 
     def _draft(self) -> ProviderDraft:
         config: dict[str, Any] = {"api_version": self.version.value.strip()} if self.version.value else {}

@@ -133,6 +133,12 @@ def test_an_unknown_address_says_so(page: Page, installation: Installation) -> N
         assert page.locator("h1").count() == 1
 
 
+def test_administration_begins_with_its_first_page(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    open_page(page, installation.url + "/admin")
+    expect(page.get_by_role("heading", level=1)).to_have_text("AI models")
+
+
 def test_the_composer_keeps_lines_and_drafts(page: Page, installation: Installation) -> None:
     sign_in(page, installation.url)
     open_page(page, f"{installation.url}/chat")

@@ -70,11 +70,20 @@ def test_the_span_is_the_sentence_that_says_it() -> None:
         ("Avgiften är 4 300 kr [1], och tiden är tre veckor [2].", ["Avgiften är 4 300 kr", "och tiden är tre veckor"]),
         ("Enligt [1] är avgiften 4 300 kr. Mer finns inte.", ["Enligt [1] är avgiften 4 300 kr."]),
         ("`kod[1]` och ```\nmer kod [2]\n``` och [1](https://example.se)", []),
+        ("Så:\n\n> Det kostar 4 300 kr. Man betalar i förväg. [1]\n>\n> *Taxan*\n\nDet är allt. Tiden är tre veckor [2].",
+         ["Det kostar 4 300 kr. Man betalar i förväg.", "Tiden är tre veckor"]),
         ("Inget citat alls.", []),
     ],
 )  # fmt: skip
 def test_the_statement_of_each_marker(answer: str, statements: list[str]) -> None:
     assert [answer[c.start : c.end] for c in claims(answer)] == statements
+
+
+def test_what_is_quoted_is_found_whole() -> None:
+    (found,) = check(f"> {PASSAGE} [1]", [Source(1, PASSAGE)], stems)
+    assert (found.verdict, found.source_start, found.source_end) == ("supported", 0, len(PASSAGE))
+    (changed,) = check(f"> {PASSAGE} Vägarna plogas varje morgon. [1]", [Source(1, PASSAGE)], stems)
+    assert changed.verdict == "partly"
 
 
 def test_each_marker_is_checked_against_its_own_passage() -> None:
