@@ -175,6 +175,9 @@ class Embedder(Protocol):
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
 
+    async def wake(self, provider: ModelProvider) -> None:
+        """Start what a provider's models need before they can answer; at once where nothing has to start."""
+
 
 class Reranker(Protocol):
     """Says how well passages fit a question."""

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from domain.conversations.summaries import text_of
 from domain.conversations.views import Asked, ConversationView, MessageView, Question
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
-from domain.kernel.errors import N_, Failure, NotFound
+from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
 from domain.kernel.paging import Page
 from domain.knowledge.parsing import SUPPORTED
 from pages import transparency
@@ -147,6 +148,12 @@ class Chat:
             self.thread.handle(event, act(handler))
         self._take_up(self.messages)
         self._weigh()
+        self.visit.spawn(self._wake(), "waking the embedding model")
+
+    async def _wake(self) -> None:
+        """While the question is being written, so that the first one does not have to wait."""
+        with suppress(ProviderFailed):
+            await self.visit.services.knowledge.wake(self.visit.actor, self.assistant.collections)
 
     def _weigh(self) -> None:
         """Show how much room is left, beside what goes on."""

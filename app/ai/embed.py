@@ -27,6 +27,9 @@ class Builtin(Protocol):
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Sequence[bytes]:
         """Unit-length float32 vectors."""
 
+    async def wake(self) -> None:
+        """Have the process running."""
+
 
 class EmbeddingModels:
     """See `domain.ports.Embedder`."""
@@ -78,6 +81,11 @@ class EmbeddingModels:
                 expected=model.dimensions,
             )
         return vectors
+
+    async def wake(self, provider: ModelProvider) -> None:
+        """Only the built-in model has a process that may be asleep."""
+        if provider.type == ProviderType.BUILTIN:
+            await self._builtin.wake()
 
     async def _provider(self, model: EmbeddingModel) -> ModelProvider:
         assert self._uow is not None

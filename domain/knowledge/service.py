@@ -551,6 +551,15 @@ class KnowledgeService:
         async with self._uow.read(tenant_id) as tx:
             return await find_words(tx, query, collection_ids, depth, times)
 
+    async def wake(self, actor: Actor, collections: Sequence[Collection]) -> None:
+        """Start what a first search of the collections would have to wait for."""
+        if not collections:
+            return
+        async with self._uow.read(actor.tenant_id) as tx:
+            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
+        for _model, provider in models:
+            await self._embedder.wake(provider)
+
     async def _query_vectors(
         self, tenant_id: UUID, query: str, collections: Sequence[Collection], times: dict[str, int]
     ) -> list[AskedVector]:

@@ -105,6 +105,15 @@ async def test_all_who_ask_at_once_share_one_process(tmp_path: Path) -> None:
     assert len(children(tmp_path / "embed.sock")) == 1
 
 
+async def test_it_is_woken_before_it_is_asked(tmp_path: Path) -> None:
+    embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=5)
+    await embedder.wake()
+    woken = children(tmp_path / "embed.sock")
+    assert len(woken) == 1
+    await embedder.embed([QUESTION], "query")
+    assert children(tmp_path / "embed.sock") == woken
+
+
 async def test_it_comes_back_after_it_was_killed(tmp_path: Path) -> None:
     embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=5)
     before = await embedder.embed([QUESTION], "query")

@@ -41,6 +41,14 @@ class BuiltinEmbedder:
         answer = await self._ask({"kind": kind, "texts": list(texts)})
         return [answer[i : i + VECTOR_BYTES] for i in range(0, len(answer), VECTOR_BYTES)]
 
+    async def wake(self) -> None:
+        """Have the process running, which takes some seconds; it goes when idle."""
+        try:
+            _, writer = await self._connect()
+        except (OSError, TimeoutError) as error:
+            raise ProviderFailed(UNAVAILABLE) from error
+        writer.close()
+
     async def token_offsets(self, text: str) -> list[int]:
         """The character at which each token starts."""
         offsets: list[int] = json.loads(await self._ask({"kind": "offsets", "text": text}))
