@@ -91,10 +91,28 @@ def _up_to_date(connection: Connection) -> bool:
 
 def _problems(connection: Connection) -> list[str]:
     context = MigrationContext.configure(connection, opts={"include_name": include_name, "compare_type": True})
-    found = [str(difference)[:200] for difference in compare_metadata(context, metadata)]
+    found = [_told(difference) for difference in compare_metadata(context, metadata)]
     if context.get_current_revision() != head():
         found.append(f"revision {context.get_current_revision()} instead of {head()}")
     return found + _missing_guards(connection)
+
+
+def _told(difference: Any) -> str:
+    """What the database has too little or too much, or what is different in it."""
+    if isinstance(difference, list):
+        return "; ".join(map(_told, difference))
+    kind, *what = difference
+    deed, _, thing = str(kind).partition("_")
+    named = next((part.name for part in reversed(what) if getattr(part, "name", None)), "")
+    table = next((part for part in what if isinstance(part, str) and part != named), "")
+    place = f"{thing.replace('_', ' ')} {f'{table}.' if table else ''}{named}"
+    match deed:
+        case "add":
+            return f"the {place} is missing"
+        case "remove":
+            return f"the {place} is not known"
+        case _:
+            return f"the {place} is not as expected: {str(difference)[:200]}"
 
 
 def _missing_guards(connection: Connection) -> list[str]:

@@ -69,7 +69,8 @@ def shape(
         settings = {"DATABASE_URL": postgres.url(name), "REDIS_URL": shared_valkey.url, "WORKERS": "0"}
         in_thread(postgres.execute("create extension if not exists vector", name))
     installation = Installation(tmp_path / "data", **settings)
-    installation.start(*(("serve", "worker") if name else ("serve",)))
+    # The worker waits for the database that the first start of the other brings to the present schema.
+    installation.start(*(("worker", "serve") if name else ("serve",)))
     yield Shape(installation.url, installation, provider if request.param == "provider" else None)
     installation.stop()
     if name:
