@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.ai.board import RedisBoard
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
 from app.ai.embedding.client import BuiltinEmbedder
+from app.ai.places import RedisPlaces
 from app.ai.rerank import RerankModels
 from app.ai.transcribe import TranscriptionModels
 from app.auth.oidc import OidcClient
@@ -80,8 +82,10 @@ from domain.knowledge.sharing import SharingService
 from domain.knowledge.tagging import TaggingService
 from domain.knowledge.transcripts import Transcripts
 from domain.knowledge.unanswered import UnansweredService
+from domain.models.capacity import Capacity
 from domain.models.catalogue import ModelCatalogue
 from domain.models.embedding import EmbeddingService
+from domain.models.health import Health
 from domain.models.migration import MigrationService
 from domain.models.rerank import RerankModelService
 from domain.models.service import ModelService
@@ -205,6 +209,31 @@ def open_database(settings: Settings) -> Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What holds for all processes together: which models rest, and how much providers can take."""
+
+    health: Health
+    capacity: Capacity
+    board: RedisBoard | None = None
+    places: RedisPlaces | None = None
+
+    async def close(self) -> None:
+        """Give back what this process has, and disconnect."""
+        await self.capacity.settle()
+        for each in (self.board, self.places):
+            if each is not None:
+                await each.close()
+
+
+def share(settings: Settings, bus: Bus) -> Shared:
+    """In Redis where several processes run. The web process of a single node needs nobody else."""
+    if settings.redis_url is None:
+        return Shared(Health(), Capacity())
+    board, places = RedisBoard(settings.redis_url), RedisPlaces(settings.redis_url, bus)
+    return Shared(Health(board=board), Capacity(places=places), board, places)
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """The parts of a running process."""
 
@@ -225,6 +254,7 @@ class Runtime:
     metrics: Metrics
     watcher: Watcher
     mailer: SmtpMailer
+    shared: Shared
     stream: AuditStream | None = None
     traces: "Traces | None" = None
 
@@ -232,6 +262,7 @@ class Runtime:
         """Let go of everything."""
         await self.services.conversations.runs.shutdown()
         await self.services.key_identity.settle()
+        await self.shared.close()
         await self.bus.close()
         await self.guard.close()
         await self.database.close()
@@ -307,7 +338,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
     metrics, runs = Metrics(), Runs()
     chat = MeasuredChat(ChatModels(guard, credentials), metrics)
     limits = rate_limits(settings)
-    reranking = Reranking(RerankModels(guard, credentials, ledger, seconds=settings.rerank_seconds))
+    shared = share(settings, bus)
+    reranking = Reranking(RerankModels(guard, credentials, ledger, seconds=settings.rerank_seconds), shared.health)
     knowledge = KnowledgeService(
         uow, contents, embedder, limits, screening, reranking, max_file_size=settings.upload_max_file_size, ended=ended
     )
@@ -338,6 +370,8 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         limits,
         stems,
         ledger,
+        shared.health,
+        shared.capacity,
         max_files=settings.max_in_question,
         zone=zone,
     )
@@ -431,6 +465,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         metrics,
         watcher,
         mailer,
+        shared,
         stream,
         collect_traces(settings, database),
     )

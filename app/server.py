@@ -219,6 +219,7 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         asyncio.create_task(back_up(runtime), name="scheduled backups"),
         asyncio.create_task(watch(runtime), name="alerts"),
         asyncio.create_task(maintain(runtime), name="nightly maintenance"),
+        asyncio.create_task(runtime.shared.health.follow(), name="models that rest"),
         asyncio.create_task(runtime.metrics.look(), name="lag of the event loop"),
     ]
     try:

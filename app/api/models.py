@@ -34,7 +34,7 @@ async def completion_models(actor: Caller, use: Use) -> Any:
 
 @completion.get("/health/", response_model=list[wire.ModelHealth])
 async def completion_model_health(actor: Caller, use: Use) -> Any:
-    """The completion models that failed so often that they are left alone for a while, as this process knows it."""
+    """The completion models that failed so often that they are left alone for a while."""
     troubled = use.conversations.health.troubled()
     return [
         {

@@ -76,11 +76,13 @@ class Answering:
         runs: Runs,
         stems: Stems,
         ledger: Ledger,
+        health: Health,
+        capacity: Capacity,
     ) -> None:
         self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
         self._chat, self.runs, self._stems = chat, runs, stems
         self._ledger = ledger
-        self.health, self.capacity = Health(), Capacity()
+        self.health, self.capacity = health, capacity
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
         self._summaries = Summaries(uow, chat, ledger, self.capacity)
@@ -138,13 +140,13 @@ class Answering:
         attempts = Attempts(plan.choice, list(plan.stand_ins), self.health)
         failed: ProviderFailed | None = None
         while True:
-            attempts.begin()
+            await attempts.begin()
             _choose(plan, attempts)
             try:
                 return await self._attempt(plan, run, retrieval, attempts)
             except ProviderFailed as failure:
                 failed = failure
-                wait = None if len(run.text) > plan.kept else attempts.after(failure)
+                wait = None if len(run.text) > plan.kept else await attempts.after(failure)
                 if wait is None:
                     if attempts.left:
                         plan.message.trace["elsewhere"] = attempts.left[0].model.nickname
@@ -153,12 +155,12 @@ class Answering:
                 if await within(wait, run.stop):
                     return True
             except QueryTooLong:
-                if failed is None or not attempts.skip():
+                if failed is None or not await attempts.skip():
                     raise failed or QueryTooLong from None
 
     async def _attempt(self, plan: Plan, run: Run, retrieval: Retrieval | None, attempts: Attempts) -> bool:
         """Assemble for the chosen model and take its answer in. Whether the user stopped it."""
-        begun = False
+        shown = False
         try:
             context = await self._fitting_context(plan, run, retrieval)
             if plan.earlier is not None:
@@ -174,10 +176,14 @@ class Answering:
             finally:
                 run.begun.set()
                 await asyncio.gather(explaining)
-                begun = len(run.text) > plan.kept
+                shown = len(run.text) > plan.kept
+        except ProviderFailed:
+            # What the failure means for the model is said when it is known what follows on it.
+            shown = True
+            raise
         finally:
-            if not begun:
-                self.health.left(plan.choice.model.id)
+            if not shown:
+                await self.health.left(plan.choice.model.id)
 
     async def _end_attempt(self, plan: Plan, run: Run, failure: ProviderFailed) -> None:
         """Close the row of a call that another one follows."""
@@ -359,7 +365,7 @@ class Answering:
                             if not begun and (delta.text or delta.thought):
                                 begun = True
                                 patience.reschedule(None)
-                                self.health.answers(request.model.id)
+                                await self.health.answers(request.model.id)
                                 self.health.began(request.model.id, round((monotonic() - called) * 1000))
                             self._take(plan, run, thoughts.sort(delta))
                     self._take(plan, run, thoughts.rest())

@@ -48,9 +48,9 @@ class Attempts:
     failed: list[dict[str, Any]] = field(default_factory=list)
     asked_again: bool = False
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Pass over models that rest. Raises `ProviderFailed` when there is no other."""
-        while seconds := self.health.resting(self.choice.model.id):
+        while seconds := await self.health.calling(self.choice.model.id):
             resting = ProviderFailed(
                 RESTING, trouble=Trouble.RESTING, name=self.choice.model.nickname, seconds=max(1, round(seconds))
             )
@@ -58,11 +58,10 @@ class Attempts:
             if not self.left:
                 raise resting
             self._next()
-        self.health.calling(self.choice.model.id)
 
-    def after(self, failure: ProviderFailed) -> float | None:
+    async def after(self, failure: ProviderFailed) -> float | None:
         """What follows on a failure before the first word: `choice` is asked after so many seconds, or nobody (None)."""
-        self.health.failed(self.choice.model.id, failure)
+        await self.health.failed(self.choice.model.id, failure)
         self._note(failure)
         wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
         if failure.trouble in AGAIN and not self.asked_again and wait <= PATIENCE:
@@ -74,9 +73,9 @@ class Attempts:
         self._next()
         return 0.0
 
-    def skip(self) -> bool:
+    async def skip(self) -> bool:
         """Pass over a model that cannot take the question in; whether there is another."""
-        self.health.left(self.choice.model.id)
+        await self.health.left(self.choice.model.id)
         if self.left:
             self._next()
             return True

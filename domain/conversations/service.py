@@ -31,7 +31,9 @@ from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, No
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_text
 from domain.knowledge.service import KnowledgeService
+from domain.models.capacity import Capacity
 from domain.models.choice import CompletionChoice
+from domain.models.health import Health
 from domain.models.rerank import rerank_in
 from domain.models.service import completion_choice
 from domain.models.stand_ins import preferred, stand_ins
@@ -63,6 +65,8 @@ class ConversationService(Kept):
         limiter: Limiter,
         stems: Stems,
         ledger: Ledger,
+        health: Health,
+        capacity: Capacity,
         *,
         max_files: int,
         zone: tzinfo,
@@ -70,8 +74,8 @@ class ConversationService(Kept):
         super().__init__(uow, knowledge, runs)
         self._files, self.max_files, self._zone = files, max_files, zone
         self._limiter, self._ledger = limiter, ledger
-        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger)
-        self.health = self._answering.health
+        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger, health, capacity)
+        self.health = health
 
     # Asking
 

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 class Reranking:
     """Asks rerank models. The search never depends on them: where one fails or rests, what was found stands as it stood."""
 
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker, self.health = reranker, Health()
+    def __init__(self, reranker: Reranker, health: Health) -> None:
+        self._reranker, self.health = reranker, health
 
     async def order(self, found: Retrieval, choice: RerankChoice, limit: int) -> None:
         """Put the passages of a search in the order that the model gives, and tell how it went."""
@@ -38,23 +38,22 @@ class Reranking:
 
     async def _relevance(self, choice: RerankChoice, query: str, texts: Sequence[str]) -> Mapping[int, float] | None:
         key = choice.model.id
-        if self.health.resting(key):
+        if await self.health.calling(key):
             return None
-        self.health.calling(key)
         try:
             relevance = await self._reranker.rerank(choice.provider, choice.model, query, texts)
         except ProviderFailed as failure:
-            self.health.failed(key, failure)
+            await self.health.failed(key, failure)
             log.warning("searching without the rerank model, because it failed: %s", failure.text())
             return None
         except Failure as failure:
-            self.health.left(key)
+            await self.health.left(key)
             log.warning("searching without the rerank model: %s", failure.text())
             return None
         except BaseException:
-            self.health.left(key)
+            await self.health.left(key)
             raise
-        self.health.answers(key)
+        await self.health.answers(key)
         return relevance
 
 

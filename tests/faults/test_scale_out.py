@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from domain.models.capacity import PARALLEL
+from domain.models.health import FAILURES
 from tests.support.browser import in_thread, ready, sign_in
 from tests.support.houses import House, ManyHouse
 from tests.support.people import Person, Record, add_model
@@ -16,6 +18,7 @@ from tests.support.provider import Provider
 WORDS = 80
 KILLING_SECONDS = 15
 EVENT_MS = 30_000
+KNOWN_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,45 @@ def test_a_stream_goes_on_at_another_process_to_the_same_text(house: House, prov
         await asking.leave()
 
     in_thread(through())
+
+
+def test_a_provider_gets_no_more_at_once_than_it_takes_from_all_processes_together(
+    house: House, provider: Provider
+) -> None:
+    async def through() -> None:
+        model = await add_model(house.urls[0], provider, "rate:20:8", **{PARALLEL: 2})
+        asking = Person(5, house.urls, Record())
+        await asking.prepare(model)
+        provider.reset()
+        answers = await asyncio.gather(*(asking.begin("Hej?", at=house.urls[n % 2]) for n in range(12)))
+        assert {answer.state for answer in answers} == {"done"}
+        assert (provider.seen.most_open, provider.seen.calls["rate:20:8"]) == (2, 12)
+        await asking.leave()
+
+    in_thread(through())
+
+
+def test_a_model_that_fails_at_one_process_is_left_alone_by_the_other(house: House, provider: Provider) -> None:
+    async def through() -> None:
+        here, there = house.urls
+        model = await add_model(here, provider, "err:500")
+        asking = Person(6, house.urls, Record())
+        await asking.prepare(model)
+        while not await _resting(asking, here):
+            assert (await asking.begin("Hej?", at=here)).state == "failed"
+        begun = time.monotonic()
+        while not await _resting(asking, there):
+            assert time.monotonic() < begun + KNOWN_SECONDS
+            await asyncio.sleep(0.1)
+        assert (await asking.begin("Hej?", at=there)).state == "failed"
+        assert provider.seen.calls["err:500"] == FAILURES
+        await asking.leave()
+
+    in_thread(through())
+
+
+async def _resting(asking: Person, url: str) -> bool:
+    return bool(await asking.send("GET", "/api/v1/completion-models/health/", at=url))
 
 
 def test_news_reach_the_browser_that_is_at_another_process(house: House, page: Page) -> None:

@@ -305,13 +305,17 @@ class Person:
             self.record.wrong.append(f"answer {answer.id} is {state}: {told.get('error')}")
 
 
-async def add_model(url: str, provider: Provider, name: str) -> str:
-    """Connect the scripted provider with one model; the model's id."""
+async def add_model(url: str, provider: Provider, name: str, **limits: int) -> str:
+    """Connect the scripted provider with one model, and what it may be given at most; the model's id."""
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         form = {"username": EMAIL, "password": PASSWORD}
         token = (await client.post("/api/v1/users/login/token/", data=form)).raise_for_status().json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
-        body = {"name": "Egen", "provider_type": "openai_compatible", "config": {"endpoint": provider.url}}
+        body = {
+            "name": f"Egen {name}",
+            "provider_type": "openai_compatible",
+            "config": {"endpoint": provider.url, **limits},
+        }
         made = (await client.post("/api/v1/admin/model-providers/", json=body)).raise_for_status().json()
         path = f"/api/v1/admin/model-providers/{made['id']}/models/"
         return str((await client.post(path, json={"name": name})).raise_for_status().json()["id"])

@@ -25,61 +25,71 @@ class Clock:
 DOWN = ProviderFailed(trouble=Trouble.DOWN)
 
 
-def failed_often(clock: Clock) -> tuple[Health, UUID]:
+async def failed_often(clock: Clock) -> tuple[Health, UUID]:
     health, model = Health(clock), new_id()
     for _ in range(FAILURES):
         assert health.resting(model) == 0
-        health.failed(model, DOWN)
+        await health.failed(model, DOWN)
     return health, model
 
 
-def test_a_model_that_fails_again_and_again_rests_and_is_tried_by_one_call() -> None:
+async def test_a_model_that_fails_again_and_again_rests_and_is_tried_by_one_call() -> None:
     clock = Clock()
-    health, model = failed_often(clock)
+    health, model = await failed_often(clock)
     assert health.resting(model) == REST_SECONDS
     clock.now += REST_SECONDS
     assert health.resting(model) == 0
-    health.calling(model)
+    assert await health.calling(model) == 0
     # Others wait for how this call ends.
+    assert await health.calling(model) == TRIAL_SECONDS
     assert health.resting(model) == TRIAL_SECONDS
-    health.answers(model)
+    await health.answers(model)
     assert (health.resting(model), health.troubled()) == (0, {})
 
 
-def test_each_failed_trial_doubles_the_rest_up_to_a_bound() -> None:
+async def test_each_failed_trial_doubles_the_rest_up_to_a_bound() -> None:
     clock = Clock()
-    health, model = failed_often(clock)
+    health, model = await failed_often(clock)
     rests = []
     for _ in range(8):
         rests.append(health.resting(model))
         clock.now += rests[-1]
-        health.calling(model)
-        health.failed(model, DOWN)
+        await health.calling(model)
+        await health.failed(model, DOWN)
     assert rests[:4] == [REST_SECONDS, 2 * REST_SECONDS, 4 * REST_SECONDS, 8 * REST_SECONDS]
     assert rests[-1] == LONGEST_REST
 
 
-def test_a_trial_that_is_stopped_lets_the_next_call_try() -> None:
+async def test_a_trial_that_is_stopped_lets_the_next_call_try() -> None:
     clock = Clock()
-    health, model = failed_often(clock)
+    health, model = await failed_often(clock)
     clock.now += REST_SECONDS
-    health.calling(model)
-    health.left(model)
+    await health.calling(model)
+    await health.left(model)
     assert health.resting(model) == 0
 
 
-def test_what_the_request_is_to_blame_for_does_not_count() -> None:
+async def test_what_the_request_is_to_blame_for_does_not_count() -> None:
     health, model = Health(Clock()), new_id()
     for _ in range(2 * FAILURES):
-        health.failed(model, ProviderFailed(trouble=Trouble.REJECTED))
+        await health.failed(model, ProviderFailed(trouble=Trouble.REJECTED))
     assert health.resting(model) == 0
 
 
-def test_a_provider_that_says_when_it_wants_to_be_asked_again_is_heard() -> None:
+async def test_a_provider_that_says_when_it_wants_to_be_asked_again_is_heard() -> None:
     health, model = Health(Clock()), new_id()
     for _ in range(FAILURES):
-        health.failed(model, ProviderFailed(trouble=Trouble.BUSY, retry_after=90))
+        await health.failed(model, ProviderFailed(trouble=Trouble.BUSY, retry_after=90))
     assert health.resting(model) == 90
+
+
+async def test_calls_from_before_a_model_rested_make_its_rest_no_longer_and_no_shorter() -> None:
+    health, model = await failed_often(Clock())
+    for _ in range(5):
+        await health.failed(model, DOWN)
+    assert health.resting(model) == REST_SECONDS
+    await health.left(model)
+    assert health.resting(model) == REST_SECONDS
 
 
 def provider(**config: int) -> ModelProvider:
