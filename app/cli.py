@@ -94,10 +94,14 @@ def _describe_life_cycle(commands: Any) -> None:
 
 def _describe_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="measure the search on a labelled set in BEIR's layout")
-    evaluate.add_argument("--corpus", required=True, help='JSON lines of {"_id", "title", "text"}')
+    evaluate.add_argument(
+        "--corpus", required=True, help='JSON lines of {"_id", "title", "text"}, as all three plain or gzip'
+    )
     evaluate.add_argument("--queries", required=True, help='JSON lines of {"_id", "text"}')
-    evaluate.add_argument("--qrels", required=True, help="tab-separated: query id, document id, grade; with a heading")
-    evaluate.add_argument("--mode", choices=["hybrid", "text", "vector", "rerank"], help="instead of all of them")
+    evaluate.add_argument(
+        "--qrels", required=True, help="query id, document id, grade, or TREC's four columns; heading or none"
+    )
+    evaluate.add_argument("--mode", choices=["all", "hybrid", "text", "vector", "rerank"], help="all if not given")
     evaluate.add_argument("--rerank-address", help="where a rerank model answers (its /rerank); its key in RERANK_KEY")
     evaluate.add_argument("--rerank-model", help="its name there")
     evaluate.add_argument("--database-url", help="an empty Postgres database to measure in, instead of SQLite")

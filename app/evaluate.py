@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -22,10 +22,12 @@ from uuid import UUID
 from app.bootstrap import Runtime, build, migrate_database
 from app.config import Settings
 from app.ingestion.readers import parse_text
+from app.labelled_sets import BadSet, LabelledSet, Text, read
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection
-from domain.knowledge.evaluation import Grades, Quality, measure
+from domain.knowledge.evaluation import Quality, measure
+from domain.knowledge.retrieval import Retrieval
 from domain.knowledge.service import MAX_PASSAGES, Mode
 from domain.models.choice import RerankChoice
 from domain.models.entities import ProviderType
@@ -33,14 +35,14 @@ from domain.models.service import ProviderDraft
 from domain.tenants.service import Setup
 
 BATCH = 32
+BATCH_CHARACTERS = 100_000
 TITLE_LENGTH = 255
 WARM_UP = 3
 MODES = ("text", "vector", "hybrid")
 RERANK = "rerank"
-
-
-class BadSet(ValueError):
-    """A file of the labelled set is not as it should be; the message says where."""
+ALL = "all"
+SCREEN_SECONDS, LOG_SECONDS, LONG = 0.5, 15.0, 90.0
+"""Between two signs of progress, on a screen and elsewhere; from when on it is said how long the rest takes."""
 
 
 class NoOrder(RuntimeError):
@@ -50,17 +52,14 @@ class NoOrder(RuntimeError):
 async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
     """The command; returns the exit status."""
     try:
-        corpus = list(lines(Path(chosen.corpus)))
-        queries = {row["_id"]: row["text"] for row in lines(Path(chosen.queries))}
-        judged = judgements(Path(chosen.qrels))
+        labelled = read(Path(chosen.corpus), Path(chosen.queries), Path(chosen.qrels))
     except (OSError, BadSet) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    judged = {query: grades for query, grades in judged.items() if query in queries}
-    if not any(grade > 0 for grades in judged.values() for grade in grades.values()):
-        sys.stderr.write("No query of the judgements is among the queries, or none has a relevant document.\n")
-        return 2
-    modes = [chosen.mode] if chosen.mode else [*MODES, *([RERANK] if chosen.rerank_model else [])]
+    for note in labelled.notes:
+        sys.stderr.write(f"{note}\n")
+    one = chosen.mode not in (None, ALL)
+    modes = [chosen.mode] if one else [*MODES, *([RERANK] if chosen.rerank_model else [])]
     if RERANK in modes and not (chosen.rerank_address and chosen.rerank_model):
         sys.stderr.write("Name the rerank model and where it answers: --rerank-model and --rerank-address.\n")
         return 2
@@ -70,11 +69,10 @@ async def evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
     try:
         async with installation(settings, chosen.database_url) as (runtime, actor):
             reranker = await rerank_model(runtime, actor, chosen) if RERANK in modes else None
-            collection, keys = await take_in(runtime, actor, corpus)
+            collection, keys = await take_in(runtime, actor, labelled.texts)
             for mode in modes:
-                asked = {query: queries[query] for query in judged}
                 kind, orders = ("hybrid", reranker) if mode == RERANK else (mode, None)
-                found = await run(runtime, actor, collection, asked, keys, judged, cast("Mode", kind), orders)
+                found = await run(runtime, actor, collection, labelled, keys, cast("Mode", kind), orders)
                 sys.stdout.write(_line(mode, found, as_json=chosen.json))
                 sys.stdout.flush()
     except NoOrder as error:
@@ -87,26 +85,39 @@ async def run(
     runtime: Runtime,
     actor: Actor,
     collection: Collection,
-    queries: Mapping[str, str],
+    labelled: LabelledSet,
     keys: Mapping[UUID, str],
-    judged: Mapping[str, Grades],
     mode: Mode,
     reranker: RerankChoice | None = None,
 ) -> Quality:
-    """Ask every query and measure the rankings; `keys` names the documents in the words of the set."""
+    """Ask every query and measure the rankings; `keys` names the documents in the words of the set.
+
+    A document is as good as its best passage. The document that a query was made of, which some sets hold under the query's
+    id, is no answer to it unless it was judged to be one.
+    """
     rankings: dict[str, Sequence[str]] = {}
     taken: list[float] = []
     search = partial(runtime.services.knowledge.search_collections, limit=MAX_PASSAGES, mode=mode, reranker=reranker)
-    for text in list(queries.values())[:WARM_UP]:
+    asked = {query: text for query, text in labelled.queries.items() if text.strip()}
+    for text in list(asked.values())[:WARM_UP]:
         await search(actor.tenant_id, text, [collection])
-    for query, text in queries.items():
+    progress = Progress(len(asked), f"queries asked ({mode})")
+    for query, text in asked.items():
         began = time.perf_counter()
         found = await search(actor.tenant_id, text, [collection])
         if reranker is not None and not (found.reranked and found.reranked.ranked) and len(found.ranked) > 1:
             raise NoOrder("The rerank model did not answer; a figure without it would be none of it.")
         taken.append((time.perf_counter() - began) * 1_000)
-        rankings[query] = list(dict.fromkeys(keys[passage.document_id] for passage in found.passages))
-    return measure(rankings, judged, taken)
+        ranking = _documents(found, keys)
+        rankings[query] = [key for key in ranking if key != query or key in labelled.judged[query]]
+        progress.tell(len(taken))
+    return measure(rankings, labelled.judged, taken)
+
+
+def _documents(found: Retrieval, keys: Mapping[UUID, str]) -> Iterable[str]:
+    """The documents in the order of their best chunks, those too whose text another one has word by word."""
+    chunks = (found.found.get(row.key) for row in found.order)
+    return dict.fromkeys(keys[match.chunk.document_id] for match in chunks if match)
 
 
 async def rerank_model(runtime: Runtime, actor: Actor, chosen: argparse.Namespace) -> RerankChoice:
@@ -117,21 +128,54 @@ async def rerank_model(runtime: Runtime, actor: Actor, chosen: argparse.Namespac
     return await services.rerank_models.add(actor, provider.id, chosen.rerank_model)
 
 
-async def take_in(
-    runtime: Runtime, actor: Actor, corpus: Sequence[Mapping[str, str]]
-) -> tuple[Collection, dict[UUID, str]]:
+async def take_in(runtime: Runtime, actor: Actor, corpus: Sequence[Text]) -> tuple[Collection, dict[UUID, str]]:
     """Store the texts in a collection; which documents they have become."""
     personal = await runtime.services.spaces.personal(actor)
     made = await runtime.services.knowledge.create_collection(actor, personal.space.id, "Evaluation")
     keys: dict[UUID, str] = {}
-    for first in range(0, len(corpus), BATCH):
-        part = [row for row in corpus[first : first + BATCH] if (row.get("text") or row.get("title") or "").strip()]
-        texts = [((row.get("title") or "")[:TITLE_LENGTH], parse_text(row.get("text") or row["title"])) for row in part]
+    taken, progress = 0, Progress(len(corpus), "documents taken in")
+    for part in _batches(corpus):
+        held = [text for text in part if text.text.strip() or text.title]
+        texts = [(text.title[:TITLE_LENGTH], parse_text(text.text.strip() or text.title)) for text in held]
         ids = await runtime.services.ingestion.take_in(made.collection, texts)
-        keys |= {document_id: row["_id"] for document_id, row in zip(ids, part, strict=True)}
-        sys.stderr.write(f"\r{min(first + BATCH, len(corpus)):,} of {len(corpus):,} documents taken in")
-    sys.stderr.write("\n")
+        keys |= {document_id: text.key for document_id, text in zip(ids, held, strict=True)}
+        taken += len(part)
+        progress.tell(taken)
     return made.collection, keys
+
+
+def _batches(corpus: Sequence[Text]) -> Iterator[list[Text]]:
+    """The corpus in parts that are embedded at once: long texts are many chunks."""
+    part: list[Text] = []
+    characters = 0
+    for text in corpus:
+        if part and (len(part) == BATCH or characters + len(text.text) > BATCH_CHARACTERS):
+            yield part
+            part, characters = [], 0
+        part.append(text)
+        characters += len(text.text)
+    if part:
+        yield part
+
+
+class Progress:
+    """Says on the standard error how far the work is, and how long the rest will take."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what, self._began, self._told = total, what, time.monotonic(), 0.0
+
+    def tell(self, done: int) -> None:
+        """Say it, if the last time is a while ago or all is done."""
+        now = time.monotonic()
+        screen = sys.stderr.isatty()
+        if done < self._total and now - self._told < (SCREEN_SECONDS if screen else LOG_SECONDS):
+            return
+        self._told = now
+        left = (now - self._began) / done * (self._total - done)
+        rest = f", about {left / 60:,.0f} minutes left" if left > LONG else ""
+        end = "\r" if screen and done < self._total else "\n"
+        sys.stderr.write(f"{done:,} of {self._total:,} {self._what}{rest}{end}")
+        sys.stderr.flush()
 
 
 @asynccontextmanager
@@ -156,37 +200,6 @@ async def installation(settings: Settings, url: str | None) -> AsyncIterator[tup
             yield runtime, replace(owner, permissions=frozenset(Permission))
         finally:
             await runtime.close()
-
-
-def lines(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a file of texts; raises `BadSet`."""
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                row["_id"], row["text"] = str(row["_id"]), str(row.get("text") or "")
-            except (ValueError, KeyError, TypeError) as error:
-                raise BadSet(f'{path}, line {number}: not JSON with "_id" and "text".') from error
-            yield row
-
-
-def judgements(path: Path) -> dict[str, dict[str, int]]:
-    """For each query the grades of documents; raises `BadSet`."""
-    judged: dict[str, dict[str, int]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        parts = line.split("\t") if "\t" in line else line.split()
-        if len(parts) == 4:  # TREC's own layout has a column that nobody uses.
-            parts = [parts[0], parts[2], parts[3]]
-        if not line.strip() or (number == 1 and not parts[-1].strip().lstrip("-").isdigit()):
-            continue
-        try:
-            query, document, grade = parts
-            judged.setdefault(query, {})[document] = int(grade)
-        except ValueError as error:
-            raise BadSet(f"{path}, line {number}: not a query, a document and a whole number.") from error
-    return judged
 
 
 def _line(mode: str, found: Quality, *, as_json: bool) -> str:

@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from app.bootstrap import Runtime
 from app.config import Settings
-from app.evaluate import MODES, installation, judgements, lines, run, take_in
+from app.evaluate import MODES, installation, run, take_in
+from app.labelled_sets import read
 from benchmarks import labelled
 from storage.search import analysis, rebuild, words
 
@@ -23,20 +24,19 @@ CARRIED = Path(__file__).parent / "sets/kommun-sv"
 
 async def measure(folder: Path) -> None:
     """Print a line for each leg of the search, and for the words as they are written."""
-    corpus = list(lines(folder / "corpus.jsonl"))
-    asked = {row["_id"]: row["text"] for row in lines(folder / "queries.jsonl")}
-    judged = judgements(folder / "qrels.tsv")
+    labelled = read(folder / "corpus.jsonl", folder / "queries.jsonl", folder / "qrels.tsv")
     async with installation(Settings(), None) as (runtime, actor):
-        collection, keys = await take_in(runtime, actor, corpus)
-        queries = {query: asked[query] for query in judged}
-        rows = {mode: await run(runtime, actor, collection, queries, keys, judged, mode) for mode in MODES}
+        collection, keys = await take_in(runtime, actor, labelled.texts)
+        rows = {mode: await run(runtime, actor, collection, labelled, keys, mode) for mode in MODES}
         await _as_written(runtime)
         for mode in ("text", "hybrid"):
-            rows[f"{mode}, words as written"] = await run(runtime, actor, collection, queries, keys, judged, mode)
+            rows[f"{mode}, words as written"] = await run(runtime, actor, collection, labelled, keys, mode)
     for name, found in rows.items():
+        figures = (found.ndcg_10, found.recall_10, found.recall_100, found.mrr)
         print(
-            f"| {folder.name} | {len(corpus):,} | {found.queries} | {name} | {found.ndcg_10:.3f} | {found.recall_10:.3f} | "
-            f"{found.recall_100:.3f} | {found.mrr:.3f} |",
+            f"| {folder.name} | {len(labelled.texts):,} | {found.queries} | {name} | "
+            + " | ".join(f"{figure:.3f}" for figure in figures)
+            + " |",
             flush=True,
         )
 

@@ -1,5 +1,6 @@
 """`main.py evaluate`: figures of a labelled set, with and without a rerank model."""
 
+import gzip
 import json
 from argparse import Namespace
 from pathlib import Path
@@ -62,4 +63,48 @@ async def test_a_rerank_model_that_is_not_named_or_does_not_answer_gives_no_figu
     assert await evaluate(Namespace(**failing), settings(tmp_path)) == 2
     said = capsys.readouterr()
     assert "did not answer" in said.err
+    assert said.out == ""
+
+
+async def test_a_set_as_others_publish_it_is_measured_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Packed files, ids that are numbers, a text of 45,000 characters, one of a letter, twins, and a query's own text."""
+    long = "\n\n".join(f"Stycke {number} om gator, vatten och snöröjning i kommunen." for number in range(800))
+    corpus = [
+        {"_id": 1, "title": "", "text": CORPUS["skola"]},
+        {"_id": 2, "title": "", "text": CORPUS["skola"]},
+        {"_id": 3, "title": "Gator", "text": long},
+        {"_id": 4, "title": None, "text": "x"},
+        {"_id": 5, "title": "Bara en rubrik om bygglov"},
+        {"_id": 10, "title": "", "text": "Hur söker man skolskjuts på våren?"},
+    ]
+    queries = [
+        {"_id": 10, "text": "Hur söker man skolskjuts på våren?"},
+        {"_id": 11, "text": ""},
+        {"_id": 12, "text": "y"},
+    ]
+    paths = {name: str(tmp_path / f"{name}.gz") for name in ("corpus", "queries", "qrels")}
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        lines = "\r\n".join(json.dumps(row) for row in rows)
+        Path(paths[name]).write_bytes(gzip.compress(lines.encode()))
+    Path(paths["qrels"]).write_bytes(gzip.compress(b"10 0 1 2\n10 0 2 1\n10 0 4 0\n"))
+    more = {"mode": "all", "database_url": None, "json": True, "rerank_address": None, "rerank_model": None}
+    assert await evaluate(Namespace(**paths, **more), settings(tmp_path)) == 0
+    said = capsys.readouterr()
+    rows = {row["mode"]: row for row in map(json.loads, said.out.splitlines())}
+    assert list(rows) == ["text", "vector", "hybrid"]
+    # The query's own text is no answer, and the twin, which a search shows once, is found as well.
+    assert all(row["queries"] == 1 and row["recall_10"] == 1.0 and row["mrr"] == 1.0 for row in rows.values())
+    assert "2 queries have no judgements" in said.err
+    assert "6 of 6 documents taken in" in said.err
+
+
+async def test_a_set_that_cannot_be_read_is_refused_before_anything_is_made(
+    chosen: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await evaluate(Namespace(**{**chosen, "corpus": str(tmp_path / "away.jsonl")}), settings(tmp_path)) == 2
+    (tmp_path / "qrels.tsv").write_text("altan\tprotokoll\tmycket\n" * 2)
+    assert await evaluate(Namespace(**chosen), settings(tmp_path)) == 2
+    said = capsys.readouterr()
+    assert "away.jsonl" in said.err
+    assert "line 2: not a query, a document and a whole number" in said.err
     assert said.out == ""
