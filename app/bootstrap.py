@@ -64,6 +64,7 @@ from domain.federation.service import FederationService, clean_discovery
 from domain.federation.sign_in import ProviderSignInService, domain_of
 from domain.files.screening import Screening
 from domain.files.service import FileService
+from domain.icons.service import IconService
 from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.passwords import PasswordPolicy
@@ -438,6 +439,7 @@ async def build(settings: Settings, *, listen: bool = True, worker: bool = False
         looking_back=LookingBackService(uow),
         temporary=TemporaryService(uow, directory, runs),
         files=files,
+        icons=IconService(uow, directory, contents, parser, limits, screening),
         jobs=JobService(uow, directory, ended),
         audit=AuditService(uow, directory, contents, signer),
         operations=OperationsService(watcher.gather, directory, thresholds(settings), bus.publish),

@@ -50,8 +50,8 @@ async def work(runtime: Runtime) -> list[str]:
     """Everything; what was done, a line each. One part that fails leaves the others alone."""
     done = []
     for name, part in (
-        ("stored files", _orphans), ("unfinished files", _temporary), ("folders", _left_over), ("rows", _expired),
-        ("retention", _retention), ("database", _tend), ("backup", _backup),
+        ("pictures", _icons), ("stored files", _orphans), ("unfinished files", _temporary), ("folders", _left_over),
+        ("rows", _expired), ("retention", _retention), ("database", _tend), ("backup", _backup),
     ):  # fmt: skip
         try:
             done.append(f"{name}: {await part(runtime)}")
@@ -59,6 +59,10 @@ async def work(runtime: Runtime) -> list[str]:
             log.exception("maintenance of %s failed", name)
             done.append(f"{name}: failed, {type(error).__name__}")
     return done
+
+
+async def _icons(runtime: Runtime) -> str:
+    return f"{await runtime.services.icons.drop_unused()} that nothing bears were removed"
 
 
 async def _orphans(runtime: Runtime) -> str:

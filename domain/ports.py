@@ -137,6 +137,16 @@ class Parser(Protocol):
         """How many tokens a text has."""
 
 
+class Pictures(Protocol):
+    """Draws pictures anew in a sandboxed process."""
+
+    async def square(self, path: Path, side: int) -> bytes:
+        """The middle of a picture (PNG, JPEG or WebP) as a PNG of at most `side` × `side` points, and nothing else of it.
+
+        Raises `UnreadableFile` and its kin.
+        """
+
+
 class Scanner(Protocol):
     """Looks for harmful content in files."""
 

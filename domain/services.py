@@ -23,6 +23,7 @@ from domain.credentials.service import CredentialService
 from domain.federation.service import FederationService
 from domain.federation.sign_in import ProviderSignInService
 from domain.files.service import FileService
+from domain.icons.service import IconService
 from domain.identity.alerts import SignInAlertService
 from domain.identity.links import LinkService
 from domain.identity.service import IdentityService
@@ -123,6 +124,7 @@ class Services:
     looking_back: LookingBackService
     temporary: TemporaryService
     files: FileService
+    icons: IconService
     jobs: JobService
     audit: AuditService
     operations: OperationsService

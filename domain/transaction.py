@@ -14,6 +14,7 @@ from domain.conversations.repository import ConversationRepository
 from domain.credentials.repository import CredentialRepository
 from domain.federation.repository import FederationRepository
 from domain.files.repository import FileRepository
+from domain.icons.repository import IconRepository
 from domain.identity.repository import SignInRepository
 from domain.jobs.entities import Job
 from domain.jobs.repository import JobRepository
@@ -92,6 +93,10 @@ class Transaction(Protocol):
     @property
     def files(self) -> FileRepository:
         """The repository of files."""
+
+    @property
+    def icons(self) -> IconRepository:
+        """The repository of pictures of assistants and spaces."""
 
     @property
     def knowledge(self) -> KnowledgeRepository:

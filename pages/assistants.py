@@ -36,12 +36,13 @@ from pages.components.base import (
     paragraph,
     quiet_button,
 )
+from pages.components.face import assistant_face, letters
 from pages.components.region import Region
-from pages.components.thread import initials
 from pages.dialogs import ask_name, confirm, dialog, inline
 from pages.i18n import _, moment
 from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
+from pages.pictures import PictureField
 from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
 from pages.unsaved import Unsaved
@@ -121,7 +122,7 @@ def _card(view: AssistantView) -> None:
     assistant = view.assistant
     with box("card tile"):
         with box("line"):
-            ui.label(initials(assistant.name)).classes("face square")
+            assistant_face(assistant, view.access.space)
             ui.label(assistant.name).classes("name grow")
             if {Action.EDIT, Action.PUBLISH, Action.DELETE} & set(view.permissions):
                 with (
@@ -197,7 +198,7 @@ class Editor:
         view, assistant, space = self.view, self.view.assistant, self.view.access.space
         with box("page narrow"):
             listed = (_("Assistants"), f"/spaces/{space.id}/assistants")
-            with page_head(assistant_name(assistant, space), space_name(space), back=listed):
+            with page_head(assistant_name(assistant, space), space_name(space), back=listed, face=self._face):
                 quiet_button(
                     _("History"), lambda: ui.navigate.to(f"/assistants/{assistant.id}/history"), icon="history"
                 )
@@ -238,12 +239,23 @@ class Editor:
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
         self.unsaved = Unsaved(self._values, mark, self._fields())
 
+    def _face(self) -> None:
+        self.face = box()
+        self._face_again()
+
+    def _face_again(self) -> None:
+        """Show the picture as it is saved."""
+        self.face.clear()
+        with self.face:
+            assistant_face(self.view.assistant, self.view.access.space, "big")
+
     def _fields(self) -> list[Any]:
         """Everything that people change on the page."""
         switches = [self.insight] if self.insight is not None else []
         return [
-            self.name, self.description, self.contact, self.starters, self.prompt, self.collections, self.websites,
-            self.whole, self.reuse, self.reuse_hours, self.model, self.preference, *self.settings.fields, *switches,
+            self.name, self.picture, self.description, self.contact, self.starters, self.prompt, self.collections,
+            self.websites, self.whole, self.reuse, self.reuse_hours, self.model, self.preference, *self.settings.fields,
+            *switches,
         ]  # fmt: skip
 
     def _field(self, where: Where) -> ui.element:
@@ -297,10 +309,13 @@ class Editor:
 
     def _general(self) -> None:
         assistant = self.view.assistant
+        name = assistant_name(assistant, self.view.access.space)
         with setting(_("Name"), _("How people find it.")) as row:
             self.name = ui.input(value=assistant.name).props("outlined dense")
             self.name.props["aria-label"] = _("Name")
         row.parent_slot.parent.set_visibility(not assistant.is_default)  # type: ignore[union-attr]
+        with setting(_("Picture"), _("Shown beside the name, to all who see the assistant.")):
+            self.picture = PictureField(assistant.icon_id, lambda: letters(name, "big"))
         with setting(_("Description"), _("Shown before the first question. Say what it can help with.")):
             self.description = ui.textarea(value=assistant.description or "").props("outlined dense autogrow")
             self.description.props["aria-label"] = _("Description")
@@ -432,6 +447,7 @@ class Editor:
         """What the form says."""
         assistant = self.view.assistant
         values: dict[str, Any] = {
+            "icon_id": self.picture.value,
             "description": self.description.value,
             "contact": self.contact.value,
             "starter_questions": str(self.starters.value or "").splitlines(),
@@ -455,6 +471,8 @@ class Editor:
         draft = AssistantDraft.of(**self._values())
         self.view = await self.visit.services.assistants.update(self.visit.actor, self.view.assistant.id, draft)
         self.unsaved.saved()
+        self.picture.saved()
+        self._face_again()
         toast(_("Saved."))
         if self.readiness is not None:
             await self.readiness.refresh()

@@ -23,6 +23,7 @@ from pages import transparency
 from pages.admin.budgets import standing
 from pages.components.base import box, heading, icon, icon_button, note
 from pages.components.composer import Composer
+from pages.components.face import assistant_face, initials, picture_address
 from pages.components.thread import Thread
 from pages.gauge import Gauge
 from pages.i18n import _
@@ -119,7 +120,13 @@ class Chat:
             self._draw_head(choices)
             if self.temporary:
                 note(_(TEMPORARY), icon_name="timer").classes("temporary").props("data-testid=temporary")
-            self.thread = Thread(turns, name=self.name, welcome=self._welcome(), older=len(turns) == PAGE)
+            self.thread = Thread(
+                turns,
+                name=self.name,
+                picture=picture_address(self.assistant.assistant.icon_id),
+                welcome=self._welcome(),
+                older=len(turns) == PAGE,
+            )
             if not self._usable():
                 with box().style("max-width:820px;margin:0 auto 8px;width:calc(100% - 32px)"):
                     note(_("This assistant has no usable AI model. Choose one in its settings."), "warn")
@@ -189,6 +196,7 @@ class Chat:
         self.choices = choices
         self.head.clear()
         with self.head:
+            assistant_face(self.assistant.assistant, self.assistant.access.space)
             heading(self.conversation.name if self.conversation else self.name, 1, "clip")
             with ui.button(color=None).props("flat dense no-wrap").classes("muted pick"):
                 ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small")
@@ -218,9 +226,11 @@ class Chat:
     def _picker(self, choices: Page[AssistantView]) -> None:
         with ui.menu().props("auto-close").style("max-height:60dvh"):
             for choice in choices.items:
-                with ui.menu_item(on_click=self._opener(choice.assistant.id)), box("stack tight").style("gap:0"):
-                    ui.label(assistant_name(choice.assistant, choice.access.space)).classes("clip")
-                    ui.label(space_name(choice.access.space)).classes("muted small clip")
+                with ui.menu_item(on_click=self._opener(choice.assistant.id)), box("line"):
+                    assistant_face(choice.assistant, choice.access.space)
+                    with box("stack tight").style("gap:0"):
+                        ui.label(assistant_name(choice.assistant, choice.access.space)).classes("clip")
+                        ui.label(space_name(choice.access.space)).classes("muted small clip")
             if choices.next_cursor is not None:
                 ui.menu_item(_("Search all assistants"), on_click=self.visit.shell.search)
 
@@ -276,6 +286,8 @@ class Chat:
                     "name": view.assistant.name,
                     "space": space_name(view.access.space),
                     "own": view.assistant.id == own,
+                    "picture": picture_address(view.assistant.icon_id),
+                    "initials": initials(view.assistant.name),
                 }
                 for view in found.items
                 if view.model and view.model.usable

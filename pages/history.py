@@ -42,6 +42,7 @@ FIELDS = {
     "metadata_json": N_("Details"),
     "security_classification_id": N_("Security class"),
     "allowed_models": N_("AI models"),
+    "icon_id": N_("Picture"),
     "space_id": N_("Space"),
     "kind": N_("Kind"),
 }

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from nicegui import background_tasks, ui
 
@@ -12,6 +13,7 @@ from domain.kernel.errors import N_
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
 from pages.components.base import box, button, heading, icon, icon_button, link_box
+from pages.components.face import picture
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm
 from pages.i18n import _
@@ -99,13 +101,15 @@ class Navigation:
     def _here(self) -> str:
         return self.visit.client.sub_pages_router.current_path.split("?")[0].rstrip("/") or "/"
 
-    def _item(self, icon_name: str, text: str, target: str, *, sub: bool = False) -> None:
+    def _item(self, icon_name: str, text: str, target: str, *, sub: bool = False, icon_id: UUID | None = None) -> None:
         active = self._here() == target
         with link_box(target, "navitem") as link:
             link.classes("active" if active else "").classes("sub" if sub else "")
             if active:
                 link.props("aria-current=page")
-            if icon_name:
+            if icon_id:
+                picture(icon_id)
+            elif icon_name:
                 icon(icon_name)
             ui.label(text).classes("grow clip")
 
@@ -114,9 +118,9 @@ class Navigation:
         base = f"/spaces/{space.id}"
         knows = Action.READ in permissions(self.visit.actor, view.role, Resource.COLLECTION)
         if space.kind == SpaceKind.ORGANIZATION:
-            self._item(space_icon(space), space_name(space), f"{base}/knowledge")
+            self._item(space_icon(space), space_name(space), f"{base}/knowledge", icon_id=space.icon_id)
             return
-        self._item(space_icon(space), space_name(space), base)
+        self._item(space_icon(space), space_name(space), base, icon_id=space.icon_id)
         if self.visit.space_id != space.id:
             return
         self._item("", _("Assistants"), f"{base}/assistants", sub=True)

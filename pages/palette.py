@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
@@ -11,6 +12,7 @@ from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_
 from domain.knowledge.service import SearchScope
 from pages.components.base import box, heading, icon, link_box
+from pages.components.face import picture
 from pages.i18n import _
 from pages.names import assistant_name, space_icon, space_name
 from pages.navigation import ADMINISTRATION
@@ -38,12 +40,13 @@ SPACES_SEARCHED = 8
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place that fits the words: what it is, where it is."""
+    """A place that fits the words: what it is, where it is, and its picture if it has one."""
 
     icon: str
     title: str
     target: str
     detail: str = ""
+    icon_id: UUID | None = None
 
 
 class Palette:
@@ -97,7 +100,10 @@ class Palette:
 
     def _hit(self, hit: Hit) -> None:
         with link_box(hit.target, "hit") as link:
-            icon(hit.icon)
+            if hit.icon_id:
+                picture(hit.icon_id)
+            else:
+                icon(hit.icon)
             with box("grow"):
                 ui.label(hit.title).classes("clip")
                 if hit.detail:
@@ -115,13 +121,17 @@ class Palette:
         spaces = await services.spaces.mine(actor)
         conversations = await services.conversations.page(actor, search=words, limit=EACH)
         assistants = (await services.assistants.find(actor, search=words, limit=EACH)).items
-        found = [Hit(space_icon(v.space), space_name(v.space), f"/spaces/{v.space.id}") for v in spaces]
+        found = [
+            Hit(space_icon(v.space), space_name(v.space), f"/spaces/{v.space.id}", icon_id=v.space.icon_id)
+            for v in spaces
+        ]
         helpers = [
             Hit(
                 "smart_toy",
                 assistant_name(a.assistant, a.access.space),
                 f"/chat/{a.assistant.id}",
                 space_name(a.access.space),
+                a.assistant.icon_id,
             )
             for a in assistants
         ]

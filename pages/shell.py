@@ -16,10 +16,10 @@ from domain.operations.entities import NoticeLevel
 from domain.operations.service import TOPIC
 from pages import keyboard
 from pages.components.base import Tone, box, empty_state, heading, icon, icon_button, note, quiet_button
+from pages.components.face import initials
 from pages.components.region import Region
 from pages.components.shortcuts import Shortcuts
 from pages.components.sources import Sources
-from pages.components.thread import initials
 from pages.i18n import LANGUAGES, _, ngettext
 from pages.jobs import JobsButton
 from pages.navigation import Navigation

@@ -27,11 +27,12 @@ from pages.components.base import (
     paragraph,
     quiet_button,
 )
+from pages.components.face import assistant_face, initials, sign, space_face
 from pages.components.region import Region
-from pages.components.thread import initials
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _, number
 from pages.names import SPACE_ROLES, assistant_name, role_name, space_name
+from pages.pictures import PictureField
 from pages.restrictions import RestrictionsForm
 from pages.visit import News, act, guarded, identifier, toast, visit
 
@@ -64,7 +65,8 @@ async def overview(space_id: str) -> None:
         lead = space.description or (
             _("Only you see what is here.") if personal else _("Welcome to {space}.", space=space.name)
         )
-        with page_head(space_name(space), lead):
+        face = functools.partial(space_face, space, "big")
+        with page_head(space_name(space), lead, face=face):
             if people:
                 faces(people, f"/spaces/{space.id}/members")
             button(_("New chat"), lambda: ui.navigate.to(f"/chat/{default.assistant.id}"), icon="chat")
@@ -75,7 +77,7 @@ async def overview(space_id: str) -> None:
                 with link_box(f"/chat/{helper.assistant.id}", "card tile"):
                     name = assistant_name(helper.assistant, space)
                     with box("line"):
-                        ui.label(initials(name)).classes("face square")
+                        assistant_face(helper.assistant, space)
                         ui.label(name).classes("name grow")
                         if not helper.assistant.published and not helper.assistant.is_default and not personal:
                             chip(_("Draft"), "warn")
@@ -244,12 +246,14 @@ async def settings(space_id: str) -> None:
             changes = {
                 "name": name.value,
                 "description": description.value,
+                "icon_id": picture.value,
                 "data_retention_days": int(days.value) if keep.value and days.value else None,
             }
             restrictions = await demands.confirmed()
             if restrictions is None:
                 return
             demands.saved((await here.services.spaces.update(here.actor, space.id, changes | restrictions)).space)
+            picture.saved()
             toast(_("Saved."))
             here.shell.page_changed()
 
@@ -267,6 +271,8 @@ async def settings(space_id: str) -> None:
             with setting(_("Description"), _("What the space is for.")):
                 description = ui.textarea(value=space.description or "").props("outlined dense autogrow")
                 description.props["aria-label"] = _("Description")
+            with setting(_("Picture"), _("Shown beside the name, to all members.")):
+                picture = PictureField(space.icon_id, functools.partial(sign, space, "big"))
             with setting(_("Keeping conversations"), _("Conversations that are older are deleted.")):
                 keep = ui.switch(_("Delete after a number of days"), value=space.data_retention_days is not None)
                 days = ui.number(value=space.data_retention_days or 365, min=1, max=2555, precision=0).props(

@@ -14,16 +14,16 @@ from pages.components.base import (
     chip,
     empty_state,
     heading,
-    icon,
     link_box,
     page_head,
     paragraph,
     quiet_button,
 )
+from pages.components.face import space_face
 from pages.components.region import Region
 from pages.dialogs import dialog, inline
 from pages.i18n import _, ngettext
-from pages.names import role_name, space_icon, space_name
+from pages.names import role_name, space_name
 from pages.visit import News, visit
 
 
@@ -74,8 +74,7 @@ def space_card(view: SpaceView) -> None:
     space, counts = view.space, view.counts
     with link_box(f"/spaces/{space.id}", "card tile"):
         with box("line"):
-            with box("face square"):
-                icon(space_icon(space)).style("font-size:18px")
+            space_face(space)
             ui.label(space_name(space)).classes("name grow")
             if space.kind == SpaceKind.SHARED:
                 chip(role_name(view.role), "acc" if Action.EDIT in view.permissions else "")

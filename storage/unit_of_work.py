@@ -32,6 +32,7 @@ from storage.repositories.conversations import ConversationRepository
 from storage.repositories.credentials import CredentialRepository
 from storage.repositories.federation import FederationRepository
 from storage.repositories.files import FileRepository
+from storage.repositories.icons import IconRepository
 from storage.repositories.identity import SignInRepository
 from storage.repositories.jobs import JobRepository
 from storage.repositories.knowledge import KnowledgeRepository
@@ -97,6 +98,7 @@ class SqlTransaction:
         self.budgets = BudgetRepository(session)
         self.classifications = ClassificationRepository(session)
         self.files = FileRepository(session)
+        self.icons = IconRepository(session)
         self.knowledge = KnowledgeRepository(session, index)
         self.vectors = VectorRepository(session, index)
         self.websites = WebsiteRepository(session)

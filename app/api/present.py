@@ -311,7 +311,7 @@ def assistant_head(view: AssistantView) -> dict[str, Any]:
         "published": assistant.published,
         "metadata_json": assistant.metadata_json,
         "type": "default-assistant" if assistant.is_default else "assistant",
-        "icon_id": None,
+        "icon_id": assistant.icon_id,
         "completion_model_id": assistant.completion_model_id,
     }
 
@@ -374,7 +374,7 @@ def space_head(view: SpaceView) -> dict[str, Any]:
         "description": view.space.description,
         "personal": view.space.kind == SpaceKind.PERSONAL,
         "organization": view.space.kind == SpaceKind.ORGANIZATION,
-        "icon_id": None,
+        "icon_id": view.space.icon_id,
         "data_retention_days": view.space.data_retention_days,
     }
 

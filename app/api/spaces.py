@@ -108,7 +108,7 @@ async def get(id: UUID, actor: Caller, use: Use) -> Any:
 @router.patch("/{id}/", response_model=wire.SpacePublic)
 async def update(id: UUID, body: wire.PartialUpdateSpaceRequest, actor: Caller, use: Use) -> Any:
     """Change a space. What is not named stays."""
-    known = ("name", "description", "data_retention_days")
+    known = ("name", "description", "data_retention_days", "icon_id")
     changes = {name: getattr(body, name) for name in known if name in body.model_fields_set}
     if "security_classification" in body.model_fields_set:
         changes["security_classification_id"] = (

@@ -44,6 +44,13 @@ def render(source: Path, detail: dict[str, Any], target: Path) -> None:
     target.write_bytes(draw(source, detail["page"], detail["quotes"], detail["width"]))
 
 
+def square(source: Path, detail: dict[str, Any], target: Path) -> None:
+    """Draw a picture anew as a small square PNG."""
+    from app.ingestion.pictures import square as draw_square
+
+    target.write_bytes(draw_square(source, detail["side"]))
+
+
 def unpack(source: Path, detail: dict[str, Any], target: Path) -> None:
     """Unpack an archive to the folder `target`."""
     from app.ingestion.archives import unpack as unpack_archive
@@ -78,6 +85,7 @@ TASKS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
     "read": read,
     "ocr": ocr,
     "render": render,
+    "square": square,
     "unpack": unpack,
     "split": split,
     "typeset": typeset,

@@ -1,4 +1,4 @@
-"""The domain's `Parser`: reads in a sandboxed child, cuts with the built-in tokenizer, draws pages."""
+"""The domain's `Parser` and `Pictures`: reads in a sandboxed child, cuts with the built-in tokenizer, draws pages."""
 
 import asyncio
 import json
@@ -30,6 +30,7 @@ from domain.knowledge.parsing import (
 
 OCR_SECONDS = 60
 """Time that one page may take."""
+PICTURE_SECONDS = 20
 NOTHING_SEEN = N_("No text was found in the file, not even by looking at its pages as pictures (OCR).")
 
 
@@ -41,7 +42,7 @@ class Tokenizer(Protocol):
 
 
 class DocumentParser:
-    """See `domain.ports.Parser`. Of a document at most `ocr_pages` scanned pages are read; 0 = none."""
+    """See `domain.ports.Parser` and `Pictures`. Of a document at most `ocr_pages` scanned pages are read; 0 = none."""
 
     def __init__(self, tokenizer: Tokenizer, limits: Limits | None = None, *, ocr_pages: int = 0) -> None:
         self._tokenizer, self._limits = tokenizer, limits or Limits()
@@ -100,6 +101,11 @@ class DocumentParser:
         """A page, from 1, as PNG with the quotes highlighted."""
         detail = {"page": page, "quotes": list(quotes), "width": width}
         return await run_child("render", path, detail, self._limits)
+
+    async def square(self, path: Path, side: int) -> bytes:
+        """The middle of a picture as a PNG of at most `side` × `side` points, and nothing else of it."""
+        limits = replace(self._limits, wall_seconds=min(PICTURE_SECONDS, self._limits.wall_seconds))
+        return await run_child("square", path, {"side": side}, limits)
 
 
 def _looked_at(path: Path, filename: str) -> str:

@@ -1,5 +1,6 @@
-"""Pictures: what they are, and the text on them, read by tesseract. Runs only in the sandboxed child process."""
+"""Pictures: what they are, the text on them (by tesseract), small ones of them. Runs only in the sandboxed child process."""
 
+import io
 import os
 import re
 from pathlib import Path
@@ -14,6 +15,8 @@ MAX_PIXELS = 80_000_000
 DOTS_PER_INCH = 200
 OCR_PIXELS = 12_000_000
 """A page is made this small before it is read: more costs time and memory and finds no more words."""
+SQUARE_PIXELS = 4_096 * 4_096
+"""No more points has a picture of which a small one is made."""
 PLAIN = 24
 """A page whose lightest and darkest points differ by less (of 255) is blank."""
 LANGUAGES = ("swe", "eng")
@@ -51,6 +54,26 @@ def _opened(image: Any, path: Path, kinds: list[str]) -> Any:
         return image.open(path, formats=kinds)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise CorruptFile from error
+
+
+def square(path: Path, side: int) -> bytes:
+    """The middle of a picture, of a moving one its first frame, as PNG: at most `side` × `side` points and nothing else."""
+    from PIL import Image, ImageOps
+
+    with _opened(Image, path, ["PNG", "JPEG", "WEBP"]) as picture:
+        width, height = picture.size
+        if width * height > SQUARE_PIXELS:
+            raise UnreadableFile(HUGE, width=width, height=height)
+        # As it was held when it was taken, which is written beside the points.
+        upright = ImageOps.exif_transpose(picture)
+        plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    edge = min(side, *plain.size)
+    small = ImageOps.fit(plain, (edge, edge), Image.Resampling.LANCZOS)
+    # Where it was taken, by whom and with what: Pillow would write some of it to the new file.
+    small.info.clear()
+    output = io.BytesIO()
+    small.save(output, "PNG", optimize=True)
+    return output.getvalue()
 
 
 def read_by_ocr(path: Path, filename: str, page: int, seconds: float) -> str:

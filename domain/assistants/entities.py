@@ -35,6 +35,7 @@ class Assistant(Owned):
     answer_reuse_hours: int = 24
     data_retention_days: int | None = None
     metadata_json: dict[str, Any] | None = None
+    icon_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -25,6 +25,7 @@ from domain.classifications.approval import (
 )
 from domain.conversations.reuse import clean_hours, clean_reuse
 from domain.files.entities import File
+from domain.icons.keeping import choose_icon, drop_icons
 from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.errors import N_, BadRequest, Forbidden, NoModel, NotApproved, NotFound, Unauthenticated
@@ -43,7 +44,7 @@ from domain.users.entities import User
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
     "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
-    "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
+    "contact", "answer_reuse", "answer_reuse_hours", "model_preference", "icon_id",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 RESTORED = (
@@ -344,6 +345,15 @@ class AssistantService:
             await self._set_files(tx, actor, assistant, values["file_ids"])
         if "model_settings" in draft.given:
             await self._settings_fit(tx, assistant, *former)
+        if "icon_id" in draft.given:
+            await self._set_icon(tx, actor, assistant, values["icon_id"])
+
+    @staticmethod
+    async def _set_icon(tx: Transaction, actor: Actor, assistant: Assistant, wanted: UUID | None) -> None:
+        former = assistant.icon_id
+        assistant.icon_id = await choose_icon(tx, actor, former, wanted)
+        if assistant.icon_id != former:
+            await drop_icons(tx, [former])
 
     @staticmethod
     async def _settings_fit(
@@ -416,6 +426,7 @@ class AssistantService:
             old = await state_of(tx, assistant)
             await end_keys(tx, await tx.api_keys.of_assistant(assistant_id))
             await tx.remove(assistant)
+            await drop_icons(tx, [assistant.icon_id])
             tx.record(actor, Change("assistant_deleted", "assistant", assistant_id, assistant.name, old=old))
             tx.signal(Signal(f"space:{assistant.space_id}", "assistants_changed"))
 

@@ -15,7 +15,7 @@ class FileRepository(Protocol):
         """The stored content with this SHA-256."""
 
     async def blob_in_use(self, blob_id: UUID) -> bool:
-        """Whether a file or a document version still refers to the blob."""
+        """Whether a file, a document version or a picture still refers to the blob."""
 
     async def page(self, user_id: UUID, api_key_id: UUID | None, *, limit: int, cursor: str | None) -> Page[File]:
         """The files of a user, or of a key of an assistant; newest first."""

@@ -42,6 +42,7 @@ class Space(Owned):
     quota_limit: int | None = None
     security_classification_id: UUID | None = None
     allowed_models: dict[str, list[str]] | None = None
+    icon_id: UUID | None = None
 
 
 @dataclass(eq=False, kw_only=True)

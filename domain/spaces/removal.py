@@ -1,6 +1,7 @@
 """Deleting a space with everything in it."""
 
 from domain.api_keys.removal import end_keys
+from domain.icons.keeping import drop_icons
 from domain.knowledge.removal import remove_collection
 from domain.spaces.entities import Space
 from domain.transaction import Transaction
@@ -11,4 +12,6 @@ async def remove_space(tx: Transaction, space: Space) -> None:
     for collection in await tx.knowledge.collections([space.id]):
         await remove_collection(tx, collection)
     await end_keys(tx, await tx.api_keys.of_space(space.id))
+    icons = [space.icon_id, *await tx.icons.within(space.id)]
     await tx.remove(space)
+    await drop_icons(tx, icons)

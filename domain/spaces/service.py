@@ -9,6 +9,7 @@ from domain.audit.entities import AuditEntry
 from domain.audit.replay import difference, snapshot
 from domain.audit.repository import AuditFilter
 from domain.classifications.restrictions import restrict_space
+from domain.icons.keeping import choose_icon, drop_icons
 from domain.kernel.access import Action, Resource, Role, highest, permissions, require
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NotFound
@@ -31,6 +32,7 @@ FIELDS = (
     "data_retention_days",
     "security_classification_id",
     "allowed_models",
+    "icon_id",
 )
 """What a space is, as its history tells it; its members are told as `member:<user id>`."""
 ORGANIZATION_NAME = "Organization space"
@@ -191,7 +193,7 @@ class SpaceService:
         return self._view(actor, SpaceAccess(space, Role.ADMIN))
 
     async def update(self, actor: Actor, space_id: UUID, changes: Mapping[str, Any]) -> SpaceView:
-        """Change `name`, `description`, `data_retention_days` (1–2555 days, None = keep for ever) or the restrictions.
+        """Change `name`, `description`, `icon_id`, `data_retention_days` (1–2555 days, None = for ever) or the restrictions.
 
         These (see `Restrictions.changed`) change only with `impact_token`, where that takes something in use away.
         """
@@ -199,12 +201,17 @@ class SpaceService:
             access = await space_access(tx, actor, space_id)
             access.require(actor, Resource.SPACE, Action.EDIT)
             space, before = access.space, snapshot(access.space, FIELDS)
+            former = space.icon_id
+            if "icon_id" in changes:
+                space.icon_id = await choose_icon(tx, actor, former, changes["icon_id"])
             for field_name, value in self._cleaned(changes).items():
                 setattr(space, field_name, value)
             await restrict_space(tx, space, changes)
             old, new = difference(before, snapshot(space, FIELDS))
             if new:
                 tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=new))
+            if space.icon_id != former:
+                await drop_icons(tx, [former])
             tx.signal(Signal(f"space:{space.id}", "space_changed"))
         return await self.get(actor, space_id)
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from domain.icons.keeping import remove_icons
 from domain.kernel.access import Role
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now
@@ -56,7 +57,8 @@ async def sign_out(tx: Transaction, user_id: UUID, *, links: bool = True) -> Non
 
 
 async def remove_personal(tx: Transaction, user_id: UUID) -> None:
-    """Delete a user's personal space with everything in it."""
+    """Delete a user's personal space with everything in it, and the pictures of theirs that nothing bears."""
     space = await tx.spaces.personal(user_id)
     if space is not None:
         await remove_space(tx, space)
+    await remove_icons(tx, await tx.icons.unborne_of(user_id, beyond=0))

@@ -28,8 +28,8 @@ from pages.components.base import (
     paragraph,
     quiet_button,
 )
+from pages.components.face import initials
 from pages.components.pager import PagedList
-from pages.components.thread import initials
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _, moment, ngettext
 from pages.names import USER_STATES, permission_name, user_role_name

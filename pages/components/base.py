@@ -105,14 +105,21 @@ def field(label: str, value: str = "", **options: Any) -> ui.input:
     return ui.input(label, value=value, **options).props("outlined stack-label no-error-icon hide-bottom-space")
 
 
-def page_head(title: str, lead: str = "", *, back: tuple[str, str] | None = None) -> ui.element:
-    """The head of a page; use as a context manager to add its actions. `back` is (text, target)."""
+def page_head(
+    title: str, lead: str = "", *, back: tuple[str, str] | None = None, face: Callable[[], object] | None = None
+) -> ui.element:
+    """The head of a page; use as a context manager to add its actions. `back` is (text, target).
+
+    `face` draws what stands before the title.
+    """
     with box():
         if back:
             with link_box(back[1], "crumb"):
                 icon("chevron_left")
                 ui.label(back[0])
         with box("line wrap"):
+            if face:
+                face()
             with box("grow").style("min-width:220px"):
                 heading(title, 1)
                 if lead:

@@ -28,7 +28,7 @@ export default {
   template: `<div class="thread">
     <div class="threadbox" ref="box" role="log" aria-live="polite" tabindex="0" :aria-label="labels.conversation" :aria-busy="running ? 'true' : 'false'" @scroll.passive="scrolled"><div class="threadin">
       <button v-if="older" type="button" class="act solid" style="align-self:center" @click="$emit('older', list[0]?.id)">{{ labels.older }}</button>
-      <div v-if="!list.length && welcome" class="welcome"><div class="av" style="width:44px;height:44px;font-size:16px" aria-hidden="true">{{ initials }}</div><h2>{{ welcome.title }}</h2><p>{{ welcome.text }}</p>
+      <div v-if="!list.length && welcome" class="welcome"><img v-if="picture" class="av picture big" :src="picture" alt="" /><div v-else class="av big" aria-hidden="true">{{ initials }}</div><h2>{{ welcome.title }}</h2><p>{{ welcome.text }}</p>
         <ul v-if="welcome.starters.length" class="starters" role="list" :aria-label="labels.starters"><li v-for="text in welcome.starters" :key="text"><button type="button" class="act solid" @click="$emit('starter', { text })">{{ text }}</button></li></ul></div>
       <div v-for="(t, i) in list" :key="t.key || t.id" class="turn" :class="{ last: i > list.length - 3 }">
         <div class="ask" :data-testid="'message-question-' + i"><span class="sr-only">{{ labels.you }}</span>
@@ -40,7 +40,7 @@ export default {
           <div class="acts" v-if="editing !== t.id" :data-turn="t.id">
             <template v-if="t.version"><button type="button" class="act" data-way="former" :disabled="!t.former" :aria-label="labels.former" :title="labels.former" @click="branch(t.former, 'former')"><span class="material-icons" aria-hidden="true">chevron_left</span></button><span class="small muted" data-testid="version">{{ t.version }}</span><button type="button" class="act" data-way="later" :disabled="!t.later" :aria-label="labels.later" :title="labels.later" @click="branch(t.later, 'later')"><span class="material-icons" aria-hidden="true">chevron_right</span></button></template>
             <button v-if="t.question && t.state !== 'running'" type="button" class="act" data-way="edit" :aria-label="labels.edit" :title="labels.edit" @click="edit(t)"><span class="material-icons" aria-hidden="true">edit</span></button></div></div>
-        <div class="reply" :data-testid="'message-answer-' + i"><div class="av" aria-hidden="true">{{ t.who ? letters(t.who) : initials }}</div><div class="body">
+        <div class="reply" :data-testid="'message-answer-' + i"><img v-if="picture && !t.who" class="av picture" :src="picture" alt="" /><div v-else class="av" aria-hidden="true">{{ t.who ? letters(t.who) : initials }}</div><div class="body">
           <div class="who">{{ t.who || name }}<span class="chip" v-if="t.model">{{ t.model }}</span><span class="chip acc" v-if="t.easy" data-testid="easy">{{ t.easy }}</span></div>
           <details v-if="t.thought || t.thoughtLabel" class="thoughts" data-testid="thoughts" @toggle="$event.target.open && !t.thought && emit('thought', t)"><summary><span class="material-icons" aria-hidden="true">psychology</span>{{ t.thoughtLabel || labels.thoughts }}</summary><div class="thought" tabindex="0">{{ t.thought }}</div></details>
           <Answer v-if="t.answer" :text="t.answer" :open="t.state === 'running'" :sources="t.sources" :checks="t.checks" :labels="labels" @cite="(n, citation) => $emit('cite', { message_id: t.id, index: n, citation })" @drawn="follow" />
@@ -65,7 +65,7 @@ export default {
         <details v-if="t.summary" class="thoughts" data-testid="summary"><summary><span class="material-icons" aria-hidden="true">compress</span>{{ labels.summary }}</summary><div class="thought" tabindex="0">{{ t.summary }}</div></details></div>
     </div></div>
     <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,
-  props: { turns: Array, labels: Object, name: String, initials: String, welcome: Object, older: Boolean },
+  props: { turns: Array, labels: Object, name: String, initials: String, picture: String, welcome: Object, older: Boolean },
   data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", editing: "", draft: "", prefix: window.path_prefix || "" }; },
   computed: { running() { return this.list.some((t) => t.state === "running"); } },
   mounted() { this.$nextTick(this.toEnd); },

@@ -8,6 +8,7 @@ from nicegui.elements import mermaid as _mermaid  # noqa: F401  (makes the diagr
 from nicegui.events import GenericEventArguments
 
 from pages.components.base import STATIC
+from pages.components.face import initials
 from pages.i18n import _
 
 Handler = Callable[[dict[str, Any]], Awaitable[None]]
@@ -63,6 +64,8 @@ class Thread(
 ):
     """All turns of a conversation; the browser renders Markdown, code, mathematics and citations.
 
+    `picture` is the address of the assistant's picture; without, the beginning of its name stands for it.
+
     A turn is a dict with the keys of `pages.turns.turn`. Events: `cite` {message_id, index (0 = all), citation (the place
     of the marker among those checked, or -1)}, `regenerate`, `easy`, `why`, `branch` {message_id},
     `edit` {message_id, text}, `continue` {message_id, elsewhere}, `rate` {message_id, value}, `starter` {text},
@@ -70,11 +73,19 @@ class Thread(
     `refused` when the browser lets nothing be copied.
     """
 
-    def __init__(self, turns: list[dict[str, Any]], *, name: str, welcome: dict[str, Any], older: bool) -> None:
+    def __init__(
+        self, turns: list[dict[str, Any]], *, name: str, picture: str, welcome: dict[str, Any], older: bool
+    ) -> None:
         super().__init__()
         self.classes("full-width").style("flex:1;min-height:0;display:flex;flex-direction:column")
         self._props.update(
-            turns=turns, labels=labels(), name=name, initials=initials(name), welcome=welcome, older=older
+            turns=turns,
+            labels=labels(),
+            name=name,
+            initials=initials(name),
+            picture=picture,
+            welcome=welcome,
+            older=older,
         )
 
     def handle(self, event: str, handler: Handler) -> "Thread":
@@ -113,9 +124,3 @@ class Thread(
     def change(self, message_id: str, **changes: Any) -> None:
         """Replace values of a turn."""
         self.run_method("update", message_id, changes)
-
-
-def initials(name: str) -> str:
-    """One or two letters that stand for a name."""
-    words = [word for word in name.split() if word[0].isalnum()]
-    return "".join(word[0] for word in words[:2]).upper() or "S"

@@ -7,10 +7,12 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.files.entities import Blob, File
+from domain.icons.entities import Icon
 from domain.kernel.paging import Page
 from domain.knowledge.entities import DocumentVersion
 from storage.repositories.paging import decode, encode
 from storage.tables.files import blobs, files
+from storage.tables.icons import icons
 from storage.tables.knowledge import document_versions
 
 
@@ -25,14 +27,18 @@ class FileRepository:
         return (await self._session.scalars(select(Blob).where(blobs.c.sha256 == sha256))).first()
 
     async def blob_in_use(self, blob_id: UUID) -> bool:
-        """Whether a file or a document version still refers to the blob."""
+        """Whether a file, a document version or a picture still refers to the blob."""
         by_version = (
             select(func.count())
             .select_from(DocumentVersion)
             .where(or_(document_versions.c.blob_id == blob_id, document_versions.c.text_blob_id == blob_id))
         )
         by_file = select(func.count()).select_from(File).where(files.c.blob_id == blob_id)
-        return bool(await self._session.scalar(by_version) or await self._session.scalar(by_file))
+        by_icon = select(func.count()).select_from(Icon).where(icons.c.blob_id == blob_id)
+        for statement in (by_version, by_file, by_icon):
+            if await self._session.scalar(statement):
+                return True
+        return False
 
     async def page(self, user_id: UUID, api_key_id: UUID | None, *, limit: int, cursor: str | None) -> Page[File]:
         """The files of a user, or of a key; newest first."""

@@ -38,12 +38,15 @@ assistants = tenant_table(
     Column("data_retention_days", Integer),
     Column("metadata_json", Json),
     Column("contact", String(255)),
+    Column("icon_id", Uuid),
     belongs_to("space_id", "spaces"),
     belongs_to("user_id", "users", ondelete="RESTRICT"),
     belongs_to("completion_model_id", "completion_models", ondelete="RESTRICT"),
+    belongs_to("icon_id", "icons", ondelete="RESTRICT"),
     CheckConstraint("data_retention_days between 1 and 2555", name="retention_range"),
 )
 Index("ix_assistants_tenant_id_space_id", assistants.c.tenant_id, assistants.c.space_id)
+Index("ix_assistants_tenant_id_icon_id", assistants.c.tenant_id, assistants.c.icon_id)
 Index(
     "uq_assistants_default",
     assistants.c.tenant_id,

@@ -16,13 +16,16 @@ spaces = tenant_table(
     Column("quota_limit", BigInteger),
     Column("security_classification_id", Uuid),
     Column("allowed_models", Json),
+    Column("icon_id", Uuid),
     belongs_to("user_id", "users"),
+    belongs_to("icon_id", "icons", ondelete="RESTRICT"),
     classified("spaces"),
     UniqueConstraint("tenant_id", "user_id"),
     CheckConstraint("(kind = 'personal') = (user_id is not null)", name="personal_has_owner"),
     CheckConstraint("kind = 'shared' or security_classification_id is null", name="only_shared_are_classified"),
     CheckConstraint("data_retention_days between 1 and 2555", name="retention_range"),
 )
+Index("ix_spaces_tenant_id_icon_id", spaces.c.tenant_id, spaces.c.icon_id)
 _ORGANIZATION = text("kind = 'organization'")
 Index(
     "uq_spaces_organization",

@@ -18,6 +18,7 @@ from domain.users.entities import PredefinedRole
 from tests.conftest import Counted, Place
 from tests.security.test_routes import OPEN
 from tests.support.api import Api, make_assistant, make_collection, make_space, publish, upload
+from tests.support.pictures import picture
 from tests.support.postgres import Postgres
 from tests.support.rows import snapshot
 from tests.support.walk import Case, cases, operations
@@ -92,11 +93,14 @@ async def work_of(client: httpx.AsyncClient, api: Api, secret: str) -> dict[str,
     website = (await client.post(f"/api/v1/spaces/{space}/knowledge/websites/", json=added)).json()
     chunk = (await client.get(f"/api/v1/info-blobs/{document}/chunks/")).json()["items"][0]["id"]
     unanswered = await unanswered_of(client, space, secret)
+    icon = (await client.post("/api/v1/icons/", files={"file": ("c.png", picture(32))})).json()["id"]
+    worn = await client.post(f"/api/v1/assistants/{assistant}/", json={"icon_id": icon})
+    assert worn.status_code == 200, worn.text
     return {
         "space": space, "collection": collection, "job": job, "document": document, "assistant": assistant, "number": "1",
         "conversation": answer["session_id"], "message": answer["id"], "file": file, "prompt": prompt, "history": entry,
         "api_key": key, "website": website["id"], "crawl_run": website["latest_crawl"]["id"],
-        "chunk": chunk, "unanswered": unanswered,
+        "chunk": chunk, "unanswered": unanswered, "icon": icon,
     }  # fmt: skip
 
 
@@ -297,7 +301,7 @@ VIEWERS_MAY = {
     "GET /api/v1/spaces/{id}/knowledge/",
     "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/usage/budgets/",
     "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
-    "GET /api/v1/assistants/{id}/transparency/",
+    "GET /api/v1/assistants/{id}/transparency/", "GET /api/v1/icons/{id}/",
 }  # fmt: skip
 """What somebody who may only look and ask does with a space and its assistants."""
 

@@ -23,6 +23,7 @@ from storage.database import Database
 from storage.tables import metadata
 from tests.conftest import MASTER_KEY, PASSWORD, Place, found
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
+from tests.support.pictures import picture
 from tests.support.postgres import OWNER
 from tests.support.rows import TABLES, fill
 
@@ -74,6 +75,8 @@ async def planted(api: Api, actor: Actor) -> None:
     body = {"assistant_id": assistant, "question": f"Var bor {CANARY}en?"}
     assert CANARY in (await client.post("/api/v1/conversations/", json=body)).text
     await client.post("/api/v1/files/", files={"upload_file": (f"{CANARY}.txt", CANARY.encode())})
+    icon = (await client.post("/api/v1/icons/", files={"file": ("b.png", picture(60))})).json()["id"]
+    assert (await client.patch(f"/api/v1/spaces/{space}/", json={"icon_id": icon})).status_code == 200
     await api.runtime.services.users.add(actor, f"{CANARY}@example.org", PASSWORD, username=CANARY)
 
 
@@ -93,7 +96,7 @@ async def test_nothing_is_left_anywhere(api: Api, place: Place, other: Actor) ->
     assert (folder / "files" / other.tenant_id.hex).exists()
     preview = (await api.runtime.services.deletion.preview(OPERATOR, other.tenant_id)).counts
     assert {**preview, "bytes": preview["bytes"] > 0} == {
-        "people": 2, "spaces": 1, "documents": 1, "conversations": 1, "files": 3, "bytes": True
+        "people": 2, "spaces": 1, "documents": 1, "conversations": 1, "files": 4, "bytes": True
     }  # fmt: skip
     last = (await api.entries(other.tenant_id))[-1]
 
@@ -106,7 +109,7 @@ async def test_nothing_is_left_anywhere(api: Api, place: Place, other: Actor) ->
     paper = await certificate(api.runtime)
     assert api.runtime.services.deletion.signer.holds(paper)
     assert (paper.name, paper.slug, paper.ended_at is not None) == ("Grannkommunen", "grannkommunen", True)
-    assert (paper.counts["users"], paper.counts["documents"], paper.counts["stored_files"]) == (2, 1, 3)
+    assert (paper.counts["users"], paper.counts["documents"], paper.counts["stored_files"]) == (2, 1, 4)
     # One entry more: that the deletion began.
     assert last.sequence is not None
     assert paper.audit_sequence == last.sequence + 1

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from tests.conftest import Place
 from tests.storage.test_deletion import all_seeing, files_with
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
+from tests.support.pictures import picture
 from tests.support.site import Site, html
 
 CANARY = "kanariefj"
@@ -68,6 +69,16 @@ async def planted(api: Api, client: httpx.AsyncClient, space: str) -> tuple[str,
     return collection, str(document)
 
 
+async def worn(client: httpx.AsyncClient, space: str) -> None:
+    """A picture of an assistant, and one of the space; in a personal space, which bears none, nothing bears it."""
+    assistant = await make_assistant(client, space)
+    for side, path, change in (
+        (60, f"/api/v1/assistants/{assistant}/", client.post), (70, f"/api/v1/spaces/{space}/", client.patch),
+    ):  # fmt: skip
+        icon = (await client.post("/api/v1/icons/", files={"file": ("b.png", picture(side))})).json()["id"]
+        assert (await change(path, json={"icon_id": icon})).status_code in (200, 403)
+
+
 async def a_document(api: Api, place: Place) -> AsyncIterator[str]:
     client = await api.client()
     _, document = await planted(api, client, await make_space(client))
@@ -84,6 +95,7 @@ async def a_space(api: Api, place: Place) -> AsyncIterator[str]:
     client = await api.client()
     space = await make_space(client)
     await planted(api, client, space)
+    await worn(client, space)
     yield f"/api/v1/spaces/{space}/"
 
 
@@ -92,6 +104,7 @@ async def a_person(api: Api, place: Place) -> AsyncIterator[str]:
     client = await api.client("borta@example.se")
     personal = (await client.get("/api/v1/spaces/type/personal/")).json()["id"]
     await planted(api, client, personal)
+    await worn(client, personal)
     yield f"/api/v1/users/admin/{user_id}/"
 
 

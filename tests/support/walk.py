@@ -28,7 +28,7 @@ PLACES: dict[str, str] = {
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
     "security-classifications": "classification", "security_classification": "classification",
-    "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
+    "icons": "icon", "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -41,7 +41,7 @@ NAMES: dict[str, str] = {
     "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
-    "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
+    "icon_id": "icon", "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
     "embedding_models[].id": "embedding_model", "completion_models[].id": "completion_model",
     "transcription_models[].id": "transcription_model", "rerank_models[].id": "rerank_model",
     "security_classification.id": "classification", "security_classifications[].id": "classification",
@@ -50,7 +50,7 @@ NAMES: dict[str, str] = {
 NOT_SERVED = {
     # names of the contract for what the product does not have yet: the value is not looked at
     "mcp_servers[].id", "mcp_tools[].tool_id",
-    "icon_id", "from_template.id", "integration_knowledge_list[].id",
+    "from_template.id", "integration_knowledge_list[].id",
     "group_chat_id",
     # mentions of assistants in a group chat
     "tools.assistants[].id",

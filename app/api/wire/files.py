@@ -18,6 +18,12 @@ class FilePublic(Wire):
     token_count: int | None = None
 
 
+class IconPublic(Wire):
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: UUID
+
+
 class AcceptedFileType(Wire):
     mimetype: str
     size_limit: int
