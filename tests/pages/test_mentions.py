@@ -35,7 +35,7 @@ def test_another_assistant_is_mentioned_by_keyboard(page: Page, installation: In
     page.keyboard.press("Escape")
     expect(found).to_have_count(0)
     box.press_sequentially("höga")
-    expect(found.get_by_role("option").locator(".who")).to_have_text(["Bygglov Höganäs" + "Bygg"])
+    expect(found.get_by_role("option").locator(".named")).to_have_text(["Bygglov Höganäs" + "Bygg"])
     expect(box).to_have_attribute("aria-activedescendant", found.get_by_role("option").get_attribute("id") or "-")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("mentioned")).to_contain_text("@Bygglov Höganäs")
