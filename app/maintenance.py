@@ -1,5 +1,6 @@
 """What is done every night: the database is tended, and what nobody needs any more is removed."""
 
+import asyncio
 import logging
 import shutil
 import sys
@@ -17,9 +18,12 @@ from domain.kernel.clock import now
 from storage.orphans import unnamed
 
 log = logging.getLogger(__name__)
-HOUR_OF_NIGHT = 3
+HOUR_OF_NIGHT, HOURS = 3, 3
+"""When it begins at the earliest, and how long it is tried when a process was away or killed."""
 DONE = "maintenance"
 PAUSE = timedelta(hours=12)
+LEASE = timedelta(minutes=15)
+"""So long it belongs to a process that gives no sign of life; it gives one three times as often."""
 DAY = 24 * 3600.0
 """Whatever is younger may belong to something that is going on."""
 LEFT_OVER = ("files.backup-*", "files.loading", "samrad.loading*", "models/model-*")
@@ -39,11 +43,28 @@ async def run(settings: Settings) -> int:
 
 
 async def nightly(runtime: Runtime) -> None:
-    """In the hour of night, once for all processes."""
+    """At night, once for all processes; another one does it when the one that began is killed."""
     here = now().astimezone(ZoneInfo(runtime.settings.time_zone))
-    if here.hour == HOUR_OF_NIGHT and await runtime.directory.take_switch(DONE, {}, now() + PAUSE):
+    at_night = HOUR_OF_NIGHT <= here.hour < HOUR_OF_NIGHT + HOURS
+    if not at_night or not await runtime.directory.take_switch(DONE, {}, now() + LEASE):
+        return
+    keeping = asyncio.create_task(_keep(runtime), name="lease of the maintenance")
+    try:
         for line in await work(runtime):
             log.info("%s", line)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    await runtime.directory.keep_switch(DONE, now() + PAUSE)
+
+
+async def _keep(runtime: Runtime) -> None:
+    while True:
+        await asyncio.sleep(LEASE.total_seconds() / 3)
+        try:
+            await runtime.directory.keep_switch(DONE, now() + LEASE)
+        except Exception as error:
+            log.warning("the lease of the maintenance is not renewed: %s", error)
 
 
 async def work(runtime: Runtime) -> list[str]:

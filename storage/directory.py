@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, CursorResult, Float, and_, case, delete, func, insert, or_, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import aliased
 
 from domain.allowed_origins.entities import AllowedOrigin
@@ -236,12 +237,17 @@ class SqlDirectory:
         """Turn a switch on unless it is on; whether this call did it. Of several processes one succeeds."""
         async with self._database.system_session(write=True) as session:
             await session.execute(delete(switches).where(switches.c.key == key, switches.c.expires_at <= now()))
-            try:
-                await session.execute(insert(switches).values(key=key, value=value, expires_at=expires_at))
-            except IntegrityError:
-                return False
+            made = postgres_insert(switches) if self._postgres else sqlite_insert(switches)
+            statement = made.values(key=key, value=value, expires_at=expires_at).on_conflict_do_nothing()
+            taken = (await session.execute(statement.returning(switches.c.key))).first()
             await session.commit()
-        return True
+        return taken is not None
+
+    async def keep_switch(self, key: str, expires_at: datetime) -> None:
+        """Let a switch that is on be on until then."""
+        async with self._database.system_session(write=True) as session:
+            await session.execute(update(switches).where(switches.c.key == key).values(expires_at=expires_at))
+            await session.commit()
 
     async def end_switch(self, key: str) -> bool:
         """Turn a switch off; whether this call did it. Of several processes one succeeds."""

@@ -15,6 +15,8 @@ from storage.directory import SqlDirectory
 log = logging.getLogger(__name__)
 AGAIN = timedelta(hours=24)
 """What lasts is told once a day."""
+LEASE = timedelta(minutes=3)
+"""So long the others wait whether it is told by the process that has begun to."""
 SUBJECT = N_("Samråd: something needs attention")
 SUBJECT_OVER = N_("Samråd: it is over")
 TEXT = N_("{what}\n\nSee how the installation is doing: {link}\n")
@@ -49,18 +51,24 @@ class Alerts:
         status = await self._operations.gather()
         found = {fault.key: fault for fault in faults(status, self._operations.limits, self._before)}
         for key, fault in found.items():
-            if key in self._seen and key not in self._told:
-                self._told[key] = fault
-                await self._begun(fault, status.database)
+            if key in self._seen:
+                await self._lasts(fault, status.database)
         for key in [key for key in self._told if key not in found and key not in self._seen]:
             await self._over(self._told.pop(key))
         self._before, self._seen = status, found
 
-    async def _begun(self, fault: Fault, database: bool) -> None:
-        log.warning("%s", fault.message.format(**fault.params))
-        # Without a database nobody can be asked whether it was told already.
-        if not database or await self._directory.take_switch(f"alert:{fault.key}", {}, now() + AGAIN):
+    async def _lasts(self, fault: Fault, database: bool) -> None:
+        new = fault.key not in self._told
+        self._told[fault.key] = fault
+        if new:
+            log.warning("%s", fault.message.format(**fault.params))
+        if not database:
+            # Nobody can be asked whether it was told already.
+            if new:
+                await self._tell(fault, over=False)
+        elif await self._directory.take_switch(f"alert:{fault.key}", {}, now() + LEASE):
             await self._tell(fault, over=False)
+            await self._directory.keep_switch(f"alert:{fault.key}", now() + AGAIN)
 
     async def _over(self, fault: Fault) -> None:
         log.warning("over: %s", fault.message.format(**fault.params))

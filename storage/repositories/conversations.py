@@ -129,7 +129,11 @@ class ConversationRepository:
             conversations.c.last_message_at < moment,
             conversations.c.id.not_in(answering),
         )
-        return (await self._session.scalars(statement.order_by(conversations.c.id).limit(limit))).all()
+        return await self._taken(statement.order_by(conversations.c.id).limit(limit))
+
+    async def _taken(self, statement: Select[Any]) -> Sequence[Conversation]:
+        """Conversations that are to be deleted, but for those that another process is deleting."""
+        return (await self._session.scalars(statement.with_for_update(skip_locked=True))).all()
 
     async def files_of(self, conversation_id: UUID) -> Sequence[File]:
         """The files of a conversation's questions that neither another conversation nor an assistant has."""
@@ -194,7 +198,7 @@ class ConversationRepository:
         asked = func.coalesce(conversations.c.last_message_at, conversations.c.created_at)
         # Temporary ones have an end of their own, which takes their files along.
         wanted = (conversations.c.assistant_id == assistant_id, asked < before, conversations.c.temporary.is_(False))
-        return (await self._session.scalars(select(Conversation).where(*wanted).limit(limit))).all()
+        return await self._taken(select(Conversation).where(*wanted).limit(limit))
 
     async def links(self, conversation_id: UUID) -> Sequence[Link]:
         """Which messages there are, and what each follows."""
