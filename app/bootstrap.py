@@ -205,7 +205,8 @@ def open_database(settings: Settings) -> Database:
         return Database.sqlite(database_path(settings))
     return Database.postgres(
         settings.database_url, keys_of(settings).keys, program_url=settings.database_app_url,
-        reader_url=settings.database_reader_url, most_lag=settings.database_reader_lag,
+        pool_size=settings.database_connections, reader_url=settings.database_reader_url,
+        most_lag=settings.database_reader_lag,
     )  # fmt: skip
 
 

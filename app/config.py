@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     database_reader_lag: float = Field(
         10, ge=0, description="A copy that is more seconds behind is not asked; the main database is."
     )
+    database_connections: int = Field(
+        10, ge=2, le=200, description="Connections to PostgreSQL that a process keeps; in a rush it opens five more."
+    )
     redis_url: str | None = Field(
         None, description="Redis or Valkey for jobs and events (redis://…). Without it, a private one is started."
     )
