@@ -15,6 +15,7 @@ from app import scheduled_backup
 from app.bootstrap import Runtime, build, check_database
 from app.config import Settings
 from domain.kernel.clock import now
+from storage import migrate
 from storage.orphans import unnamed
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ async def work(runtime: Runtime) -> list[str]:
     done = []
     for name, part in (
         ("pictures", _icons), ("stored files", _orphans), ("unfinished files", _temporary), ("folders", _left_over),
-        ("rows", _expired), ("retention", _retention), ("database", _tend), ("backup", _backup),
+        ("rows", _expired), ("retention", _retention), ("database", _tend), ("months", _months), ("backup", _backup),
     ):  # fmt: skip
         try:
             done.append(f"{name}: {await part(runtime)}")
@@ -141,6 +142,13 @@ async def _retention(runtime: Runtime) -> str:
 
 async def _tend(runtime: Runtime) -> str:
     return await runtime.database.tend()
+
+
+async def _months(runtime: Runtime) -> str:
+    """The audit log and the ledger of a large installation are kept by month."""
+    if runtime.settings.database_url is None:
+        return "SQLite keeps everything together"
+    return f"{await migrate.spread_parts(runtime.settings.database_url)} parts were made for the months to come"
 
 
 async def _backup(runtime: Runtime) -> str:

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from storage import postgres, sqlite
+from storage import partitions, postgres, sqlite
 from storage.guard import SYSTEM
 from storage.migrations import ddl
-from storage.migrations.env_filter import include_name
+from storage.migrations.env_filter import include_name, include_object
 from storage.search import rebuild
 from storage.tables import metadata
 
@@ -90,7 +90,9 @@ def _up_to_date(connection: Connection) -> bool:
 
 
 def _problems(connection: Connection) -> list[str]:
-    context = MigrationContext.configure(connection, opts={"include_name": include_name, "compare_type": True})
+    included = include_object(connection.dialect.name)
+    opts = {"include_name": include_name, "include_object": included, "compare_type": True}
+    context = MigrationContext.configure(connection, opts=opts)
     found = [_told(difference) for difference in compare_metadata(context, metadata)]
     if context.get_current_revision() != head():
         found.append(f"revision {context.get_current_revision()} instead of {head()}")
@@ -196,6 +198,17 @@ async def migrate_postgres(
             await connection.commit()
     except ddl.NotAllowed as error:
         raise SchemaError(str(error)) from error
+    finally:
+        await engine.dispose()
+
+
+async def spread_parts(owner_url: str) -> int:
+    """Make the parts of divided tables for the months to come; how many were made. Waits for nobody longer than a moment."""
+    engine = owner_engine(owner_url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("set local lock_timeout = '5s'"))
+            return await connection.run_sync(partitions.spread)
     finally:
         await engine.dispose()
 

@@ -32,7 +32,8 @@ NOT_EMPTY = (
 )
 _REFERENCES = text(
     "select conrelid::regclass::text as place, quote_ident(conname) as name, pg_get_constraintdef(oid) as rule "
-    "from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace"
+    "from pg_constraint where contype = 'f' and conparentid = 0 "
+    "and connamespace = 'public'::regnamespace"
 )
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.partitions import is_part
 from storage.tables.base import Json, Moment
 
 BATCH = 200
@@ -63,7 +64,7 @@ class Shape:
 def shapes_of(connection: Connection) -> list[Shape]:
     """The tables of a database as they are, those that others refer to first."""
     metadata = MetaData()
-    metadata.reflect(connection, only=lambda name, _: not name.startswith(DERIVED))
+    metadata.reflect(connection, only=lambda name, _: not (name.startswith(DERIVED) or is_part(name)))
     return [
         Shape(
             table.name,

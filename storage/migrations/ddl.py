@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from storage.partitions import close_parts
 from storage.postgres import PROGRAM_ROLE
 from storage.tables import metadata
 
@@ -150,6 +151,7 @@ def _postgres(connection: Connection, program_password: str | None) -> None:
         connection.exec_driver_sql(near_index(dims))
     role(connection, program_password)
     _grants(connection)
+    close_parts(connection)
     owner = connection.execute(text("select current_user")).scalar_one()
     for table in tenant_tables():
         connection.execute(text(f"drop trigger if exists {table}_updated_at on {table}"))
@@ -269,7 +271,7 @@ begin
     end if;
   elsif not exists (select 1 from tenants where id = old.tenant_id) then
     return old;
-  elsif tg_table_name = 'audit_entries' and (old.sequence is null or exists (
+  elsif tg_table_name like 'audit_entries%' and (old.sequence is null or exists (
     select 1 from audit_checkpoints c where c.tenant_id = old.tenant_id and c.sequence >= old.sequence
   )) then
     return old;

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy.types import TypeEngine
 
-from storage.migrations.env_filter import include_name
+from storage.migrations.env_filter import include_name, include_object
 from storage.sealing import SealedText
 from storage.tables import metadata
 from storage.tables.base import Moment
@@ -29,6 +29,7 @@ context.configure(
     render_as_batch=True,
     compare_type=True,
     include_name=include_name,
+    include_object=include_object(context.config.attributes["connection"].dialect.name),
     render_item=render_item,
     transaction_per_migration=True,
 )
