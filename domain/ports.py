@@ -389,8 +389,8 @@ class Directory(Protocol):
     async def stale_calls(self) -> Sequence[UUID]:
         """The organisations with calls of models that should have ended."""
 
-    async def login_attempts(self, key: str) -> tuple[int, float]:
-        """Failures in the current window and the seconds still to wait."""
+    async def login_attempts(self, key: str, *, block_seconds: int) -> tuple[int, float]:
+        """Failures in the current window and the seconds still to wait; a block is never longer than `block_seconds`."""
 
     async def login_failed(self, key: str, *, window_seconds: int, threshold: int, block_seconds: int) -> None:
         """Count a failed attempt; block the key beyond `threshold`."""

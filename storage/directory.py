@@ -24,7 +24,7 @@ from domain.knowledge.entities import DocumentVersion
 from domain.operations.entities import EndedJobs, LaneStatus
 from domain.ports import Located, LoginMatch, TenantName
 from domain.tenants.entities import Tenant, TenantQuery, TenantState, TenantUse
-from domain.usage.entities import ModelCall
+from domain.usage.entities import LEASE, ModelCall
 from domain.users.entities import User, UserKind
 from domain.websites.entities import Website
 from storage.database import Database
@@ -367,16 +367,18 @@ class SqlDirectory:
             if self._postgres:
                 return list(await session.scalars(text("select tenant_id from app.stale_calls()")))
             late = select(model_calls.c.tenant_id).distinct().select_from(ModelCall)
-            return (await session.scalars(late.where(model_calls.c.lease_until < now()))).all()
+            lease = model_calls.c.lease_until
+            return (await session.scalars(late.where(or_(lease < now(), lease > now() + LEASE + SET_BACK)))).all()
 
-    async def login_attempts(self, key: str) -> tuple[int, float]:
-        """Failures in the current window and the seconds still to wait."""
+    async def login_attempts(self, key: str, *, block_seconds: int) -> tuple[int, float]:
+        """Failures in the current window and the seconds still to wait; a block is never longer than `block_seconds`."""
         async with self._database.system_session() as session:
             row = (await session.execute(select(login_throttles).where(login_throttles.c.key == key))).first()
         if row is None:
             return 0, 0.0
         wait = (row.blocked_until - now()).total_seconds() if row.blocked_until else 0.0
-        return row.failures, max(0.0, wait)
+        # One that is longer is from before the clock was set back.
+        return row.failures, max(0.0, wait) if wait <= block_seconds else 0.0
 
     async def login_failed(self, key: str, *, window_seconds: int, threshold: int, block_seconds: int) -> None:
         """Count a failed attempt; block the key beyond `threshold`."""
@@ -387,7 +389,8 @@ class SqlDirectory:
             if row is None:
                 await session.execute(insert(throttle).values(key=key, failures=1, window_started_at=moment))
             else:
-                fresh = moment - row.window_started_at > timedelta(seconds=window_seconds)
+                since = moment - row.window_started_at
+                fresh = since > timedelta(seconds=window_seconds) or since < timedelta()
                 failures = 1 if fresh else row.failures + 1
                 values: dict[str, object] = {"failures": failures}
                 if fresh:

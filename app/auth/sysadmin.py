@@ -55,7 +55,7 @@ async def admit(
     """
     origin = origin_of(connection)
     name = hash_token(f"{what}:{network_of(origin.ip or '')}")
-    _, wait = await runtime.directory.login_attempts(name)
+    _, wait = await runtime.directory.login_attempts(name, block_seconds=THROTTLE_BLOCK)
     if wait > 0:
         raise TooManyRequests(retry_after=int(wait) + 1)
     if not is_key(sent, key):

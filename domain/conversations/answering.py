@@ -7,10 +7,11 @@ import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime
 from os import getpid
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from domain.conversations.attempts import EMPTY, ONLY_THOUGHT, Attempts, fitting
 from domain.conversations.citations import Stems, check
@@ -38,7 +39,7 @@ from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel import tracing
-from domain.kernel.clock import now, over
+from domain.kernel.clock import now
 from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
@@ -55,7 +56,8 @@ from domain.usage.ledger import Ledger, count_in
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
-STALE_SECONDS = 20.0
+STALE_SECONDS, SURE_SECONDS = 15.0, 5.0
+"""An answer without a sign of life for so long is closed when none comes for some more by a clock that cannot be set."""
 KEPT_SECONDS = 60.0
 """So long the end of an answer is kept in memory for a database that is away."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
@@ -85,6 +87,8 @@ class Answering:
         self.health, self.capacity = health, capacity
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
+        self._silent: dict[UUID, tuple[datetime | None, float]] = {}
+        """For answers that seem to be left, their last sign of life, and when it was seen first."""
         self._summaries = Summaries(uow, chat, ledger, self.capacity)
 
     def start(self, plan: Plan) -> None:
@@ -114,7 +118,8 @@ class Answering:
         state, error, params = str(AnswerState.DONE), None, {}
         plan.message.trace.pop("error_code", None)
         try:
-            stopped = await self._answer(plan, run)
+            async with self._saving.saved(run):
+                stopped = await self._answer(plan, run)
             state = AnswerState.STOPPED if stopped else AnswerState.DONE
         except asyncio.CancelledError:
             state, error = AnswerState.INTERRUPTED, INTERRUPTED
@@ -171,8 +176,7 @@ class Answering:
             run.try_anew(plan.thought)
             explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval))
             try:
-                async with self._saving.saved(run):
-                    return await self._stream(plan, run, request, attempts)
+                return await self._stream(plan, run, request, attempts)
             finally:
                 run.begun.set()
                 await asyncio.gather(explaining)
@@ -454,31 +458,44 @@ class Answering:
         message.citations = [citation.to_dict() for citation in found]
         message.trace["check_ms"] = round((monotonic() - begun) * 1000)
 
-    async def sweep(self) -> int:
+    async def sweep(self, sure_seconds: float = SURE_SECONDS) -> int:
         """Close the runs whose process has died, with the text they had; how many."""
-        count = 0
-        for located in await self._directory.stale_runs(STALE_SECONDS):
-            if self.runs.get(located.id) is not None:
-                continue
-            async with self._uow.begin(located.tenant_id) as tx:
-                message = await tx.get(Message, located.id)
-                if message is None or message.state != AnswerState.RUNNING:
-                    continue
-                if message.heartbeat_at and not over(message.heartbeat_at + timedelta(seconds=STALE_SECONDS)):
-                    continue
-                message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
-                message.finished_at, message.heartbeat_at = now(), None
-                message.tokens_answer = estimate(message.answer)
-                await self._ledger.interrupted(tx, message.id, message.tokens_answer)
-                count += 1
-                conversation = await tx.get(Conversation, message.conversation_id)
-                if message.trace.get(FORGOTTEN) and conversation is not None:
-                    await tx.remove(conversation)
-                    continue
-                sources = (await tx.conversations.sources([message.id])).get(message.id, ())
-                await self._check(message, sources)
-                await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
-        return count
+        found = await self._directory.stale_runs(STALE_SECONDS)
+        left = {each.id: each.tenant_id for each in found if self.runs.get(each.id) is None}
+        self._silent = {message_id: seen for message_id, seen in self._silent.items() if message_id in left}
+        dead = [id_ for id_, tenant_id in left.items() if await self._seems_dead(tenant_id, id_, sure_seconds)]
+        return sum([await self._close_dead(left[message_id], message_id) for message_id in dead])
+
+    async def _seems_dead(self, tenant_id: UUID, message_id: UUID, sure_seconds: float) -> bool:
+        """Whether no sign of life has come since it was looked for first: the clock may just have been set forward."""
+        async with self._uow.read(tenant_id) as tx:
+            message = await tx.get(Message, message_id)
+            sign = message.heartbeat_at if message else None
+        before, since = self._silent.setdefault(message_id, (sign, monotonic()))
+        if sign != before:
+            self._silent[message_id] = sign, monotonic()
+            return False
+        return monotonic() - since >= sure_seconds
+
+    async def _close_dead(self, tenant_id: UUID, message_id: UUID) -> bool:
+        async with self._uow.begin(tenant_id) as tx:
+            if not await tx.conversations.take_silent(message_id, self._silent[message_id][0]):
+                return False
+            message = await tx.get(Message, message_id)
+            if message is None:
+                return False
+            message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
+            message.finished_at, message.heartbeat_at = now(), None
+            message.tokens_answer = estimate(message.answer)
+            await self._ledger.interrupted(tx, message.id, message.tokens_answer)
+            conversation = await tx.get(Conversation, message.conversation_id)
+            if message.trace.get(FORGOTTEN) and conversation is not None:
+                await tx.remove(conversation)
+                return True
+            sources = (await tx.conversations.sources([message.id])).get(message.id, ())
+            await self._check(message, sources)
+            await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
+        return True
 
 
 def _choose(plan: Plan, attempts: Attempts) -> None:

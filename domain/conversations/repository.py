@@ -112,6 +112,9 @@ class ConversationRepository(Protocol):
     async def sum_up(self, message_id: UUID, summary: dict[str, Any]) -> None:
         """Keep what was said up to a message, in short."""
 
+    async def take_silent(self, message_id: UUID, sign: datetime | None) -> bool:
+        """Hold a running answer whose last sign of life is still this one; False when another process was faster."""
+
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""
 

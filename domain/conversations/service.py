@@ -10,7 +10,7 @@ from domain.assistants.service import readable_assistant
 from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
-from domain.conversations.answering import Answering
+from domain.conversations.answering import SURE_SECONDS, Answering
 from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
@@ -353,9 +353,9 @@ class ConversationService(Kept):
         self._answering.start(plan)
         return Asked(conversation, message, files)
 
-    async def sweep(self) -> int:
-        """Close the runs whose process has died, with the text they had; how many."""
-        return await self._answering.sweep()
+    async def sweep(self, sure_seconds: float = SURE_SECONDS) -> int:
+        """Close the runs whose process has died, with the text they had; how many. Nobody is `sure` at the first look."""
+        return await self._answering.sweep(sure_seconds)
 
     async def replacing(self, actor: Actor, choice: CompletionChoice, space_id: UUID) -> CompletionChoice | None:
         """Which model would answer now in a space in place of one that rests; None when it does not or nothing stands in."""

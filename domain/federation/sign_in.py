@@ -259,7 +259,7 @@ class ProviderSignInService:
             if len(ids) != 1:
                 raise BadRequest(NAME_ORGANISATION, field="organisation")
             return ids[0]
-        _, wait = await self._directory.login_attempts(self._address_key(origin))
+        _, wait = await self._directory.login_attempts(self._address_key(origin), block_seconds=THROTTLE_BLOCK)
         if wait > 0:
             raise TooManyRequests(retry_after=int(wait) + 1)
         found = await self._directory.find_tenant(word.rpartition("@")[2])

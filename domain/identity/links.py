@@ -137,7 +137,7 @@ class LinkService:
     async def may_ask(self, origin: Origin) -> None:
         """Count a request for a new password; raises `TooManyRequests` beyond a few in an hour from one address."""
         key = hash_token(f"reset:{origin.ip or ''}")
-        _, wait = await self._directory.login_attempts(key)
+        _, wait = await self._directory.login_attempts(key, block_seconds=ASK_BLOCK)
         if wait > 0:
             raise TooManyRequests(retry_after=int(wait) + 1)
         await self._directory.login_failed(

@@ -143,7 +143,7 @@ class IdentityService:
         """How often the first key, the account, has failed; raises `TooManyRequests` when it must wait."""
         counts = []
         for key, _ in keys:
-            failures, wait = await self._directory.login_attempts(key)
+            failures, wait = await self._directory.login_attempts(key, block_seconds=THROTTLE_BLOCK)
             if wait > 0:
                 raise TooManyRequests(retry_after=int(wait) + 1)
             counts.append(failures)

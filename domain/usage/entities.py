@@ -1,12 +1,15 @@
 """The usage ledger: one row for each call of a model. It refers to nothing, so that it outlives what it was made for."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from domain.kernel.entity import Owned
+
+LEASE = timedelta(hours=1)
+"""No call lasts longer."""
 
 
 class Outcome(StrEnum):

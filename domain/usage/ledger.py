@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from time import monotonic
 from uuid import UUID
 
@@ -16,11 +16,9 @@ from domain.models.money import cost
 from domain.ports import ChatDelta, Directory
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import Attribution, present
-from domain.usage.entities import ModelCall, Outcome
+from domain.usage.entities import LEASE, ModelCall, Outcome
 
 log = logging.getLogger(__name__)
-LEASE = timedelta(hours=1)
-"""No call lasts longer."""
 
 
 class Ledger:
@@ -153,6 +151,8 @@ class Ledger:
         count = 0
         for tenant_id in await self._directory.stale_calls():
             async with self._uow.begin(tenant_id) as tx:
+                # After the clock was set back none may last longer than it can.
+                await tx.usage.cut_leases(now() + LEASE)
                 for call in await tx.usage.expired(now()):
                     price = await tx.models.price(call.model_id, call.created_at.date())
                     await self.close(tx, call, Outcome.INTERRUPTED, price)

@@ -18,6 +18,9 @@ class UsageRepository(Protocol):
     async def running(self, message_id: UUID) -> Sequence[ModelCall]:
         """The calls for a message that have not ended."""
 
+    async def cut_leases(self, longest: datetime) -> None:
+        """Let no lease reach further than this."""
+
     async def expired(self, moment: datetime) -> Sequence[ModelCall]:
         """Calls that should have ended before."""
 

@@ -466,7 +466,8 @@ language sql stable security definer set search_path = pg_catalog, public, pg_te
 $$;
 create or replace function app.stale_calls() returns table (tenant_id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-  select distinct c.tenant_id from model_calls c where c.lease_until < now()
+  select distinct c.tenant_id from model_calls c
+  where c.lease_until < now() or c.lease_until > now() + interval '1 hour' + interval '10 minutes'
 $$;
 create or replace function app.stale_runs(age double precision) returns table (tenant_id uuid, id uuid)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$

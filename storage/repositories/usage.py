@@ -81,6 +81,11 @@ class UsageRepository:
         """Calls that should have ended before."""
         return await self._detached(select(ModelCall).where(CALLS.lease_until < moment).limit(500))
 
+    async def cut_leases(self, longest: datetime) -> None:
+        """Let no lease reach further than this."""
+        late = update(ModelCall).where(CALLS.lease_until > longest).values(lease_until=longest)
+        await self._session.execute(late, execution_options={"synchronize_session": False})
+
     async def _detached(self, statement: Select[Any]) -> Sequence[ModelCall]:
         """Calls whose changes are written by `close` alone."""
         found: Sequence[ModelCall] = (await self._session.scalars(statement)).all()

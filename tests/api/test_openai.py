@@ -212,7 +212,7 @@ async def test_nothing_stays_when_the_process_dies(api: Api, provider: Provider)
     async with api.runtime.database.session(api.owner.tenant_id) as session:
         await session.execute(update(Message).values(heartbeat_at=now() - timedelta(hours=1)))
         await session.commit()
-    assert await conversations.sweep() == 1
+    assert await conversations.sweep(0) == 1
     assert await kept(api) == 0
     assert [call.outcome for call in await answers(api)] == ["interrupted"]
     run.stop.set()

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from domain.knowledge import intake
 from domain.models.capacity import PARALLEL
 from domain.models.health import FAILURES
+from domain.websites import crawling
 from tests.support.browser import in_thread, ready, sign_in
 from tests.support.houses import House, ManyHouse
-from tests.support.people import Person, Record, add_model
+from tests.support.people import Answer, Person, Record, add_model
 from tests.support.provider import Provider
+from tests.support.worker import until
 
 WORDS = 80
 KILLING_SECONDS = 15
 EVENT_MS = 30_000
-KNOWN_SECONDS = 5.0
+KNOWN_SECONDS, CLOSED_SECONDS = 5.0, 40.0
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +140,80 @@ async def _once(made: Person, method: str, path: str, url: str, **more: object) 
     await made.leave()
 
 
-@pytest.mark.timeout(240)
-def test_nothing_promised_is_lost_while_processes_are_killed(house: House) -> None:
+def test_workers_take_only_the_lanes_that_they_are_given(house: House) -> None:
+    for program in house.programs[house.webs :]:
+        program.kill()
+    del house.programs[house.webs :]
+
     async def through() -> None:
-        people = await asyncio.gather(*(person(house, number) for number in (3, 4)))
+        asking = await _prepared(house, 7)
+        await asking.upload()
+        body = {"url": "http://127.0.0.1:9/", "update_interval": "never"}
+        path = f"/api/v1/spaces/{asking.space}/knowledge/websites/"
+        await asking.send("POST", path, json=body)
+        house.add("worker8", ["worker", "--count", "1", "--lanes", "maintenance"])
+        await until(lambda: _ended(asking, crawling.TASK))
+        assert not await _ended(asking, intake.TASK)
+        house.add("worker9", ["worker", "--count", "1", "--lanes", "interactive,ingest"])
+        await asking.settle(30)
+        assert not asking.record.wrong
+        await asking.leave()
+
+    in_thread(through())
+
+
+async def _ended(asking: Person, task: str) -> bool:
+    """Whether the newest job of a kind has."""
+    jobs = (await asking.send("GET", "/api/v1/jobs/"))["items"]
+    found = [job["finished_at"] for job in sorted(jobs, key=lambda job: job["created_at"]) if job["task"] == task]
+    return bool(found and found[-1])
+
+
+def test_answers_of_a_killed_process_are_kept_and_those_of_others_come_to_their_end(
+    house: House, provider: Provider
+) -> None:
+    async def through() -> None:
+        here, there = house.urls
+        asking = Person(8, house.urls, Record())
+        await asking.prepare(await add_model(here, provider, f"rate:20:{WORDS}"))
+        answers = await asyncio.gather(
+            *(asking.begin("Hej?", at=url, words=10) for url in house.urls for _ in range(3)),
+        )
+        house.programs[0].kill()
+        begun = time.monotonic()
+        await asyncio.gather(*(asking.read_on(answer, at=there) for answer in answers))
+        assert [answer.state for answer in answers] == ["interrupted"] * 3 + ["done"] * 3
+        assert time.monotonic() - begun < CLOSED_SECONDS
+        # Whoever was reading has lost nothing, and goes on where it ended.
+        await asyncio.gather(*(_go_on(asking, answer, there) for answer in answers[:3]))
+        house.programs[0].start()
+        await house.ready()
+        await asking.settle(30)
+        assert not asking.record.wrong
+        await asking.leave()
+
+    in_thread(through())
+
+
+async def _go_on(asking: Person, answer: Answer, url: str) -> None:
+    messages = (await asking.send("GET", f"/api/v1/conversations/{answer.session}/"))["messages"]
+    [kept] = [each["answer"] for each in messages if each["id"] == answer.id]
+    # What came in the last second before the kill was read, but not kept.
+    assert answer.text.startswith(kept)
+    answer.text, answer.state = kept, ""
+    path = f"/api/v1/conversations/{answer.session}/messages/{answer.id}/continue/"
+    async for name, data, offset in asking.events("POST", path, url):
+        asking.heard(answer, name, data, offset, None)
+    assert answer.state == "done"
+    assert len(answer.text.split()) >= WORDS
+
+
+@pytest.mark.timeout(240)
+def test_nothing_promised_is_lost_while_processes_are_killed(house: House, provider: Provider) -> None:
+    async def through() -> None:
+        # One of them asks a model that takes its time, so that there is always an answer under way.
+        slow = await add_model(house.urls[0], provider, "rate:20:40")
+        people = await asyncio.gather(person(house, 3), person(house, 4, slow))
         until = time.monotonic() + KILLING_SECONDS
         killing = asyncio.create_task(_kill(house, until))
         await asyncio.gather(*(each.work(until, 0.3) for each in people))

@@ -44,14 +44,15 @@ class House:
         }  # fmt: skip
         self.command("setup", "--organisation", "Sundviks kommun", "--email", EMAIL, "--password", PASSWORD)
         for number, port in enumerate(ports):
-            self._add(f"web{number}", ["serve"], PORT=str(port))
+            self.add(f"web{number}", ["serve"], PORT=str(port))
         for number in range(workers):
-            self._add(f"worker{number}", ["worker", "--count", "1"])
+            self.add(f"worker{number}", ["worker", "--count", "1"])
 
     def _parts(self) -> dict[str, str]:
         return {}
 
-    def _add(self, name: str, words: list[str], **more: str) -> None:
+    def add(self, name: str, words: list[str], **more: str) -> None:
+        """Start one more process."""
         self.programs.append(Program(name, words, {**self.environment, **more}, self.folder))
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:

@@ -193,14 +193,12 @@ class Person:
             answer: Answer | None = None
             try:
                 url = at or random.choice(self.urls)
-                async for name, data, offset in self._events(
-                    "POST", "/api/v1/conversations/?version=2", url, json=body
-                ):
+                async for name, data, offset in self.events("POST", "/api/v1/conversations/?version=2", url, json=body):
                     if answer is None and name == "first_chunk":
                         self.record.taken["question until it is taken"].append(time.perf_counter() - began)
                         answer = Answer(data["session_id"], data["id"])
                         self.answers.append(answer)
-                    if answer is not None and self._heard(answer, name, data, offset, words):
+                    if answer is not None and self.heard(answer, name, data, offset, words):
                         return answer
                 raise Broken("cut stream")
             except (httpx.HTTPError, Broken) as error:
@@ -220,8 +218,8 @@ class Person:
             try:
                 url = at or random.choice(self.urls)
                 position = {"Last-Event-ID": str(answer.offset)}
-                async for name, data, offset in self._events("GET", path, url, headers=position):
-                    if self._heard(answer, name, data, offset, None):
+                async for name, data, offset in self.events("GET", path, url, headers=position):
+                    if self.heard(answer, name, data, offset, None):
                         break
                 else:
                     raise Broken("cut stream")
@@ -231,7 +229,7 @@ class Person:
         if not answer.state:
             self.record.wrong.append(f"answer {answer.id} could not be read to its end")
 
-    def _heard(self, answer: Answer, name: str, data: dict[str, Any], offset: int, words: int | None) -> bool:
+    def heard(self, answer: Answer, name: str, data: dict[str, Any], offset: int, words: int | None) -> bool:
         """Whether that was the last that one wanted to hear."""
         match name:
             case "text":
@@ -244,7 +242,7 @@ class Person:
                 answer.state = data["state"]
         return bool(answer.state)
 
-    async def _events(
+    async def events(
         self, method: str, path: str, url: str, **more: Any
     ) -> AsyncIterator[tuple[str, dict[str, Any], int]]:
         """Server-sent events: name, data, position."""
