@@ -174,13 +174,13 @@ async def models(
     actor: Caller, use: Use, limit: Annotated[int, Query(ge=1, le=200)] = 200, after: str | None = None
 ) -> Any:
     """The assistants that the caller may ask, and the embedding models; those after `after`, if there are more."""
+    last = _identifier(after) if after else None
     if actor.key is not None and actor.key.assistant_id is not None:
         found = [_assistant(await use.assistants.get(actor, actor.key.assistant_id))]
     else:
-        found = [_assistant(view) for view in await use.assistants.mine(actor) if view.model and view.model.usable]
+        found = [_assistant(view) for view in await use.assistants.askable(actor, after=last, limit=limit + 1)]
         found += [_embedding(choice) for choice in await use.models.embedding_models(actor) if choice.usable]
-    found.sort(key=lambda model: model["id"])
-    rest = [model for model in found if after is None or model["id"] > after]
+    rest = sorted((each for each in found if last is None or each["id"] > str(last)), key=lambda each: each["id"])
     return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit}
 
 

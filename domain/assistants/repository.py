@@ -25,6 +25,17 @@ class AssistantRepository(Protocol):
     ) -> Page[Assistant]:
         """All assistants of some spaces and the published ones of others, without the default ones, in order of name."""
 
+    async def after(
+        self,
+        every: Sequence[UUID],
+        published: Sequence[UUID],
+        model_ids: Sequence[UUID],
+        *,
+        last: UUID | None,
+        limit: int,
+    ) -> Sequence[Assistant]:
+        """Of the same those that have one of these models, in order of id: at most `limit` of those after `last`."""
+
     async def default(self, space_id: UUID) -> Assistant | None:
         """The assistant that the space has by itself."""
 

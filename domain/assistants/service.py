@@ -195,13 +195,13 @@ class AssistantService:
             models = {c.model.id: c for c in await completion_choices(tx)}
         return [self._head(actor, access, a, models) for a in found if visible(access, a)]
 
-    async def mine(self, actor: Actor) -> list[AssistantView]:
-        """Every assistant the actor may use, over all spaces."""
+    async def askable(self, actor: Actor, *, after: UUID | None = None, limit: int) -> list[AssistantView]:
+        """The assistants with a usable model that the actor may use, by id: at most `limit` of those after `after`."""
         async with self._uow.read(actor.tenant_id) as tx:
             accesses = await own_spaces(tx, actor)
-            found = await tx.assistants.in_spaces(list(accesses))
-            models = {c.model.id: c for c in await completion_choices(tx)}
-        return [self._head(actor, accesses[a.space_id], a, models) for a in found if visible(accesses[a.space_id], a)]
+            models = {c.model.id: c for c in await completion_choices(tx) if c.usable}
+            found = await tx.assistants.after(*_by_role(accesses), list(models), last=after, limit=limit)
+        return [self._head(actor, accesses[a.space_id], a, models) for a in found]
 
     async def page(
         self, actor: Actor, *, search: str = "", limit: int | None = None, cursor: str | None = None
@@ -222,11 +222,7 @@ class AssistantService:
         self, tx: Transaction, actor: Actor, search: str, limit: int | None, cursor: str | None
     ) -> Page[AssistantView]:
         accesses = await own_spaces(tx, actor)
-        found = await tx.assistants.page(
-            [space_id for space_id, access in accesses.items() if access.role != Role.VIEWER],
-            [space_id for space_id, access in accesses.items() if access.role == Role.VIEWER],
-            search=search.strip(), limit=clamp(limit), cursor=cursor,
-        )  # fmt: skip
+        found = await tx.assistants.page(*_by_role(accesses), search=search.strip(), limit=clamp(limit), cursor=cursor)
         models = {c.model.id: c for c in await completion_choices(tx)}
         heads = [self._head(actor, accesses[a.space_id], a, models) for a in found.items]
         return Page(heads, found.next_cursor, found.total)
@@ -540,6 +536,12 @@ async def own_spaces(tx: Transaction, actor: Actor) -> dict[UUID, SpaceAccess]:
     personal = await tx.spaces.personal(actor.user_id)
     found = [SpaceAccess(space, Role(role)) for space, role in await tx.spaces.of_member(actor.user_id)]
     return {access.space.id: access for access in found + ([SpaceAccess(personal, Role.OWNER)] if personal else [])}
+
+
+def _by_role(accesses: Mapping[UUID, SpaceAccess]) -> tuple[list[UUID], list[UUID]]:
+    """The spaces of which the actor sees everything, and those of which only what is published."""
+    viewed = [space_id for space_id, access in accesses.items() if access.role == Role.VIEWER]
+    return [space_id for space_id in accesses if space_id not in viewed], viewed
 
 
 async def _with_parts(tx: Transaction, heads: Sequence[AssistantView]) -> list[AssistantView]:

@@ -13,7 +13,7 @@ from domain.budgets.entities import WARN_SHARE, Budget, BudgetScope, BudgetView,
 from domain.budgets.service import BudgetDraft
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
-from domain.kernel.paging import Page
+from domain.kernel.paging import MAX_LIMIT, Page
 from domain.models.money import CURRENCIES, to_decimal
 from pages.components.base import (
     Tone,
@@ -201,12 +201,14 @@ class BudgetForm:
     async def _targets(self) -> Callable[[], None]:
         scope, actor, services = BudgetScope(self.scope.value), self.visit.actor, self.visit.services
         options: dict[str, str] = {}
+        more = False
         if scope is BudgetScope.SPACE:
             page = await services.organisation.spaces(actor)
             options = {str(each.space.id): space_name(each.space) for each in page.items}
         elif scope is BudgetScope.ASSISTANT:
-            views = await services.assistants.mine(actor)
-            options = {str(v.assistant.id): assistant_name(v.assistant, v.access.space) for v in views}
+            found = await services.assistants.find(actor, limit=MAX_LIMIT)
+            options = {str(v.assistant.id): assistant_name(v.assistant, v.access.space) for v in found.items}
+            more = found.next_cursor is not None
 
         def build() -> None:
             self.target = None
@@ -217,6 +219,8 @@ class BudgetForm:
                 self.target = ui.select(options_all, value="", label=_("Which")).props(
                     "outlined stack-label options-dense"
                 )
+            if more:
+                paragraph(_("A budget for an assistant that is not among these is added on its own page."), "sub")
 
         return build
 

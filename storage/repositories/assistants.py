@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
@@ -42,6 +42,13 @@ _FILES = standing(
 )
 
 
+def _seen(every: Sequence[UUID], published: Sequence[UUID]) -> list[ColumnElement[bool]]:
+    """All assistants of some spaces and the published ones of others, without those that spaces have by themselves."""
+    space = assistants.c.space_id
+    seen = or_(space.in_(set(every)), and_(space.in_(set(published)), assistants.c.published.is_(True)))
+    return [assistants.c.is_default.is_(False), seen]
+
+
 class AssistantRepository:
     """See `domain.assistants.repository`."""
 
@@ -68,9 +75,7 @@ class AssistantRepository:
         self, every: Sequence[UUID], published: Sequence[UUID], *, search: str, limit: int, cursor: str | None
     ) -> Page[Assistant]:
         """All assistants of some spaces and the published ones of others, in order of name."""
-        space, name = assistants.c.space_id, func.lower(assistants.c.name)
-        seen = or_(space.in_(set(every)), and_(space.in_(set(published)), assistants.c.published.is_(True)))
-        wanted = [assistants.c.is_default.is_(False), seen]
+        name, wanted = func.lower(assistants.c.name), _seen(every, published)
         if search:
             wanted.append(name.like(f"%{escape_like(search.lower())}%", escape="\\"))
         total = await self._session.scalar(select(func.count()).select_from(Assistant).where(*wanted))
@@ -82,6 +87,22 @@ class AssistantRepository:
         rows = (await self._session.execute(statement)).all()
         more = encode(rows[limit - 1][1], rows[limit - 1][0].id) if len(rows) > limit else None
         return Page([row[0] for row in rows[:limit]], more, total)
+
+    async def after(
+        self,
+        every: Sequence[UUID],
+        published: Sequence[UUID],
+        model_ids: Sequence[UUID],
+        *,
+        last: UUID | None,
+        limit: int,
+    ) -> Sequence[Assistant]:
+        """Of the same those that have one of these models, in order of id: at most `limit` of those after `last`."""
+        wanted = [*_seen(every, published), assistants.c.completion_model_id.in_(set(model_ids))]
+        if last is not None:
+            wanted.append(assistants.c.id > last)
+        statement = select(Assistant).where(*wanted).order_by(assistants.c.id).limit(limit)
+        return (await self._session.scalars(statement)).all()
 
     async def default(self, space_id: UUID) -> Assistant | None:
         """The assistant that the space has by itself."""

@@ -11,13 +11,15 @@ import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import func, select, update
 
+from domain.assistants.entities import Assistant
 from domain.conversations.entities import Conversation, Message
 from domain.conversations.views import Dialogue
 from domain.kernel.clock import now
+from storage.tables.assistants import assistants
 from tests.api.test_budgets import add
 from tests.api.test_conversations import with_documents
 from tests.api.test_usage import answers, ledger, priced
-from tests.support.api import Api, make_assistant, make_space
+from tests.support.api import Api, make_assistant, make_space, publish
 from tests.support.provider import Provider
 
 QUESTION: list[Any] = [{"role": "user", "content": "Vad kostar bygglov för en altan?"}]
@@ -111,6 +113,32 @@ async def test_what_is_stored_is_an_ordinary_conversation(api: Api) -> None:
     about: Any = answer.model_extra["samrad"] if answer.model_extra else {}
     shown = (await client.get(f"/api/v1/conversations/{about['conversation_id']}/")).json()
     assert shown["messages"][0]["id"] == about["message_id"]
+
+
+async def test_models_come_in_pages_without_those_that_cannot_answer(api: Api) -> None:
+    client = await api.client()
+    space = await make_space(client)
+    made = sorted([await make_assistant(client, space) for _ in range(5)])
+    await publish(client, made[1])
+    without = await make_assistant(client, space)
+    async with api.runtime.database.session(api.owner.tenant_id) as session:
+        bare = update(Assistant).where(assistants.c.id == UUID(without)).values(completion_model_id=None)
+        await session.execute(bare)
+        await session.commit()
+    member = {"id": str(await api.user("anna@example.se")), "role": "viewer"}
+    assert (await client.post(f"/api/v1/spaces/{space}/members/", json=member)).status_code == 200
+    embedding = (await client.get("/api/v1/embedding-models/")).json()["items"][0]["id"]
+    for who, wanted in ((client, [*made, embedding]), (await api.client("anna@example.se"), [made[1], embedding])):
+        found: list[str] = []
+        more = True
+        while more:
+            asked = {"limit": 2, **({"after": found[-1]} if found else {})}
+            page = (await who.get("/v1/models", params=asked)).json()
+            assert 1 <= len(page["data"]) <= 2
+            found += [each["id"] for each in page["data"]]
+            more = page["has_more"]
+        assert found == sorted(wanted)
+    assert (await client.get("/v1/models", params={"after": "gpt-4"})).status_code == 404
 
 
 async def test_embeddings_as_numbers_and_as_base64(api: Api) -> None:
