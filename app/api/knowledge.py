@@ -15,6 +15,7 @@ from domain.kernel.errors import N_, BadRequest, Invalid
 from domain.knowledge.intake import Uploaded
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.service import SearchScope
+from domain.spaces.service import SpaceAccess
 
 groups = APIRouter(prefix="/api/v1/groups", tags=["groups"])
 blobs = APIRouter(prefix="/api/v1/info-blobs", tags=["info-blobs"])
@@ -26,11 +27,8 @@ MOST_TEXTS = 128
 @groups.get("/", response_model=wire.PageOfGroupPublicWithMetadata, deprecated=True)
 async def mine(actor: Caller, use: Use) -> Any:
     """The collections of all the caller's spaces."""
-    items = []
-    for view in await use.spaces.mine(actor):
-        for found in await use.knowledge.collections(actor, view.space.id):
-            items.append(_legacy(present.collection(found)))
-    return present.page(items)
+    accesses = [SpaceAccess(view.space, view.role) for view in await use.spaces.mine(actor)]
+    return present.page([_legacy(present.collection(found)) for found in await use.knowledge.in_each(actor, accesses)])
 
 
 @groups.post("/", response_model=wire.GroupPublicWithMetadata, deprecated=True)

@@ -77,14 +77,16 @@ async def create(body: wire.CreateSpaceRequest, actor: Caller, use: Use) -> Any:
 @router.get("/", response_model=wire.PageOfSpaceSparse)
 async def mine(actor: Caller, use: Use, include_applications: bool = False, include_personal: bool = False) -> Any:
     """The caller's spaces."""
-    items = []
-    for view in await use.spaces.mine(actor, include_personal=include_personal):
-        item = present.space_head(view)
-        if include_applications:
-            assistants = await use.assistants.in_space(actor, view.space.id)
-            item["applications"] = present.applications(actor, view, assistants)
-        items.append(item)
-    return present.page(items)
+    views = await use.spaces.mine(actor, include_personal=include_personal)
+    if not include_applications:
+        return present.page([present.space_head(view) for view in views])
+    found = await use.assistants.in_each(actor, [SpaceAccess(view.space, view.role) for view in views])
+    return present.page(
+        [
+            {**present.space_head(view), "applications": present.applications(actor, view, found[view.space.id])}
+            for view in views
+        ]
+    )
 
 
 @router.get("/type/personal/", response_model=wire.SpacePublic)

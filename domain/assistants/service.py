@@ -195,6 +195,18 @@ class AssistantService:
             models = {c.model.id: c for c in await completion_choices(tx)}
         return [self._head(actor, access, a, models) for a in found if visible(access, a)]
 
+    async def in_each(self, actor: Actor, accesses: Sequence[SpaceAccess]) -> Mapping[UUID, Sequence[AssistantView]]:
+        """The assistants that the actor may see of several spaces, by space; all fetched at once."""
+        found: dict[UUID, list[AssistantView]] = {access.space.id: [] for access in accesses}
+        by_space = {access.space.id: access for access in accesses}
+        async with self._uow.read(actor.tenant_id) as tx:
+            models = {c.model.id: c for c in await completion_choices(tx)}
+            for assistant in await tx.assistants.in_spaces(list(by_space)):
+                access = by_space[assistant.space_id]
+                if visible(access, assistant):
+                    found[access.space.id].append(self._head(actor, access, assistant, models))
+        return found
+
     async def askable(self, actor: Actor, *, after: UUID | None = None, limit: int) -> list[AssistantView]:
         """The assistants with a usable model that the actor may use, by id: at most `limit` of those after `after`."""
         async with self._uow.read(actor.tenant_id) as tx:

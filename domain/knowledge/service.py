@@ -144,6 +144,22 @@ class KnowledgeService:
             found = [c for c in await tx.knowledge.collections([space_id]) if c.kind == CollectionKind.DOCUMENTS]
             return await self._views(tx, actor, access, found)
 
+    async def in_each(self, actor: Actor, accesses: Sequence[SpaceAccess]) -> list[CollectionView]:
+        """The collections of several spaces, space by space, of those where they may be read; all fetched at once."""
+        readable = {a.space.id: a for a in accesses if Action.READ in a.permissions(actor, Resource.COLLECTION)}
+        if not readable:
+            return []
+        async with self._uow.read(actor.tenant_id) as tx:
+            found = [c for c in await tx.knowledge.collections(list(readable)) if c.kind == CollectionKind.DOCUMENTS]
+            views = await self._views(tx, actor, next(iter(readable.values())), found)
+        return [
+            replace(view, permissions=allowed, access=access, origin=None)
+            for access in readable.values()
+            for allowed in [access.permissions_of_one(actor, Resource.COLLECTION)]
+            for view in views
+            if view.collection.space_id == access.space.id
+        ]
+
     async def borrowed(self, actor: Actor, space_id: UUID) -> list[CollectionView]:
         """The collections of other spaces that may be used in this one: shared ones, then the organisation's."""
         async with self._uow.read(actor.tenant_id) as tx:
@@ -160,7 +176,7 @@ class KnowledgeService:
         choices = {c.model.id: c for c in await embedding_choices(tx)}
         sizes = await tx.knowledge.sizes([c.id for c in found])
         allowed = access.permissions_of_one(actor, Resource.COLLECTION)
-        origins = {i: await tx.get(Space, i) for i in {c.space_id for c in found} - {access.space.id}}
+        origins = await tx.spaces.many({c.space_id for c in found} - {access.space.id})
         return [
             CollectionView(
                 c,

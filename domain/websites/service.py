@@ -110,6 +110,21 @@ class WebsiteService:
                 return []
             return await self._views(tx, actor, access, await tx.websites.in_spaces([space_id]))
 
+    async def in_each(self, actor: Actor, accesses: Sequence[SpaceAccess]) -> list[WebsiteView]:
+        """The websites of several spaces, space by space, of those where they may be read; all fetched at once."""
+        readable = {a.space.id: a for a in accesses if Action.READ in a.permissions(actor, Resource.WEBSITE)}
+        if not readable:
+            return []
+        async with self._uow.read(actor.tenant_id) as tx:
+            found = await tx.websites.in_spaces(list(readable))
+            views = await self._views(tx, actor, next(iter(readable.values())), found)
+        return [
+            _seen(actor, view, access, None)
+            for access in readable.values()
+            for view in views
+            if view.website.space_id == access.space.id
+        ]
+
     async def borrowed(self, actor: Actor, space_id: UUID) -> list[WebsiteView]:
         """The websites of other spaces that may be used in this one: shared ones, then the organisation's."""
         async with self._uow.read(actor.tenant_id) as tx:

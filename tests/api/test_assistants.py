@@ -94,3 +94,42 @@ async def test_the_list_is_paged_searched_and_shows_what_one_may_use(api: Api) -
     found = (await viewer.get(URL)).json()
     assert ([item["name"] for item in found["items"]], found["total_count"]) == (["Zebra"], 1)
     assert (await (await api.client()).get(URL, params={"limit": 1})).json()["count"] == 1
+
+
+async def test_what_is_listed_of_all_spaces_costs_the_same_however_many_there_are(api: Api) -> None:
+    owner = await api.client()
+    paths = {"spaces/": {"include_applications": True}, "groups/": {}, "websites/": {}}
+    counts: dict[str, list[int]] = {path: [] for path in paths}
+    found: dict[str, Any] = {}
+    for names in (("Bygg",), ("Skola", "Trafik")):
+        for name in names:
+            await furnished(owner, await make_space(owner, name), name)
+        for path, params in paths.items():
+            # What is only done once is done.
+            await owner.get(f"/api/v1/{path}", params=params)
+            with statements(api) as sent:
+                found[path] = (await owner.get(f"/api/v1/{path}", params=params)).json()["items"]
+            counts[path].append(len(sent))
+    assert {path: first == second for path, (first, second) in counts.items()} == dict.fromkeys(paths, True), counts
+    told = {s["name"]: [a["name"] for a in s["applications"]["assistants"]["items"]] for s in found["spaces/"]}
+    assert told == {name: [name] for name in ("Bygg", "Skola", "Trafik")}
+    assert [each["name"] for each in found["groups/"]] == ["Om Bygg", "Om Skola", "Om Trafik"]
+    assert [each["name"] for each in found["websites/"]] == ["Bygg", "Skola", "Trafik"]
+    for path in ("groups/", "websites/"):
+        for item in found[path]:
+            alone = (await owner.get(f"/api/v1/{path}{item['id']}/")).json()
+            assert item["permissions"] == alone["permissions"]
+
+
+async def test_of_all_spaces_viewers_are_shown_what_they_may_see(api: Api) -> None:
+    owner = await api.client()
+    space = await make_space(owner)
+    draft, shown = await furnished(owner, space, "Utkast"), await furnished(owner, space, "Hjälpen")
+    await publish(owner, shown)
+    member = {"id": str(await api.user("anna@example.se")), "role": "viewer"}
+    assert (await owner.post(f"/api/v1/spaces/{space}/members/", json=member)).status_code == 200
+    anna = await api.client("anna@example.se")
+    [seen] = (await anna.get("/api/v1/spaces/", params={"include_applications": True})).json()["items"]
+    assert [each["id"] for each in seen["applications"]["assistants"]["items"]] == [shown] != [draft]
+    for path in ("groups/", "websites/"):
+        assert (await anna.get(f"/api/v1/{path}")).json()["items"] == []
