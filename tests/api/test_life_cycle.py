@@ -20,6 +20,7 @@ from storage.archive.sealed import ArchiveError
 from tests.conftest import BOTH, OPERATOR_KEY, PASSWORD, Place, found
 from tests.support import documents
 from tests.support.api import Api, events_of, make_assistant, make_collection, make_space, upload
+from tests.support.pictures import picture
 from tests.support.postgres import TEMPLATE, Postgres
 from tests.support.release import EMAIL, FACT, FOLDER
 from tests.support.release import SECRET as RELEASE_SECRET
@@ -76,6 +77,9 @@ class Lived:
         await upload(client, self.collection, "Handbok.pdf", self.content)
         await self.api.work()
         self.assistant = await make_assistant(client, space_id, self.collection)
+        self.icon = (await client.post("/api/v1/icons/", files={"file": ("a.png", picture(50))})).json()["id"]
+        await client.post(f"/api/v1/assistants/{self.assistant}/", json={"icon_id": self.icon})
+        self.sign = (await client.get(f"/api/v1/icons/{self.icon}/")).content
         self.conversation = await ask(client, self.assistant)
         self.told = (await client.get(f"/api/v1/conversations/{self.conversation}/")).json()
         return self
@@ -95,6 +99,8 @@ class Lived:
             [item] = (await client.get(f"/api/v1/groups/{self.collection}/info-blobs/")).json()["items"]
             original = await client.get(f"/api/v1/info-blobs/{item['id']}/original/")
             assert original.content == self.content
+            assert (await client.get(f"/api/v1/assistants/{self.assistant}/")).json()["icon_id"] == self.icon
+            assert (await client.get(f"/api/v1/icons/{self.icon}/")).content == self.sign
             findings = await runtime.services.audit.verify(self.api.owner.tenant_id)
             assert (findings.checked > 5, list(findings.faults)) == (True, [])
             await ask(client, self.assistant)
