@@ -162,7 +162,8 @@ class Progress:
     """Says on the standard error how far the work is, and how long the rest will take."""
 
     def __init__(self, total: int, what: str) -> None:
-        self._total, self._what, self._began, self._told = total, what, time.monotonic(), 0.0
+        self._total, self._what = total, what
+        self._began = self._told = time.monotonic()
 
     def tell(self, done: int) -> None:
         """Say it, if the last time is a while ago or all is done."""

@@ -20,7 +20,7 @@ from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.migrations.ddl import NEAR_DIMENSIONS
 from storage.search.texts import Longer, search
-from storage.search.words import ALL, LAST, LONGER_WORDS, Group, backwards, by_scope, prominent, tally
+from storage.search.words import ALL, LAST, Group, backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
 EXACT_ROWS = 30_000
@@ -267,7 +267,7 @@ class PostgresWords:
         rows = await self._session.execute(_COUNTS, values, execution_options=BY_HAND)
         return {row.word: (int(row.chunks), int(row.occurrences)) for row in rows}
 
-    async def longer(self, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+    async def longer(self, scope: Sequence[UUID], parts: Sequence[str], most: int) -> Longer:
         """See `WordIndex`."""
         ends = [part[::-1] for part in parts]
         values = {
@@ -277,7 +277,7 @@ class PostgresWords:
             "word_highs": [part + LAST for part in parts],
             "backwards_lows": ends,
             "backwards_highs": [end + LAST for end in ends],
-            "most": LONGER_WORDS,
+            "most": most,
         }
         rows = await self._session.execute(_LONGER_WORDS, values, execution_options=BY_HAND)
         return [(row.part, row.word, int(row.chunks)) for row in rows]

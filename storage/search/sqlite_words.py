@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.ports import TextHits
 from storage.search.texts import Longer, search
-from storage.search.words import LAST, LONGER_WORDS, Group
+from storage.search.words import LAST, Group
 
 _COUNTS = (
     "select c.word, sum(c.chunks) as chunks, sum(c.occurrences) as occurrences from json_each(:scopes) s "
@@ -61,9 +61,9 @@ class SqliteWords:
         rows = self._rows(_COUNTS, {"scopes": _scopes(scope), "words": json.dumps(list(wanted))})
         return {word: (chunks, occurrences) for word, chunks, occurrences in rows}
 
-    async def longer(self, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
+    async def longer(self, scope: Sequence[UUID], parts: Sequence[str], most: int) -> Longer:
         """See `WordIndex`."""
-        values: dict[str, object] = {"scopes": _scopes(scope), "most": LONGER_WORDS}
+        values: dict[str, object] = {"scopes": _scopes(scope), "most": most}
         selects = []
         for n, (part, column) in enumerate((p, c) for p in parts for c in ("word", "backwards")):
             low = part if column == "word" else part[::-1]

@@ -17,8 +17,8 @@ class WordIndex(Protocol):
     async def counts(self, scope: Sequence[UUID], wanted: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """For each of the words that the collections hold: in how many chunks it stands, and how often."""
 
-    async def longer(self, scope: Sequence[UUID], parts: Sequence[str]) -> Longer:
-        """(part, word, chunks): for each part the most frequent words that begin or end with it."""
+    async def longer(self, scope: Sequence[UUID], parts: Sequence[str], most: int) -> Longer:
+        """(part, word, chunks): for each part the `most` frequent words that begin or end with it."""
 
     async def collect(self, scope: Sequence[UUID], groups: Sequence[words.Group], limit: int) -> Sequence[int]:
         """The keys of the chunks that hold terms of the groups which together are worth the most."""
@@ -34,7 +34,10 @@ async def search(index: WordIndex, scope: Sequence[UUID], query: str, limit: int
         return TextHits()
     exact = await index.counts(scope, words.needed(asked))
     parts = words.expandable(asked)
-    known = words.Vocabulary.of(exact, await index.longer(scope, parts) if parts else ())
+    known = words.Vocabulary.of(exact, await index.longer(scope, parts, words.LONGER_WORDS) if parts else ())
+    unknown = words.misspelt(asked, known)
+    if unknown:
+        known = words.spelled(unknown, known, await index.longer(scope, words.halves(unknown), words.SPELLED_READ))
     wanted = words.concepts(asked, known)
     groups = words.groups(wanted, known)
     terms = list(dict.fromkeys(term for concept in wanted for term in concept.terms if term in known.counts))

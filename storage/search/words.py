@@ -2,7 +2,8 @@
 
 Each word of a question is a concept: its stem, and the longer words of the collections that begin or end with it
 (bygglov → bygglovshandläggare, barnbidrag for bidrag), which count a little less. A compound that no chunk holds is taken
-apart where both parts are words of the collections. So the collections themselves are the dictionary.
+apart where both parts are words of the collections; one that is not known in any of these ways is taken for a misspelt one,
+if words of the collections differ from it by one letter. So the collections themselves are the dictionary.
 
 Finding goes in two steps, because ranking everything that holds a frequent word is slow. First chunks are collected by the
 rarest terms within `BUDGET` entries of the index, with those ahead in which a term is prominent (see `prominent`); then the
@@ -12,7 +13,7 @@ best `CANDIDATES` of them are ranked by BM25 over all concepts.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -25,6 +26,12 @@ LONGER_WEIGHT = 0.6
 """How much a longer word that holds the asked one counts."""
 PART_WEIGHT = 0.5
 """How much a part of an unknown compound counts."""
+SPELLED_WEIGHT = 0.5
+"""How much a word counts that an unknown one may have been meant to be."""
+SPELLED_LENGTH = 6
+"""Shortest stem that is taken for a misspelt one: shorter words resemble too many others."""
+SPELLED_WORDS, SPELLED_READ, MISSPELT_WORDS = 3, 1_000, 3
+"""Known words taken for a misspelt one; words that begin or end like it looked at; misspelt words at the most."""
 LONGER_WORDS = 32
 """Longer words taken for each asked word, the most frequent first."""
 EXPANDED_WORDS = 12
@@ -80,13 +87,15 @@ class Concept:
 class Vocabulary:
     """What the collections in scope hold: chunks, and the mean number of terms in one.
 
-    `counts` tells in how many chunks a word stands, `longer` which words begin or end with an asked one.
+    `counts` tells in how many chunks a word stands, `longer` which words begin or end with an asked one, `meant` which
+    words a misspelt one may have been meant to be.
     """
 
     chunks: int
     mean_length: float
     counts: Mapping[str, int]
     longer: Mapping[str, Sequence[str]]
+    meant: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @staticmethod
     def of(exact: Mapping[str, tuple[int, int]], longer: Iterable[tuple[str, str, int]]) -> "Vocabulary":
@@ -138,10 +147,58 @@ def concepts(words: Sequence[Asked], known: Vocabulary) -> list[Concept]:
         terms = dict.fromkeys(word.stems, 1.0)
         for longer in known.longer.get(word.part or "", ()):
             terms.setdefault(longer, LONGER_WEIGHT)
+        for likely in known.meant.get(word.stems[0], ()):
+            terms.setdefault(likely, SPELLED_WEIGHT)
         parts = None if known.counts.get(word.stems[0]) else _parts(word, known)
         found.append(_concept(terms, 1.0, known))
         found += [_concept({part: 1.0}, PART_WEIGHT, known) for part in parts or ()]
     return sorted(found, key=lambda concept: -concept.idf)
+
+
+def misspelt(words: Sequence[Asked], known: Vocabulary) -> list[Asked]:
+    """The words that nothing explains: no chunk holds them, a longer one, or their parts."""
+    unknown = [
+        word
+        for word in words
+        if word.part
+        and len(word.part) >= SPELLED_LENGTH
+        and not any(known.counts.get(stem) for stem in word.stems)
+        and not known.longer.get(word.part)
+        and _parts(word, known) is None
+    ]
+    return unknown[:MISSPELT_WORDS]
+
+
+def halves(words: Sequence[Asked]) -> list[str]:
+    """Both halves of words: an error in the one leaves the other as it is."""
+    cut = [(word.stems[0], len(word.stems[0]) // 2) for word in words]
+    return [half for stem, middle in cut for half in (stem[:middle], stem[middle:])]
+
+
+def spelled(words: Sequence[Asked], known: Vocabulary, found: Iterable[tuple[str, str, int]]) -> Vocabulary:
+    """The vocabulary, with the words that misspelt ones may have been meant to be, out of `found` by their halves.
+
+    Nobody gets the first letter wrong, and names that differ in it are others.
+    """
+    counts = {word: count for _, word, count in found}
+    meant: dict[str, Sequence[str]] = {}
+    for unknown in words:
+        near = [word for word in counts if any(word[0] == stem[0] and alike(word, stem) for stem in unknown.stems)]
+        meant[unknown.stems[0]] = sorted(near, key=lambda word: (-counts[word], word))[:SPELLED_WORDS]
+    taken = {word: counts[word] for likely in meant.values() for word in likely}
+    return replace(known, counts={**known.counts, **taken}, meant=meant)
+
+
+def alike(first: str, second: str) -> bool:
+    """Whether one letter more, less or other, or two letters in each other's place, make one word of the other."""
+    short, long = sorted((first, second), key=len)
+    if len(long) - len(short) > 1:
+        return False
+    at = next((n for n, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(short) < len(long):
+        return short[at:] == long[at + 1 :]
+    swapped = long[at : at + 2][::-1]
+    return short[at + 1 :] == long[at + 1 :] or (short[at : at + 2] == swapped and short[at + 2 :] == long[at + 2 :])
 
 
 def _parts(word: Asked, known: Vocabulary) -> tuple[str, str] | None:

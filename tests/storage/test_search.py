@@ -126,7 +126,7 @@ SENTENCES = (
     ("question", "first"),
     [
         ("handläggning av bygglov", 0), ("bygglov", 0), ("bidrag för barn", 1), ("CAFE", 2), ("2026-114", 3),
-        ("får", 4), ("far", 5), ("bygglovshandläggning", 0),
+        ("får", 4), ("far", 5), ("bygglovshandläggning", 0), ("barbnidraget", 1), ("bygglobshandläggare", 0),
     ],
 )  # fmt: skip
 async def test_questions_find_their_sentence(shelf: Shelf, question: str, first: int) -> None:

@@ -20,6 +20,10 @@ def found(question: str, *texts: tuple[str, str]) -> list[int]:
         if word != part and (word.startswith(part) or word.endswith(part))
     ]
     known = words.Vocabulary.of({w: exact[w] for w in words.needed(asked) if w in exact}, longer)
+    unknown = words.misspelt(asked, known)
+    parts = words.halves(unknown)
+    halved = [(p, w, n) for p in parts for w, (n, _) in exact.items() if w.startswith(p) or w.endswith(p)]
+    known = words.spelled(unknown, known, halved)
     wanted = words.concepts(asked, known)
     groups = words.groups(wanted, known)
     worth = [sum(group.worth for group in groups if set(group.terms) & set(words.prominent(terms))) for terms in held]
@@ -99,6 +103,43 @@ def test_a_question_is_bounded_and_may_be_empty() -> None:
 def test_a_compound_nobody_wrote_is_taken_apart() -> None:
     texts = ("Kommunens bygglov prövas här.", "sv"), ("Kontakta en handläggare.", "sv"), ("Badet är öppet.", "sv")
     assert sorted(found("bygglovshandläggare", *texts)) == [0, 1]
+
+
+@pytest.mark.parametrize("question", ["förksola", "förskoola", "förskla", "förskota", "KOMUMNENS förksola"])
+def test_a_misspelt_word_finds_the_one_it_differs_from_by_a_letter(question: str) -> None:
+    assert matching(question, "Sök plats i en förskola senast i mars.")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("hansson", "Ring Jansson på kontoret."),
+        ("vågen", "Vägen är lång."),
+        ("trafikerad", "Grafiken ritas om."),
+        ("KS2024114", "Se KS2024115 i diariet."),
+    ],
+)
+def test_what_is_not_a_misspelling_is_not_taken_for_one(question: str, text: str) -> None:
+    assert not matching(question, text)
+
+
+def test_a_word_that_is_known_is_not_taken_for_another() -> None:
+    texts = ("Förskolan har öppet.", "sv"), ("Förskotan är ett segel.", "sv")
+    assert found("förskola", *texts) == [0]
+
+
+LETTERS = st.text("abc", max_size=6)
+
+
+@given(LETTERS, LETTERS)
+def test_words_are_alike_when_a_letter_or_the_order_of_two_makes_the_one_of_the_other(first: str, second: str) -> None:
+    """Beside all words that one change can make."""
+    places = range(len(first) + 1)
+    made = {first}
+    made |= {first[:at] + first[at + 1 :] for at in places}
+    made |= {first[:at] + letter + first[at + more :] for at in places for letter in "abc" for more in (0, 1)}
+    made |= {first[:at] + first[at : at + 2][::-1] + first[at + 2 :] for at in places}
+    assert words.alike(first, second) == (second in made)
 
 
 def test_the_word_itself_comes_before_words_that_hold_it() -> None:
