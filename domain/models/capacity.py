@@ -119,7 +119,7 @@ class Capacity:
             yield
         finally:
             self._ended(queue, call)
-            if not queue.running and not queue.waiting and not queue.spent:
+            if not (queue.running or queue.waiting or queue.spent or queue.asking):
                 self._queues.pop(provider.id, None)
 
     async def _turn(self, queue: Queue, call: Call, patience: float) -> None:

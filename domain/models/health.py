@@ -5,6 +5,7 @@ at its own copy, so that asking costs nothing, and while the board is away each 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from domain.kernel.errors import ProviderFailed, Trouble
 
+log = logging.getLogger(__name__)
 FAILURES = 3
 """So many failures after one another, and the model rests."""
 REST_SECONDS, LONGEST_REST = 15.0, 300.0
@@ -148,5 +150,8 @@ class Health:
     async def follow(self) -> None:
         """Look for ever."""
         while self._board is not None:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                log.exception("what other processes know of the AI models is not read")
             await asyncio.sleep(LOOK_SECONDS)

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
 from sqlalchemy import func, select, text, update
 
-from app import maintenance
+from app import maintenance, scheduled_backup
 from app.bootstrap import Runtime, build
 from app.observability import alerts
 from domain.audit.entities import AuditEntry
@@ -172,6 +173,31 @@ async def _waits(runtime: Runtime) -> bool:
     async with runtime.database.system_session() as session:
         waiting = text("select count(*) from pg_locks where not granted")
         return bool((await session.execute(waiting)).scalar_one())
+
+
+async def test_a_scheduled_backup_is_made_once_also_when_who_began_it_is_killed(
+    sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, key = tmp_path / "backups", tmp_path / "backup.key"
+    key.write_text("0123456789abcdef" * 4)
+    folder.mkdir()
+    settings = sqlite_place.settings(
+        backup_schedule="00:00", backup_folder=folder, backup_keep=2, backup_key_file=key, time_zone="UTC"
+    )
+    for name in ("data_dir", "backup_key_file", "encryption_key", "models_dir"):
+        monkeypatch.setenv(name.upper(), str(getattr(settings, name)))
+
+    async def begun() -> bool:
+        return any(folder.iterdir())
+
+    killed = asyncio.create_task(scheduled_backup.keep_up(settings))
+    await until(begun)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    assert not scheduled_backup.kept(folder)
+    for _ in range(2):
+        await scheduled_backup.keep_up(settings)
+    assert len(scheduled_backup.kept(folder)) == 1
 
 
 async def test_an_alert_is_told_once_also_when_who_tells_it_is_killed(
