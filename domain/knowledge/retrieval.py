@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from statistics import fmean
 from uuid import UUID
 
 from domain.knowledge.repository import FoundChunk
@@ -12,7 +14,18 @@ SENTENCE_WEIGHT, KEYWORDS_WEIGHT, EXACT_WEIGHT = 0.95, 0.6, 0.45
 """Weight of the vector leg for questions in sentences, for keywords, and for questions that name codes or quotes."""
 COVERED = 0.3
 """How much less the vector leg weighs when the words of the question all stand together in a chunk."""
+LONG, LONG_WEIGHT = 10, 0.4
+"""From so many words that mean something on, the words of a question tell enough, and its meaning is a mixture."""
+LEAD_OF_MEANING, LEAD_OF_WORDS = 0.5, 0.2
+"""How much it counts for a leg that its best chunk stands out from the next ones."""
+USUAL_LEAD_OF_MEANING, USUAL_LEAD_OF_WORDS = 0.33, 0.35
+NEXT = 5
+"""Chunks behind the best one, from which it stands out or does not."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
+COMPARED, STRETCH = 60, 1.8
+"""A cosine `STRETCH` times as far from the best as that of this place is worth nothing, however deep the list reaches."""
+HEARD, HEARD_PLACES = 3, 10
+"""The first places of each leg: a chunk is moved up to behind the one that stands at so many times its place there."""
 SCARCE = 0.25
 """A best BM25 below this share of the best possible one makes no chunk a good one: the text leg counts less then."""
 SENTENCE = 0.25
@@ -107,16 +120,41 @@ class Retrieval:
         return (self.reranked.ranked if self.reranked else ()) or self.ranked
 
 
-def vector_weight(query: str, small_words: float, covered: float) -> float:
+def vector_weight(
+    query: str, small_words: float, texts: Sequence[SearchHit], legs: Sequence[Sequence[SearchHit]] = ()
+) -> float:
     """How much the vector leg counts for this question (0–1).
 
-    `small_words` is the share of small words in it, `covered` the share of the best possible BM25 that its best chunk
-    reaches: words that are all found together speak for themselves. The figures are from docs/performance.md.
+    `small_words` is the share of small words in it. Words that are all found together speak for themselves, and a leg whose
+    best chunk stands out has found something. The figures are from docs/performance.md.
     """
     base = SENTENCE_WEIGHT if small_words >= SENTENCE else KEYWORDS_WEIGHT
+    if len(_WORD.findall(query)) * (1 - small_words) >= LONG:
+        base = min(base, LONG_WEIGHT)
     if _EXACT.search(query):
         base = EXACT_WEIGHT
-    return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - COVERED * covered))
+    base += LEAD_OF_MEANING * max((_lead_of_meaning(leg) for leg in legs), default=0.0)
+    return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - LEAD_OF_WORDS * _lead_of_words(texts) - COVERED * best(texts)))
+
+
+def _lead_of_meaning(hits: Sequence[SearchHit]) -> float:
+    """How much more than usual the best chunk stands out, as a share of the distance to the last one compared."""
+    scores = _scores(hits)[:COMPARED]
+    if len(scores) <= NEXT + 1 or scores[0] <= scores[-1]:
+        return 0.0
+    return (scores[0] - fmean(scores[1 : NEXT + 1])) / (scores[0] - scores[-1]) - USUAL_LEAD_OF_MEANING
+
+
+def _lead_of_words(hits: Sequence[SearchHit]) -> float:
+    """The same as a share of its own score: a chunk that has no word of the question scores nothing."""
+    scores = _scores(hits)
+    if not scores or scores[0] <= 0:
+        return 0.0
+    return 1 - sum(scores[1 : NEXT + 1]) / NEXT / scores[0] - USUAL_LEAD_OF_WORDS
+
+
+def _scores(hits: Sequence[SearchHit]) -> list[float]:
+    return sorted((hit.score for hit in hits), reverse=True)
 
 
 def best(hits: Sequence[SearchHit]) -> float:
@@ -135,15 +173,16 @@ def doubtful(models: Sequence[str], vectors: Sequence[SearchHit], covered: float
 
 
 def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight: float) -> list[Ranked]:
-    """Convex fusion: min-max of the cosine similarities ⊕ BM25 divided by its maximum (at least `SCARCE`), best first.
+    """Convex fusion: cosine similarities on a scale ⊕ BM25 divided by its maximum (at least `SCARCE`), best first.
 
     `legs` holds the hits of each embedding model apart: the cosines of one say nothing beside those of another.
 
     After Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2022): unlike reciprocal rank
-    fusion it lets a leg that found nothing good stay silent. A chunk missing from a leg scores 0 there.
+    fusion it lets a leg that found nothing good stay silent. A chunk missing from a leg scores 0 there. What a leg holds for
+    the best of all is heard all the same, see `HEARD`.
     """
     by_vector = {hit.key: hit.score for leg in legs for hit in leg}
-    near = {key: score for leg in legs for key, score in _min_max(leg)}
+    near = {key: score for leg in legs for key, score in _scaled(leg)}
     by_text = {hit.key: hit.score for hit in texts}
     if not by_vector:
         weight = 0.0
@@ -157,7 +196,25 @@ def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight
         vector, text = by_vector.get(key), by_text.get(key)
         score = weight * near.get(key, 0.0) + (1 - weight) * ((text or 0.0) / top)
         ranked.append(Ranked(key, score, vector, text))
-    return sorted(ranked, key=lambda r: (-r.score, r.key))
+    return _heard(sorted(ranked, key=lambda r: (-r.score, r.key)), [*legs, texts])
+
+
+def _heard(ranked: Sequence[Ranked], lists: Sequence[Sequence[SearchHit]]) -> list[Ranked]:
+    """The order in which the first chunks of each list stand near enough to the top; scores never rise on the way down."""
+    latest: dict[int, float] = {}
+    for hits in lists:
+        first = sorted(hits, key=lambda hit: (-hit.score, hit.key))[:HEARD_PLACES]
+        for place, hit in enumerate(first, 1):
+            # Half a place: behind the one that stands there by itself.
+            latest[hit.key] = min(latest.get(hit.key, inf), HEARD * place - 0.5)
+    places = {row.key: min(place, latest.get(row.key, inf)) for place, row in enumerate(ranked)}
+    order = sorted(ranked, key=lambda row: places[row.key])
+    score = 0.0
+    for at in range(len(order) - 1, -1, -1):
+        score = max(score, order[at].score)
+        if score > order[at].score:
+            order[at] = replace(order[at], score=score)
+    return order
 
 
 def in_order_of(relevance: Mapping[int, float], ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -175,8 +232,12 @@ def in_order_of(relevance: Mapping[int, float], ranked: Sequence[Ranked]) -> lis
     return [*sorted(judged, key=lambda row: -row.score), *others]
 
 
-def _min_max(hits: Sequence[SearchHit]) -> list[tuple[int, float]]:
-    low, high = min((hit.score for hit in hits), default=0.0), best(hits)
+def _scaled(hits: Sequence[SearchHit]) -> list[tuple[int, float]]:
+    """Each hit between 0 and 1: 1 is the best. Where more lies beyond the list, its last is not worth nothing yet."""
+    scores = _scores(hits)
+    high, low = (scores[0], scores[-1]) if scores else (0.0, 0.0)
+    if len(scores) >= COMPARED:
+        low = min(low, high - STRETCH * (high - scores[COMPARED - 1]))
     return [(hit.key, (hit.score - low) / (high - low) if high > low else 1.0) for hit in hits]
 
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from domain.kernel import tracing
 from domain.knowledge.filters import Filter
-from domain.knowledge.retrieval import SHOWN, Retrieval, best, fuse, passages, vector_weight
+from domain.knowledge.retrieval import COMPARED, SHOWN, Retrieval, fuse, passages, vector_weight
 from domain.ports import SearchHit, TextHits
 from domain.transaction import Transaction
 
 RERANK_DEPTH = 40
 """How many chunks a rerank model reads, best first: what is further down is seldom among the best ten."""
-LEG_DEPTH = 60
+LEG_DEPTH = COMPARED
 """How many chunks each leg of the search brings to the fusion."""
 DEEPER, DEEPEST = 8, 3_000
 """How much deeper the legs reach when a filter leaves too little, and how far at the most."""
@@ -61,7 +61,7 @@ async def find_passages(
             break
         # Not further: the vectors of SQLite are asked for 4,096 neighbours at the most.
         depth, texts = min(depth * DEEPER, DEEPEST), None
-    weight = vector_weight(query, texts.small_words, best(texts.hits))
+    weight = vector_weight(query, texts.small_words, texts.hits, legs)
     ranked = fuse(legs, texts.hits, weight)
     with _timed("passages", milliseconds):
         # More than the limit, because neighbouring chunks become one passage; and what is told of the search.

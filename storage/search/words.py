@@ -24,6 +24,8 @@ K1, B = 1.2, 0.75
 """Saturation and length normalisation of BM25 (Robertson & Zaragoza, 2009)."""
 LONGER_WEIGHT = 0.6
 """How much a longer word that holds the asked one counts."""
+CODE_WEIGHT, CODE_LENGTH = 2.0, 3
+"""How much more a number or code counts, from how many characters on: who names one wants the chunk that holds it."""
 PART_WEIGHT = 0.5
 """How much a part of an unknown compound counts."""
 SPELLED_WEIGHT = 0.5
@@ -150,7 +152,8 @@ def concepts(words: Sequence[Asked], known: Vocabulary) -> list[Concept]:
         for likely in known.meant.get(word.stems[0], ()):
             terms.setdefault(likely, SPELLED_WEIGHT)
         parts = None if known.counts.get(word.stems[0]) else _parts(word, known)
-        found.append(_concept(terms, 1.0, known))
+        code = word.stems[0][0] == NUMBER and len(word.stems[0]) > CODE_LENGTH
+        found.append(_concept(terms, CODE_WEIGHT if code else 1.0, known))
         found += [_concept({part: 1.0}, PART_WEIGHT, known) for part in parts or ()]
     return sorted(found, key=lambda concept: -concept.idf)
 

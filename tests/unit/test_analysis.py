@@ -100,6 +100,11 @@ def test_a_question_is_bounded_and_may_be_empty() -> None:
     assert len(words.asked(many)) == words.MOST_WORDS
 
 
+def test_a_number_counts_more_than_the_words_around_it() -> None:
+    texts = [("Vad som gäller i ett ärende om avgifter.", "sv")] * 3 + [("Diarienummer KS 2024/118. Snöröjning.", "sv")]
+    assert found("vad gäller i ärende KS 2024/118", *texts)[0] == 3
+
+
 def test_a_compound_nobody_wrote_is_taken_apart() -> None:
     texts = ("Kommunens bygglov prövas här.", "sv"), ("Kontakta en handläggare.", "sv"), ("Badet är öppet.", "sv")
     assert sorted(found("bygglovshandläggare", *texts)) == [0, 1]

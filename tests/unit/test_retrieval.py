@@ -13,6 +13,7 @@ from domain.knowledge.retrieval import (
     JOINED_CHUNKS,
     KEYWORDS_WEIGHT,
     LEAST_WEIGHT,
+    LONG_WEIGHT,
     SENTENCE_WEIGHT,
     Ranked,
     doubtful,
@@ -53,21 +54,53 @@ def ranked(*keys: int) -> list[Ranked]:
     return [Ranked(key, 1.0 - place / 100, 0.9, 3.0) for place, key in enumerate(keys)]
 
 
+def hits(*scores: float) -> list[SearchHit]:
+    return [SearchHit(key, score) for key, score in enumerate(scores)]
+
+
 @pytest.mark.parametrize("query", ["ärende 2026-114", 'avsnittet "allmänna villkor"', "SFS 2010", "lag 2010:900"])
 def test_codes_and_quotes_count_for_the_text_leg(query: str) -> None:
-    assert vector_weight(query, 0.5, 0.0) == EXACT_WEIGHT
+    assert vector_weight(query, 0.5, ()) == EXACT_WEIGHT
 
 
 def test_sentences_count_for_the_vector_leg_and_keywords_for_both() -> None:
-    assert vector_weight("hur söker jag bygglov", 0.5, 0.0) == SENTENCE_WEIGHT
-    assert vector_weight("bygglov altan", 0.0, 0.0) == KEYWORDS_WEIGHT
+    assert vector_weight("hur söker jag bygglov", 0.5, ()) == SENTENCE_WEIGHT
+    assert vector_weight("bygglov altan", 0.0, ()) == KEYWORDS_WEIGHT
+
+
+def test_a_long_question_counts_for_its_words() -> None:
+    long = "den som bygger en altan vid sitt hus och " * 4
+    assert vector_weight(long, 0.5, ()) == LONG_WEIGHT
+    assert vector_weight(long[:40], 0.5, ()) == SENTENCE_WEIGHT
 
 
 def test_the_text_leg_counts_more_when_it_holds_all_the_words() -> None:
-    weights = [vector_weight("bygglov altan", 0.0, covered / 10) for covered in range(11)]
+    weights = [vector_weight("bygglov altan", 0.0, hits(*[covered / 10] * 6)) for covered in range(1, 11)]
     assert weights == sorted(weights, reverse=True)
     assert weights[-1] < weights[0]
-    assert vector_weight("lag 2010:900", 0.0, 1.0) == LEAST_WEIGHT
+    assert vector_weight("lag 2010:900", 0.0, hits(1.0)) == LEAST_WEIGHT
+
+
+def test_a_leg_whose_best_chunk_stands_out_counts_more() -> None:
+    level, ahead = hits(0.5, *[0.45] * 8), hits(0.5, *[0.2] * 8)
+    near, apart = hits(0.90, *[0.89] * 8, 0.7), hits(0.90, *[0.78] * 8, 0.7)
+    assert vector_weight("bygglov altan", 0.0, ahead, [near]) < vector_weight("bygglov altan", 0.0, level, [near])
+    assert vector_weight("bygglov altan", 0.0, level, [near]) < vector_weight("bygglov altan", 0.0, level, [apart])
+
+
+def test_the_order_of_the_best_does_not_hang_on_how_many_were_asked_for() -> None:
+    near = [SearchHit(key, 0.9 - key / 1_000) for key in range(400)]
+    texts = [SearchHit(50 - key, 0.6 - key / 100) for key in range(40)]
+    few, many = (fuse([near[:depth]], texts, 0.7) for depth in (60, 100))
+    assert [row.key for row in few[:20]] == [row.key for row in many[:20]]
+
+
+@pytest.mark.parametrize("weight", [0.05, 0.95])
+def test_what_a_leg_holds_for_the_best_is_heard(weight: float) -> None:
+    near = [SearchHit(key, 0.9 - key / 1_000) for key in range(60)]
+    texts = [SearchHit(100 + key, 0.6 - key / 100) for key in range(40)]
+    order = [row.key for row in fuse([near], texts, weight)]
+    assert {0, 1, 100, 101} <= set(order[:10])
 
 
 def test_a_chunk_in_both_legs_beats_one_that_leads_a_single_leg() -> None:
