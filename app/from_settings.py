@@ -6,8 +6,8 @@ from app.security.keys import MasterKeys
 from app.security.rate_limits import RateLimits, Rates
 from domain.credentials.resolver import Key
 from domain.federation.connections import FederationRules, SharedProvider
+from domain.federation.persons import domain_of
 from domain.federation.service import clean_discovery
-from domain.federation.sign_in import domain_of
 from domain.identity.service import SessionRules
 
 

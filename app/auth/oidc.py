@@ -24,8 +24,8 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from app.security.outbound import OutboundGuard
 from domain.federation.connections import LOCAL_HOSTS
 from domain.federation.entities import Connection, Proof, ProviderMetadata, SignInRefused
+from domain.federation.persons import MISSING_CLAIM
 from domain.federation.service import WELL_KNOWN
-from domain.federation.sign_in import MISSING_CLAIM
 from domain.kernel.errors import N_, ProviderFailed
 from domain.ports import ConnectionReport, EndedElsewhere
 

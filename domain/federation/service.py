@@ -20,7 +20,7 @@ from domain.federation.entities import (
     user_groups_for,
     version_of,
 )
-from domain.federation.sign_in import domain_of
+from domain.federation.persons import domain_of
 from domain.kernel.actor import Actor, Permission
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Invalid, NotFound
