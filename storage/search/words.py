@@ -32,6 +32,8 @@ SPELLED_WEIGHT = 0.5
 """How much a word counts that an unknown one may have been meant to be."""
 SPELLED_LENGTH = 6
 """Shortest stem that is taken for a misspelt one: shorter words resemble too many others."""
+SPELLED_CHUNKS = 20_000
+"""In more chunks than that misspelt words stay unknown: half of a word is the half of too many there."""
 SPELLED_WORDS, SPELLED_READ, MISSPELT_WORDS = 3, 1_000, 3
 """Known words taken for a misspelt one; words that begin or end like it looked at; misspelt words at the most."""
 LONGER_WORDS = 32
@@ -160,6 +162,8 @@ def concepts(words: Sequence[Asked], known: Vocabulary) -> list[Concept]:
 
 def misspelt(words: Sequence[Asked], known: Vocabulary) -> list[Asked]:
     """The words that nothing explains: no chunk holds them, a longer one, or their parts."""
+    if known.chunks > SPELLED_CHUNKS:
+        return []
     unknown = [
         word
         for word in words

@@ -133,6 +133,12 @@ def test_a_word_that_is_known_is_not_taken_for_another() -> None:
     assert found("förskola", *texts) == [0]
 
 
+def test_in_very_many_chunks_nothing_is_taken_for_misspelt() -> None:
+    few, many = (words.Vocabulary(chunks, 1.0, {}, {}) for chunks in (words.SPELLED_CHUNKS, words.SPELLED_CHUNKS + 1))
+    assert words.misspelt(words.asked("förskla"), few)
+    assert not words.misspelt(words.asked("förskla"), many)
+
+
 LETTERS = st.text("abc", max_size=6)
 
 
