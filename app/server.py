@@ -1,7 +1,6 @@
 """The web process: REST, pages and sockets on one application."""
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -61,6 +60,7 @@ from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build, check_database
 from app.config import Settings
+from app.memory import Memory
 from app.security.edge import HostCheck, Strangers, Troubled, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
 from app.security.origins import Origins
@@ -231,12 +231,6 @@ async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[Fa
         await runtime.close()
 
 
-def _settle_memory() -> None:
-    """What is loaded at start stays: the garbage collector need not look through it again and again."""
-    gc.collect()
-    gc.freeze()
-
-
 async def serve(settings: Settings) -> None:
     """Run the web process; on a single node with its worker processes and private Valkey."""
     import uvicorn
@@ -259,12 +253,15 @@ async def serve(settings: Settings) -> None:
                 proxy_headers=True, forwarded_allow_ips=settings.forwarded_allow_ips, timeout_graceful_shutdown=3,
             )  # fmt: skip
             server = uvicorn.Server(config)
-            _settle_memory()
+            memory = Memory(lambda: len(runtime.services.conversations.runs) > 0)
+            memory.settle()
+            tidying = asyncio.create_task(memory.follow(), name="garbage")
             sys.setswitchinterval(SWITCH_SECONDS)
             log.info(
                 "Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}"
             )
             await server.serve()
+            tidying.cancel()
             if dispatching is not None:
                 dispatching.cancel()
     finally:
