@@ -12,8 +12,8 @@ from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_
 from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
-from pages.components.base import box, button, heading, icon, icon_button, link_box
-from pages.components.face import picture
+from pages.components.base import box, button, heading, icon_button, link_box
+from pages.components.face import picture_or_icon
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm
 from pages.i18n import _
@@ -107,10 +107,8 @@ class Navigation:
             link.classes("active" if active else "").classes("sub" if sub else "")
             if active:
                 link.props("aria-current=page")
-            if icon_id:
-                picture(icon_id)
-            elif icon_name:
-                icon(icon_name)
+            if icon_id or icon_name:
+                picture_or_icon(icon_id, icon_name)
             ui.label(text).classes("grow clip")
 
     def _space(self, view: SpaceView) -> None:

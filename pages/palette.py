@@ -11,8 +11,8 @@ from nicegui.events import ValueChangeEventArguments
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_
 from domain.knowledge.service import SearchScope
-from pages.components.base import box, heading, icon, link_box
-from pages.components.face import picture
+from pages.components.base import box, heading, link_box
+from pages.components.face import picture_or_icon
 from pages.i18n import _
 from pages.names import assistant_name, space_icon, space_name
 from pages.navigation import ADMINISTRATION
@@ -100,10 +100,7 @@ class Palette:
 
     def _hit(self, hit: Hit) -> None:
         with link_box(hit.target, "hit") as link:
-            if hit.icon_id:
-                picture(hit.icon_id)
-            else:
-                icon(hit.icon)
+            picture_or_icon(hit.icon_id, hit.icon)
             with box("grow"):
                 ui.label(hit.title).classes("clip")
                 if hit.detail:

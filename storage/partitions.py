@@ -7,7 +7,6 @@ and is sorted in at night. SQLite has no such thing, and needs none.
 """
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
@@ -79,7 +78,6 @@ def close_parts(connection: Connection) -> None:
     """Nobody but the owner reaches a part by itself."""
     parts = "select inhrelid::regclass::text from pg_inherits where inhparent::regclass::text in ('{}')"
     for (name,) in connection.exec_driver_sql(parts.format("', '".join(DIVIDED))).all():
-        connection.exec_driver_sql(f"alter table {name} enable row level security")
         connection.exec_driver_sql(f"revoke all on {name} from {PROGRAM_ROLE}")
 
 
@@ -147,13 +145,8 @@ def _guard(connection: Connection, table: str, name: str) -> None:
 
 def _months(moment: datetime, count: int) -> list[datetime]:
     """The beginnings of a moment's month and of `count` after it."""
-    return list(_beginnings(moment, count))
-
-
-def _beginnings(moment: datetime, count: int) -> Iterator[datetime]:
-    for ahead in range(count + 1):
-        years, month = divmod(moment.month - 1 + ahead, 12)
-        yield datetime(moment.year + years, month + 1, 1, tzinfo=UTC)
+    ahead = (divmod(moment.month - 1 + months, 12) for months in range(count + 1))
+    return [datetime(moment.year + years, month + 1, 1, tzinfo=UTC) for years, month in ahead]
 
 
 def _floor(moment: datetime) -> UUID:

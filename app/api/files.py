@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request, Response, UploadFile
 
 from app.api import present, wire
 from app.api.base import Caller, Running, Use
-from app.api.knowledge import BLOCK, attachment
+from app.api.knowledge import attachment, blocks
 from app.auth.tokens import read_file_token, sign_file
 from domain.kernel.errors import N_, Invalid
 
@@ -19,12 +19,7 @@ LONGEST_LINK = 7 * 24 * 3600
 @router.post("/", response_model=wire.FilePublic)
 async def upload(upload_file: UploadFile, actor: Caller, use: Use) -> Any:
     """Upload a file; its text is read at once."""
-
-    async def stream() -> Any:
-        while block := await upload_file.read(BLOCK):
-            yield block
-
-    return present.file(await use.files.upload(actor, upload_file.filename or "file", stream()))
+    return present.file(await use.files.upload(actor, upload_file.filename or "file", blocks(upload_file)))
 
 
 @router.put("/", response_model=wire.FilePublic, status_code=201)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Request, Response, UploadFile
 
 from app.api import present, wire
 from app.api.base import Caller, Use
-from app.api.knowledge import BLOCK
+from app.api.knowledge import blocks
 
 router = APIRouter(prefix="/api/v1/icons", tags=["icons"])
 HEADERS = {
@@ -23,12 +23,7 @@ HEADERS = {
 @router.post("/", response_model=wire.IconPublic)
 async def make(file: UploadFile, actor: Caller, use: Use) -> Any:
     """Upload a picture (PNG, JPEG or WebP, at most 256 kB) for an assistant or a space; it is made a small square."""
-
-    async def stream() -> Any:
-        while block := await file.read(BLOCK):
-            yield block
-
-    return present.moments(await use.icons.make(actor, file.filename or "file", stream()))
+    return present.moments(await use.icons.make(actor, file.filename or "file", blocks(file)))
 
 
 @router.put("/", response_model=wire.IconPublic, status_code=201)

@@ -1,5 +1,6 @@
 """Collections (on the wire: groups), documents (info-blobs) and search."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -103,12 +104,7 @@ async def change_tags(id: UUID, body: wire.TagsChange, actor: Caller, use: Use) 
 @groups.post("/{id}/info-blobs/upload/", response_model=wire.JobPublic, status_code=202)
 async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
     """Upload a document; the answer is the job that reads it."""
-
-    async def stream() -> Any:
-        while block := await file.read(BLOCK):
-            yield block
-
-    done = await use.knowledge.upload(actor, id, file.filename or "file", stream(), declared_size=file.size)
+    done = await use.knowledge.upload(actor, id, file.filename or "file", blocks(file), declared_size=file.size)
     job_id = done.version.job_id
     if job_id is None:
         raise Invalid(N_("The file is empty."), field="file")
@@ -232,6 +228,12 @@ async def original(id: UUID, actor: Caller, use: Use) -> Response:
     """The uploaded file itself."""
     version, stream = await use.knowledge.original(actor, id)
     return attachment(stream, version.filename, version.media_type)
+
+
+async def blocks(file: UploadFile) -> AsyncIterator[bytes]:
+    """What is uploaded, piece by piece."""
+    while block := await file.read(BLOCK):
+        yield block
 
 
 def attachment(stream: Any, name: str, media_type: str, disposition: str = "attachment") -> StreamingResponse:

@@ -29,6 +29,11 @@ def picture(icon_id: UUID, classes: str = "") -> ui.element:
     return made
 
 
+def picture_or_icon(icon_id: UUID | None, name: str) -> ui.element:
+    """A picture, else the sign of this name without a square."""
+    return picture(icon_id) if icon_id else icon(name)
+
+
 def letters(name: str, classes: str = "") -> ui.element:
     """The beginning of a name as a square."""
     return ui.label(initials(name)).classes("face square").classes(classes).props("aria-hidden=true")
