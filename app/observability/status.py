@@ -77,7 +77,7 @@ class Watcher:
 
 
 def _workers(url: str) -> int | None:
-    """How many worker processes have given a sign of life."""
+    """How many worker processes have given a sign of life lately; a killed one stays listed, what it said of itself ends."""
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
@@ -88,7 +88,8 @@ def _workers(url: str) -> int | None:
         url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=WORKER_SECONDS, socket_timeout=WORKER_SECONDS
     )
     try:
-        return int(Worker.count(connection=client))
+        listed = Worker.all_keys(connection=client)
+        return int(client.exists(*listed)) if listed else 0
     except RedisError:
         return None
     finally:

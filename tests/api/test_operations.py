@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
+from redis import Redis
 
 from app import doctor, scheduled_backup, support_bundle
 from app.bootstrap import Runtime, build
@@ -28,6 +29,7 @@ from tests.support.api import Api, make_assistant, make_collection, make_space, 
 from tests.support.live import listening
 from tests.support.mail import MailServer
 from tests.support.valkey import Valkey
+from tests.support.worker import WorkerProcess, until
 
 
 def values_of(text: str) -> dict[str, float]:
@@ -160,6 +162,24 @@ async def test_a_fault_is_told_once_when_it_lasts_and_again_when_it_is_over(
     ]  # fmt: skip
     assert "no worker is running" in post.letters[0].get_content()
     assert "https://ai.example.se/sysadmin" in post.letters[0].get_content()
+
+
+async def test_a_killed_worker_counts_no_longer_when_its_time_is_up(runtime: Runtime, valkey: Valkey) -> None:
+    async def counted() -> bool:
+        return (await runtime.watcher.gather()).workers == 1
+
+    worker = WorkerProcess(runtime.settings)
+    try:
+        await until(counted)
+    finally:
+        worker.kill()
+    with Redis.from_url(valkey.url) as client:
+        signs = list(client.scan_iter("rq:worker:*"))
+        assert signs
+        for sign in signs:
+            client.pexpire(sign, 1)
+        await until(lambda: asyncio.to_thread(lambda: not client.exists(*signs)))
+    assert (await runtime.watcher.gather()).workers == 0
 
 
 async def test_what_is_wrong_depends_on_thresholds(runtime: Runtime) -> None:

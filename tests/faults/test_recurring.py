@@ -32,9 +32,9 @@ OLD = timedelta(days=4_000)
 
 
 @pytest.fixture
-async def processes(api: Api, place: Place, shared_valkey: Valkey) -> AsyncIterator[list[Runtime]]:
-    """Several on one database."""
-    settings = place.settings(redis_url=shared_valkey.url, outbound_allow="127.0.0.0/8")
+async def processes(valkey: Valkey, api: Api, place: Place) -> AsyncIterator[list[Runtime]]:
+    """Several on one database, and no worker: what one that was killed said of itself is gone."""
+    settings = place.settings(redis_url=valkey.url, outbound_allow="127.0.0.0/8")
     more = [await build(settings, listen=False) for _ in range(PROCESSES - 1)]
     yield [api.runtime, *more]
     for runtime in more:
@@ -226,7 +226,8 @@ async def test_an_alert_is_told_once_also_when_who_tells_it_is_killed(
     for each in (first, *others):
         await each.look()
     killed = asyncio.create_task(first.look())
-    await came.wait()
+    await asyncio.wait([killed, asyncio.ensure_future(came.wait())], return_when=asyncio.FIRST_COMPLETED)
+    assert came.is_set()
     await asyncio.gather(*(each.look() for each in others))
     assert len(got) == 1
     killed.cancel()
