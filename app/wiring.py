@@ -1,10 +1,9 @@
 """How the parts are put together: first the ground that everything stands on, then what reaches outside, then the services.
 
-Each function wires one field and takes what stands below it; the services have the names that they have in `Services`.
+Each function wires one field and takes what stands below it; each service has the name that it has in `Services`.
 """
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -100,7 +99,15 @@ from domain.models.transcription import TranscriptionModelService
 from domain.operations.service import OperationsService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
-from domain.services import Services
+from domain.services import (
+    AssistantServices,
+    KnowledgeServices,
+    ModelServices,
+    OperationServices,
+    PeopleServices,
+    Services,
+    WebsiteServices,
+)
 from domain.spaces.service import SpaceService
 from domain.tenants.administration import TenantService
 from domain.tenants.deletion import CertificateSigner, DeletionService
@@ -271,10 +278,6 @@ def web_of(settings: Settings) -> HttpWeb:
     )
 
 
-Part = dict[str, Any]
-"""Some of the services by their names in `Services`."""
-
-
 def services_of(ground: Ground, reach: Reach, watcher: Watcher) -> Services:
     """All of them."""
     ended: dict[str, Ended] = {
@@ -283,67 +286,67 @@ def services_of(ground: Ground, reach: Reach, watcher: Watcher) -> Services:
         reembedding.TASK: reembedding.change_ended,
     }
     knowledge = knowledge_of(ground, reach, ended)
-    return Services(
-        **people_of(ground, reach),
-        **models_of(ground, reach),
-        **knowledge,
-        **websites_of(ground, reach, knowledge["ingestion"], ended),
-        **assistants_of(ground, reach, knowledge["knowledge"]),
-        **operations_of(ground, watcher, ended),
+    return Services.of(
+        people_of(ground, reach),
+        models_of(ground, reach),
+        knowledge,
+        websites_of(ground, reach, knowledge.ingestion, ended),
+        assistants_of(ground, reach, knowledge.knowledge),
+        operations_of(ground, watcher, ended),
     )
 
 
-def people_of(ground: Ground, reach: Reach) -> Part:
+def people_of(ground: Ground, reach: Reach) -> PeopleServices:
     """Organisations, people, and how they sign in."""
     settings, uow, directory = ground.settings, ground.uow, ground.directory
     passwords, policy, mailer = PasswordHasher(), PasswordPolicy(settings.password_min_length), reach.mailer
     identity = IdentityService(uow, directory, passwords, session_rules(settings), policy, mailer)
     users = UserService(uow, directory, passwords, policy, mailer)
     connections = Connections(uow, ground.ring, federation_rules(settings))
-    return {
-        "setup": SetupService(uow, directory, passwords, policy),
-        "tenants": TenantService(uow, directory, users),
-        "organisation": OrganisationService(uow),
-        "modules": ModuleService(uow, SqlModuleCatalogue(ground.database)),
-        "identity": identity,
-        "sign_in_alerts": SignInAlertService(uow),
-        "allowed_origins": AllowedOriginService(uow, origins_everywhere(settings)),
-        "federation": FederationService(uow, connections, reach.oidc, ground.ring),
-        "provider_sign_in": ProviderSignInService(
+    return PeopleServices(
+        setup=SetupService(uow, directory, passwords, policy),
+        tenants=TenantService(uow, directory, users),
+        organisation=OrganisationService(uow),
+        modules=ModuleService(uow, SqlModuleCatalogue(ground.database)),
+        identity=identity,
+        sign_in_alerts=SignInAlertService(uow),
+        allowed_origins=AllowedOriginService(uow, origins_everywhere(settings)),
+        federation=FederationService(uow, connections, reach.oidc, ground.ring),
+        provider_sign_in=ProviderSignInService(
             uow, directory, identity, connections, reach.oidc, ground.ring, reach.watch
         ),
-        "links": LinkService(uow, directory, passwords, policy, mailer),
-        "users": users,
-        "user_import": UserImport(uow, directory, users),
-        "user_bulk": UserBulk(users),
-        "api_keys": ApiKeyService(uow),
-        "key_identity": KeyIdentityService(uow, directory),
-        "service_accounts": ServiceAccountService(uow),
-        "roles": RoleService(uow),
-        "user_groups": UserGroupService(uow),
-        "spaces": SpaceService(uow),
-    }
+        links=LinkService(uow, directory, passwords, policy, mailer),
+        users=users,
+        user_import=UserImport(uow, directory, users),
+        user_bulk=UserBulk(users),
+        api_keys=ApiKeyService(uow),
+        key_identity=KeyIdentityService(uow, directory),
+        service_accounts=ServiceAccountService(uow),
+        roles=RoleService(uow),
+        user_groups=UserGroupService(uow),
+        spaces=SpaceService(uow),
+    )
 
 
-def models_of(ground: Ground, reach: Reach) -> Part:
+def models_of(ground: Ground, reach: Reach) -> ModelServices:
     """AI models, what they cost, and which of them may serve what."""
     uow = ground.uow
-    return {
-        "models": ModelService(uow, ground.ring, reach.chat, reach.credentials),
-        "model_catalogue": ModelCatalogue(uow),
-        "classifications": ClassificationService(uow),
-        "usage": UsageService(uow, ground.zone),
-        "model_migrations": MigrationService(uow),
-        "embeddings": EmbeddingService(reach.embedder, reach.limits),
-        "budgets": BudgetService(uow, ground.zone),
-        "ledger": reach.ledger,
-        "transcription_models": TranscriptionModelService(uow),
-        "rerank_models": RerankModelService(uow),
-        "credentials": reach.credentials,
-    }
+    return ModelServices(
+        models=ModelService(uow, ground.ring, reach.chat, reach.credentials),
+        model_catalogue=ModelCatalogue(uow),
+        classifications=ClassificationService(uow),
+        usage=UsageService(uow, ground.zone),
+        model_migrations=MigrationService(uow),
+        embeddings=EmbeddingService(reach.embedder, reach.limits),
+        budgets=BudgetService(uow, ground.zone),
+        ledger=reach.ledger,
+        transcription_models=TranscriptionModelService(uow),
+        rerank_models=RerankModelService(uow),
+        credentials=reach.credentials,
+    )
 
 
-def knowledge_of(ground: Ground, reach: Reach, ended: dict[str, Ended]) -> Part:
+def knowledge_of(ground: Ground, reach: Reach, ended: dict[str, Ended]) -> KnowledgeServices:
     """Collections and documents: how they are read, kept and searched."""
     uow, contents, parser, screening = ground.uow, ground.contents, reach.parser, reach.screening
     largest = ground.settings.upload_max_file_size
@@ -352,32 +355,32 @@ def knowledge_of(ground: Ground, reach: Reach, ended: dict[str, Ended]) -> Part:
     )
     archives = Archives(uow, contents, parser, screening, max_file_size=largest, ended=ended)
     transcripts = Transcripts(uow, reach.transcriber)
-    return {
-        "knowledge": knowledge,
-        "tagging": TaggingService(uow),
-        "limits": LimitService(uow),
-        "ingestion": ingestion.Ingestion(uow, contents, parser, reach.embedder, analyse, archives, transcripts),
-        "chunks": ChunkService(uow, contents, parser, reach.embedder, analyse),
-        "embedding_changes": EmbeddingChangeService(uow, reach.embedder),
-        "reembedding": reembedding.Reembedding(uow, reach.embedder),
-        "sharing": SharingService(uow),
-        "playground": Playground(uow, knowledge),
-        "unanswered": UnansweredService(uow, ground.directory),
-    }
+    return KnowledgeServices(
+        knowledge=knowledge,
+        tagging=TaggingService(uow),
+        limits=LimitService(uow),
+        ingestion=ingestion.Ingestion(uow, contents, parser, reach.embedder, analyse, archives, transcripts),
+        chunks=ChunkService(uow, contents, parser, reach.embedder, analyse),
+        embedding_changes=EmbeddingChangeService(uow, reach.embedder),
+        reembedding=reembedding.Reembedding(uow, reach.embedder),
+        sharing=SharingService(uow),
+        playground=Playground(uow, knowledge),
+        unanswered=UnansweredService(uow, ground.directory),
+    )
 
 
-def websites_of(ground: Ground, reach: Reach, ingest: ingestion.Ingestion, ended: dict[str, Ended]) -> Part:
+def websites_of(ground: Ground, reach: Reach, ingest: ingestion.Ingestion, ended: dict[str, Ended]) -> WebsiteServices:
     """Websites and their crawls."""
     uow, web = ground.uow, reach.web
     taking = Intake(uow, ground.contents, ingest, reach.screening)
-    return {
-        "websites": WebsiteService(uow, ground.directory, ground.ring, web, ground.zone, ended),
-        "website_preview": PreviewService(uow, web, reach.limits),
-        "crawling": crawling.Crawling(uow, web, taking, ground.ring, ground.zone),
-    }
+    return WebsiteServices(
+        websites=WebsiteService(uow, ground.directory, ground.ring, web, ground.zone, ended),
+        website_preview=PreviewService(uow, web, reach.limits),
+        crawling=crawling.Crawling(uow, web, taking, ground.ring, ground.zone),
+    )
 
 
-def assistants_of(ground: Ground, reach: Reach, knowledge: KnowledgeService) -> Part:
+def assistants_of(ground: Ground, reach: Reach, knowledge: KnowledgeService) -> AssistantServices:
     """Assistants, conversations with them, and the files that people attach."""
     settings, uow, directory, runs = ground.settings, ground.uow, ground.directory, reach.runs
     files = FileService(
@@ -388,30 +391,30 @@ def assistants_of(ground: Ground, reach: Reach, knowledge: KnowledgeService) -> 
         uow, directory, knowledge, files, reach.chat, runs, reach.limits, stems, reach.ledger, reach.shared.health,
         reach.shared.capacity, max_files=settings.max_in_question, zone=ground.zone,
     )  # fmt: skip
-    return {
-        "assistants": AssistantService(uow),
-        "publishing": PublishingService(uow),
-        "moving": MovingService(uow),
-        "variables": VariableService(uow, ground.zone),
-        "transparency": TransparencyService(uow),
-        "retention": RetentionService(uow, directory),
-        "conversations": conversations,
-        "transcripts": TranscriptService(uow, conversations),
-        "room": RoomService(uow),
-        "looking_back": LookingBackService(uow),
-        "temporary": TemporaryService(uow, directory, runs),
-        "files": files,
-        "icons": IconService(uow, directory, ground.contents, reach.parser, reach.limits, reach.screening),
-    }
+    return AssistantServices(
+        assistants=AssistantService(uow),
+        publishing=PublishingService(uow),
+        moving=MovingService(uow),
+        variables=VariableService(uow, ground.zone),
+        transparency=TransparencyService(uow),
+        retention=RetentionService(uow, directory),
+        conversations=conversations,
+        transcripts=TranscriptService(uow, conversations),
+        room=RoomService(uow),
+        looking_back=LookingBackService(uow),
+        temporary=TemporaryService(uow, directory, runs),
+        files=files,
+        icons=IconService(uow, directory, ground.contents, reach.parser, reach.limits, reach.screening),
+    )
 
 
-def operations_of(ground: Ground, watcher: Watcher, ended: dict[str, Ended]) -> Part:
+def operations_of(ground: Ground, watcher: Watcher, ended: dict[str, Ended]) -> OperationServices:
     """What operators and auditors look after."""
     uow, directory, contents = ground.uow, ground.directory, ground.contents
     eraser = SqlEraser(ground.database, ground.index, ground.signer)
-    return {
-        "deletion": DeletionService(uow, directory, eraser, contents, ground.certificates),
-        "jobs": JobService(uow, directory, ended),
-        "audit": AuditService(uow, directory, contents, ground.signer),
-        "operations": OperationsService(watcher.gather, directory, thresholds(ground.settings), ground.bus.publish),
-    }
+    return OperationServices(
+        deletion=DeletionService(uow, directory, eraser, contents, ground.certificates),
+        jobs=JobService(uow, directory, ended),
+        audit=AuditService(uow, directory, contents, ground.signer),
+        operations=OperationsService(watcher.gather, directory, thresholds(ground.settings), ground.bus.publish),
+    )

@@ -1,6 +1,6 @@
 """All use cases, as the pages, the API and the workers get them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
@@ -64,13 +64,12 @@ from domain.websites.preview import PreviewService
 from domain.websites.service import WebsiteService
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The running services of one process."""
+@dataclass(frozen=True, kw_only=True)
+class PeopleServices:
+    """Organisations, people, and how they sign in."""
 
     setup: SetupService
     tenants: TenantService
-    deletion: DeletionService
     organisation: OrganisationService
     modules: ModuleService
     identity: IdentityService
@@ -88,17 +87,29 @@ class Services:
     roles: RoleService
     user_groups: UserGroupService
     spaces: SpaceService
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelServices:
+    """AI models, what they cost, and which of them may serve what."""
+
     models: ModelService
     model_catalogue: ModelCatalogue
     classifications: ClassificationService
-    embeddings: EmbeddingService
-    model_migrations: MigrationService
     usage: UsageService
+    model_migrations: MigrationService
+    embeddings: EmbeddingService
     budgets: BudgetService
     ledger: Ledger
     transcription_models: TranscriptionModelService
     rerank_models: RerankModelService
     credentials: CredentialService
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnowledgeServices:
+    """Collections and documents: how they are read, kept and searched."""
+
     knowledge: KnowledgeService
     tagging: TaggingService
     limits: LimitService
@@ -109,22 +120,60 @@ class Services:
     sharing: SharingService
     playground: Playground
     unanswered: UnansweredService
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebsiteServices:
+    """Websites and their crawls."""
+
     websites: WebsiteService
     website_preview: PreviewService
     crawling: Crawling
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantServices:
+    """Assistants, conversations with them, and the files that people attach."""
+
     assistants: AssistantService
     publishing: PublishingService
     moving: MovingService
     variables: VariableService
     transparency: TransparencyService
-    conversations: ConversationService
     retention: RetentionService
+    conversations: ConversationService
     transcripts: TranscriptService
     room: RoomService
     looking_back: LookingBackService
     temporary: TemporaryService
     files: FileService
     icons: IconService
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationServices:
+    """What operators and auditors look after."""
+
+    deletion: DeletionService
     jobs: JobService
     audit: AuditService
     operations: OperationsService
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services(PeopleServices, ModelServices, KnowledgeServices, WebsiteServices, AssistantServices, OperationServices):
+    """The running services of one process: all of the above."""
+
+    @classmethod
+    def of(
+        cls,
+        people: PeopleServices,
+        models: ModelServices,
+        knowledge: KnowledgeServices,
+        websites: WebsiteServices,
+        assistants: AssistantServices,
+        operations: OperationServices,
+    ) -> "Services":
+        """All the parts in one: whoever has the services finds each by its name."""
+        parts = (people, models, knowledge, websites, assistants, operations)
+        return cls(**{field.name: getattr(part, field.name) for part in parts for field in fields(part)})
