@@ -10,8 +10,9 @@ from getpass import getpass
 from pathlib import Path
 
 from app import __version__
-from app.bootstrap import database_path, keys_of, open_database
 from app.config import Settings
+from app.databases import database_path, open_database
+from app.from_settings import keys_of
 from app.security.keys import FILE as KEY_FILE
 from app.security.keys import MasterKeys
 from domain.kernel.clock import now

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.config import Settings
-from app.databases import DataFolderError, check_database, database_path, migrate_database, open_database
-from app.from_settings import keys_of, redis_url, token_keys
+from app.from_settings import redis_url, token_keys
 from app.ingestion.parse import DocumentParser
 from app.mail import SmtpMailer
 from app.observability.audit_stream import AuditStream
@@ -28,11 +27,6 @@ from storage.slow import tell_slow
 
 if TYPE_CHECKING:
     from app.observability.traces import Traces
-
-__all__ = [
-    "DataFolderError", "Runtime", "build", "check_database", "database_path", "keys_of", "migrate_database", "open_database",
-    "redis_url",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

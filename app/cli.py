@@ -146,7 +146,7 @@ def _run(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
-    from app.bootstrap import DataFolderError, migrate_database
+    from app.databases import DataFolderError, migrate_database
     from domain.kernel.errors import StorageTrouble
     from storage.migrate import SchemaError
 
@@ -215,7 +215,8 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _setup(chosen: argparse.Namespace, settings: Settings) -> int:
-    from app.bootstrap import build, migrate_database
+    from app.bootstrap import build
+    from app.databases import migrate_database
     from domain.kernel.errors import Failure
     from domain.models.service import ProviderDraft
     from domain.tenants.service import Setup
@@ -241,7 +242,8 @@ async def _setup(chosen: argparse.Namespace, settings: Settings) -> int:
 
 async def _audit(chosen: argparse.Namespace, settings: Settings) -> int:
     """0 when every chain is whole."""
-    from app.bootstrap import build, check_database
+    from app.bootstrap import build
+    from app.databases import check_database
 
     await check_database(settings)
     runtime = await build(settings, listen=False)

@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from app import scheduled_backup
 from app.ai.embedding.convert import ready
-from app.bootstrap import check_database, keys_of, open_database, redis_url
 from app.config import Settings
+from app.databases import check_database, open_database
+from app.from_settings import keys_of, redis_url
 from app.ingestion.tools import FFMPEG, LIBREOFFICE, TESSERACT, find
 from app.jobs import valkey
 from app.security.keys import FILE, MasterKeyError

@@ -19,8 +19,9 @@ from typing import cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from app.bootstrap import Runtime, build, migrate_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import migrate_database
 from app.ingestion.readers import parse_text
 from app.labelled_sets import BadSet, LabelledSet, Text, read
 from domain.kernel.actor import Actor, Permission

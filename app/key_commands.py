@@ -2,8 +2,9 @@
 
 import sys
 
-from app.bootstrap import Runtime, build, check_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import check_database
 from app.security.keys import MasterKeyError, tag_of
 from app.security.rotation import KeysOf
 

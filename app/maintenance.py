@@ -12,8 +12,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app import scheduled_backup
-from app.bootstrap import Runtime, build, check_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import check_database
 from domain.kernel.clock import now
 from storage import migrate
 from storage.orphans import unnamed

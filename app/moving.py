@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.backup import target
-from app.bootstrap import database_path, keys_of, open_database, redis_url
 from app.config import Settings
+from app.databases import database_path, open_database
+from app.from_settings import keys_of, redis_url
 from app.jobs import valkey
 from storage import migrate
 from storage.archive.copying import copy_rows

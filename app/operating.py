@@ -6,8 +6,9 @@ import sys
 from typing import Any
 from uuid import UUID
 
-from app.bootstrap import Runtime, build, check_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import check_database
 from domain.kernel.errors import Failure, NotFound
 from domain.tenants.administration import NewTenant
 from domain.tenants.deletion import DeletionCertificate

@@ -58,8 +58,10 @@ from app.auth.caller import Callers, is_ours
 from app.auth.closed import Closed
 from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
-from app.bootstrap import Runtime, build, check_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import check_database
+from app.from_settings import redis_url
 from app.memory import Memory
 from app.security.edge import HostCheck, Strangers, Troubled, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -244,8 +246,6 @@ async def serve(settings: Settings) -> None:
     try:
         async with running(settings) as api:
             runtime: Runtime = api.state.runtime
-            from app.bootstrap import redis_url
-
             dispatcher = Dispatcher(redis_url(settings), runtime.directory, runtime.services.jobs, runtime.bus)
             dispatching = asyncio.create_task(dispatcher.run(), name="dispatcher") if count else None
             config = uvicorn.Config(

@@ -16,8 +16,8 @@ from typing import Any, Literal, get_origin
 from sqlalchemy import text
 
 from app import __version__
-from app.bootstrap import open_database
 from app.config import Settings
+from app.databases import open_database
 from app.doctor import findings_of
 from storage import migrate
 from storage.archive.sealed import ArchiveError

@@ -19,8 +19,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.backup import header_of, linked, secret_of, write_files
-from app.bootstrap import Runtime, build, check_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import check_database
 from app.security.keys import MasterKeys
 from domain.audit.chain import Signer
 from domain.kernel.events import Change

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import __version__
 from app.backup import secret_of, verify, write
-from app.bootstrap import database_path, keys_of, migrate_database
 from app.config import Settings
+from app.databases import database_path, migrate_database
+from app.from_settings import keys_of
 from app.moving import refuse_running
 from app.security.keys import MasterKeyError, MasterKeys
 from domain.kernel.clock import now

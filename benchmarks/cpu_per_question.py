@@ -8,8 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.bootstrap import Runtime, build, migrate_database
+from app.bootstrap import Runtime, build
 from app.config import Settings
+from app.databases import migrate_database
 from benchmarks.installation import row
 from domain.budgets.service import BudgetDraft
 from domain.conversations.views import Question

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import numpy as np
 
-from app.bootstrap import build, migrate_database
+from app.bootstrap import build
 from app.config import Settings
+from app.databases import migrate_database
 from benchmarks.installation import arguments, quantile, row
 from domain.audit.chain import Signer
 from domain.kernel.actor import Actor, Permission

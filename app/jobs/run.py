@@ -5,8 +5,10 @@ import logging
 import signal
 from time import monotonic
 
-from app.bootstrap import build, check_database, redis_url
+from app.bootstrap import build
 from app.config import Settings
+from app.databases import check_database
+from app.from_settings import redis_url
 from app.jobs.lanes import Dispatcher
 from app.jobs.worker import Supervisor, lanes_of
 from app.upkeep import crawl_websites, sweep_runs

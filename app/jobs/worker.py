@@ -21,14 +21,14 @@ def work(settings: Settings, lanes: list[str]) -> None:
     """A worker: takes jobs from its lanes, each into a forked process. Ends warmly on SIGTERM."""
     from rq import Queue, Worker
 
-    import app.bootstrap
+    import app.from_settings
     import app.jobs.work
 
     if settings.otel_exporter_otlp_endpoint is not None:
         # Each job is a process of its own: what is loaded before it is made, it has already.
         import app.observability.traces
 
-    connection = connect(app.bootstrap.redis_url(settings))
+    connection = connect(app.from_settings.redis_url(settings))
     worker = Worker(
         [Queue(lane, connection=connection) for lane in lanes],
         connection=connection,

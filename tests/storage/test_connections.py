@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 import asyncpg
 from sqlalchemy import text
 
-from app.bootstrap import open_database
 from app.config import Settings
+from app.databases import open_database
 from tests.conftest import Place
 
 OF_PROGRAM = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'samrad_app'"

@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 from app import __version__, backup
-from app.bootstrap import build, migrate_database
+from app.bootstrap import build
 from app.config import Settings
+from app.databases import migrate_database
 from app.server import create_api
 from domain.tenants.service import Setup
 from storage.migrate import head
