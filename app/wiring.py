@@ -96,6 +96,7 @@ from domain.models.migration import MigrationService
 from domain.models.rerank import RerankModelService
 from domain.models.service import ModelService
 from domain.models.transcription import TranscriptionModelService
+from domain.models.turns import Turns
 from domain.operations.service import OperationsService
 from domain.roles.service import RoleService
 from domain.service_accounts.service import ServiceAccountService
@@ -154,6 +155,7 @@ class Ground:
     directory: SqlDirectory
     zone: ZoneInfo
     stream: AuditStream | None
+    told: bool
 
 
 def ground_of(settings: Settings, *, told: bool) -> Ground:
@@ -182,7 +184,7 @@ def ground_of(settings: Settings, *, told: bool) -> Ground:
     return Ground(
         settings, masters, database, index, signer, certificates, ring, contents, bus,
         OutboundGuard(settings.outbound_allow.split(",")), uow, SqlDirectory(database), ZoneInfo(settings.time_zone),
-        stream,
+        stream, told,
     )  # fmt: skip
 
 
@@ -203,11 +205,12 @@ class Shared:
                 await each.close()
 
 
-def share(settings: Settings, bus: Bus) -> Shared:
-    """In Redis where several processes run. The web process of a single node needs nobody else."""
-    if settings.redis_url is None:
+def share(settings: Settings, bus: Bus, *, told: bool) -> Shared:
+    """In Redis, since several processes run: on a single node the workers beside the web process. A command is alone."""
+    if settings.redis_url is None and not told:
         return Shared(Health(), Capacity())
-    board, places = RedisBoard(settings.redis_url), RedisPlaces(settings.redis_url, bus)
+    url = redis_url(settings)
+    board, places = RedisBoard(url), RedisPlaces(url, bus)
     return Shared(Health(board=board), Capacity(places=places), board, places)
 
 
@@ -242,12 +245,16 @@ def reach_of(ground: Ground) -> Reach:
     builtin = BuiltinEmbedder(
         settings.models_path, settings.data_dir / "run", idle_seconds=settings.embedding_idle_seconds
     )
-    embedder = EmbeddingModels(builtin, guard, credentials)
+    metrics, shared = Metrics(), share(settings, ground.bus, told=ground.told)
+    turns = Turns(shared.health, shared.capacity)
+    embedder = EmbeddingModels(builtin, guard, credentials, turns)
     embedder.attach(uow, ledger)
     bounds = Limits(memory_bytes=settings.parse_memory_mb * 1024**2, wall_seconds=settings.parse_seconds)
     scanner = Clamd(settings.clamav_address) if settings.clamav_address else None
-    metrics, shared = Metrics(), share(settings, ground.bus)
-    reranker = RerankModels(guard, credentials, ledger, seconds=settings.rerank_seconds)
+    reranker = RerankModels(guard, credentials, ledger, turns, seconds=settings.rerank_seconds)
+    transcriber = TranscriptionModels(
+        guard, credentials, ledger, turns, bounds, limit=settings.transcription_max_file_size
+    )
     return Reach(
         credentials=credentials,
         ledger=ledger,
@@ -255,8 +262,8 @@ def reach_of(ground: Ground) -> Reach:
         chat=MeasuredChat(ChatModels(guard, credentials), metrics),
         parser=DocumentParser(builtin, bounds, ocr_pages=settings.ocr_max_pages),
         screening=Screening(uow, ground.contents, scanner, required=settings.clamav_required),
-        transcriber=TranscriptionModels(guard, credentials, ledger, bounds, limit=settings.transcription_max_file_size),
-        reranking=Reranking(reranker, shared.health),
+        transcriber=transcriber,
+        reranking=Reranking(reranker),
         web=web_of(settings),
         oidc=OidcClient(guard, timeout=settings.oidc_timeout_seconds, leeway=settings.oidc_clock_leeway_seconds),
         watch=OidcWatch(ground.directory),

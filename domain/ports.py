@@ -182,8 +182,14 @@ class Embedder(Protocol):
         texts: Sequence[str],
         kind: Literal["query", "passage"],
         provider: ModelProvider | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Sequence[bytes]:
-        """One vector for each text, in order; the model's provider is looked up where it is not given."""
+        """One vector for each text, in order; the model's provider is looked up where it is not given.
+
+        Raises `ProviderFailed` and its kin, also when a request, its wait for a place at the provider included, takes longer
+        than `seconds`.
+        """
 
     async def wake(self, provider: ModelProvider) -> None:
         """Start what a provider's models need before they can answer; at once where nothing has to start."""

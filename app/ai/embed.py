@@ -1,7 +1,9 @@
 """Embedding models behind the domain's port: the built-in one, or a provider's."""
 
 import array
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 from app.ai import litellm_client
@@ -10,15 +12,20 @@ from app.ai.openai_client import OpenAIClient, unit
 from app.security.outbound import OutboundGuard
 from domain.conversations.tokens import estimate
 from domain.kernel import tracing
-from domain.kernel.errors import N_, ProviderFailed, ProviderInactive
+from domain.kernel.errors import N_, ProviderFailed, ProviderInactive, Trouble
+from domain.models.capacity import RATE
 from domain.models.entities import EmbeddingModel, ModelProvider, ProviderType
+from domain.models.turns import Turns
 from domain.ports import Access, Credentials
 from domain.transaction import UnitOfWork
 from domain.usage.ledger import Ledger
 
 BATCH = 64
 """Texts to a request: providers limit both their number and their tokens."""
+MINUTE_SHARE = 0.25
+"""A request takes about so much of a minute's tokens at the most, so that questions find room between two of them."""
 FLOAT_BYTES = 4
+SILENT = N_("The embedding model does not answer. Try again later.")
 
 
 class Builtin(Protocol):
@@ -34,8 +41,8 @@ class Builtin(Protocol):
 class EmbeddingModels:
     """See `domain.ports.Embedder`."""
 
-    def __init__(self, builtin: Builtin, guard: OutboundGuard, credentials: Credentials) -> None:
-        self._builtin, self._guard, self._credentials = builtin, guard, credentials
+    def __init__(self, builtin: Builtin, guard: OutboundGuard, credentials: Credentials, turns: Turns) -> None:
+        self._builtin, self._guard, self._credentials, self._turns = builtin, guard, credentials, turns
         self._uow: UnitOfWork | None = None
         self._ledger: Ledger | None = None
 
@@ -55,8 +62,11 @@ class EmbeddingModels:
         texts: Sequence[str],
         kind: Literal["query", "passage"],
         provider: ModelProvider | None = None,
+        *,
+        seconds: float | None = None,
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
+        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
         provider = provider or await self._provider(model)
         tracing.present().note({
             "gen_ai.operation.name": "embeddings",
@@ -66,14 +76,14 @@ class EmbeddingModels:
             "samrad.kind": kind,
         })  # fmt: skip
         if provider.type == ProviderType.BUILTIN:
-            async with self._meter().call(model, provider, tokens_in=_estimated(texts)):
+            async with self._meter().call(model, provider, tokens_in=_estimated(texts)), answering(until):
                 return await self._builtin.embed(texts, kind)
         if not provider.active:
             raise ProviderInactive
         access = await self._credentials.access(provider)
         vectors: list[bytes] = []
-        for first in range(0, len(texts), BATCH):
-            vectors += await self._call(access, model, texts[first : first + BATCH])
+        for batch in batches(texts, access.provider.config.get(RATE)):
+            vectors += await self._call(access, model, batch, seconds)
         if any(len(vector) != model.dimensions * FLOAT_BYTES for vector in vectors):
             raise ProviderFailed(
                 N_("The embedding model gives vectors of {found} numbers instead of {expected}."),
@@ -95,9 +105,17 @@ class EmbeddingModels:
             raise ProviderInactive
         return provider
 
-    async def _call(self, access: Access, model: EmbeddingModel, texts: Sequence[str]) -> list[bytes]:
-        async with self._meter().call(model, access.provider, tokens_in=_estimated(texts)) as call:
-            vectors, tokens = await self._vectors(access.provider, access.secret, model.name, texts)
+    async def _call(
+        self, access: Access, model: EmbeddingModel, texts: Sequence[str], seconds: float | None
+    ) -> list[bytes]:
+        provider, read = access.provider, _estimated(texts)
+        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        async with (
+            self._turns.turn(model, provider, read, seconds),
+            self._meter().call(model, provider, tokens_in=read) as call,
+        ):
+            async with answering(until):
+                vectors, tokens = await self._vectors(provider, access.secret, model.name, texts)
             if tokens is not None:
                 call.tokens_in, call.estimated = tokens, False
         return vectors
@@ -112,6 +130,30 @@ class EmbeddingModels:
             await self._guard.check(provider.base_url, "provider")
         rows, tokens = await litellm_client.embed(provider, secret, model, texts)
         return [array.array("f", unit(row)).tobytes() for row in rows], tokens
+
+
+@asynccontextmanager
+async def answering(until: float | None) -> AsyncIterator[None]:
+    """A model answers in here by that time of the event loop, or has failed."""
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+    except TimeoutError as error:
+        raise ProviderFailed(SILENT, trouble=Trouble.SILENT) from error
+
+
+def batches(texts: Sequence[str], rate: int | None) -> list[list[str]]:
+    """The texts of each request, for a provider that takes `rate` tokens a minute (None: any number)."""
+    found: list[list[str]] = []
+    read = 0
+    for text in texts:
+        tokens = estimate(text)
+        if not found or len(found[-1]) >= BATCH or (rate and read + tokens > rate * MINUTE_SHARE):
+            found.append([])
+            read = 0
+        found[-1].append(text)
+        read += tokens
+    return found
 
 
 def _estimated(texts: Sequence[str]) -> int:

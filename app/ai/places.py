@@ -1,7 +1,8 @@
 """The places at providers that all processes share, in Redis. See `domain.models.capacity.Places`.
 
 A place belongs to a call for as long as its process gives signs of life. Those who wait stand in one line for each provider,
-by the order in which they came or were last served, whatever process they wait in.
+by the order in which they came or were last served, whatever process they wait in. What nobody waits for
+stands behind them.
 """
 
 import asyncio
@@ -13,7 +14,16 @@ from uuid import UUID
 from app.realtime.bus import Bus
 from app.realtime.common import Away, Common
 from domain.kernel.events import Signal
-from domain.models.capacity import ASK_SECONDS, KEPT_SECONDS, WINDOW, Call, Queue
+from domain.models.capacity import (
+    ASK_SECONDS,
+    BEHIND,
+    KEPT_SECONDS,
+    WINDOW,
+    Call,
+    Queue,
+    places_behind,
+    tokens_behind,
+)
 
 FREE = "places:"
 """Topic of the news that a place at a provider became free."""
@@ -34,15 +44,18 @@ ASK = (
 local places, spent, line, here, number = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local process, parallel, rate = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local kept, waits, minute = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local begin, most_behind, rate_behind = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local function is_behind(name) return name:sub(1, #begin) == begin end
 tidy(places, kept)
 tidy(spent, minute)
 tidy(here, waits)
 local mine = {}
-for i = 8, #ARGV, 3 do
+for i = 11, #ARGV, 3 do
   mine[ARGV[i]] = {call = ARGV[i + 1], tokens = tonumber(ARGV[i + 2])}
   redis.call('ZADD', here, now + waits, ARGV[i] .. '|' .. process)
   if not redis.call('ZSCORE', line, ARGV[i]) then
-    redis.call('ZADD', line, redis.call('INCR', number), ARGV[i])
+    -- 2^52: behind all who do not begin so, and still a whole number.
+    redis.call('ZADD', line, redis.call('INCR', number) + (is_behind(ARGV[i]) and 4503599627370496 or 0), ARGV[i])
   end
 end
 local waiting = {}
@@ -54,24 +67,32 @@ for _, each in ipairs(redis.call('ZRANGE', here, 0, -1)) do
     waiting[user] = true
   end
 end
-local running, sum, calls = redis.call('ZCARD', places), 0, redis.call('ZRANGE', spent, 0, -1, 'WITHSCORES')
-for i = 1, #calls, 2 do
-  sum = sum + tonumber(calls[i]:match('|(.*)$'))
+local running, running_behind = redis.call('ZCARD', places), 0
+for _, call in ipairs(redis.call('ZRANGE', places, 0, -1)) do
+  if is_behind(call) then running_behind = running_behind + 1 end
 end
+local sum, sum_behind, calls = 0, 0, redis.call('ZRANGE', spent, 0, -1, 'WITHSCORES')
+for i = 1, #calls, 2 do
+  local tokens = tonumber(calls[i]:match('|(.*)$'))
+  sum = sum + tokens
+  if is_behind(calls[i]) then sum_behind = sum_behind + tokens end
+end
+local function fits(spent, tokens, rate) return rate == 0 or spent == 0 or spent + tokens <= rate end
 local pause, given = 0, {}
 for _, user in ipairs(redis.call('ZRANGE', line, 0, -1)) do
-  local own = mine[user]
+  local own, behind = mine[user], is_behind(user)
   if not waiting[user] then
     redis.call('ZREM', line, user)
-  elseif not own or (parallel > 0 and running >= parallel) then
+  elseif not own or (parallel > 0 and (running >= parallel or (behind and running_behind >= most_behind))) then
     break
-  elseif rate > 0 and sum > 0 and sum + own.tokens > rate then
+  elseif not (fits(sum, own.tokens, rate) and (not behind or fits(sum_behind, own.tokens, rate_behind))) then
     pause = calls[2] and calls[2] - now or minute
     break
   else
     redis.call('ZADD', places, now + kept, own.call)
     if rate > 0 then redis.call('ZADD', spent, now + minute, own.call .. '|' .. own.tokens) end
     running, sum = running + 1, sum + own.tokens
+    if behind then running_behind, sum_behind = running_behind + 1, sum_behind + own.tokens end
     redis.call('ZREM', line, user)
     redis.call('ZREM', here, user .. '|' .. process)
     given[#given + 1] = own.call
@@ -100,11 +121,12 @@ class RedisPlaces:
 
     async def ask(self, queue: Queue, calls: Sequence[Call]) -> tuple[Sequence[str], float | None] | None:
         """See `Places`."""
-        told = [part for call in calls for part in (call.user_id.hex, call.id, call.tokens)]
+        told = [part for call in calls for part in (call.who, call.id, call.tokens)]
         try:
             pause, given = await self._common.run(
                 ASK, _keys(queue.provider_id), self._process, queue.parallel, queue.rate,
-                KEPT_MS, LINE_MS, WINDOW_MS, FORGET_MS, *told,
+                KEPT_MS, LINE_MS, WINDOW_MS, FORGET_MS,
+                BEHIND, places_behind(queue.parallel), tokens_behind(queue.rate), *told,
             )  # fmt: skip
         except Away:
             return None

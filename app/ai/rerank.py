@@ -9,6 +9,7 @@ from domain.conversations.tokens import estimate
 from domain.kernel import tracing
 from domain.kernel.errors import N_, ProviderFailed, ProviderInactive, Trouble
 from domain.models.entities import ModelProvider, ProviderType, RerankModel
+from domain.models.turns import Turns
 from domain.ports import Credentials
 from domain.usage.ledger import Ledger
 
@@ -20,8 +21,11 @@ NO_ADDRESS = N_("This type of provider puts no search results in order.")
 class RerankModels:
     """See `domain.ports.Reranker`. Whoever asks waits `seconds` at the most."""
 
-    def __init__(self, guard: OutboundGuard, credentials: Credentials, ledger: Ledger, *, seconds: float) -> None:
-        self._guard, self._credentials, self._ledger, self._seconds = guard, credentials, ledger, seconds
+    def __init__(
+        self, guard: OutboundGuard, credentials: Credentials, ledger: Ledger, turns: Turns, *, seconds: float
+    ) -> None:
+        self._guard, self._credentials, self._ledger = guard, credentials, ledger
+        self._turns, self._seconds = turns, seconds
 
     @tracing.traced("rerank", kind="client")
     async def rerank(
@@ -38,9 +42,13 @@ class RerankModels:
             raise ProviderFailed(NO_ADDRESS)
         client = OpenAIClient(self._guard.client("provider"), address, access.secret)
         tokens = sum(map(estimate, texts)) + estimate(query) * len(texts)
-        async with self._ledger.call(model, access.provider, tokens_in=tokens) as call:
+        until = asyncio.get_running_loop().time() + self._seconds
+        async with (
+            self._turns.turn(model, access.provider, tokens, self._seconds),
+            self._ledger.call(model, access.provider, tokens_in=tokens) as call,
+        ):
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout_at(until):
                     relevance, counted = await client.rerank(model.name, query, texts, self._seconds)
             except TimeoutError as error:
                 raise ProviderFailed(SLOW, trouble=Trouble.SILENT, seconds=self._seconds) from error

@@ -16,6 +16,7 @@ from domain.kernel.errors import N_, ProviderFailed, ProviderInactive, Unreadabl
 from domain.knowledge.intake import human_size
 from domain.knowledge.parsing import SUPPORTED, Progress, extension_of
 from domain.models.entities import ModelProvider, TranscriptionModel
+from domain.models.turns import Turns
 from domain.ports import Credentials, Segment
 from domain.usage.ledger import Ledger
 
@@ -30,10 +31,17 @@ class TranscriptionModels:
     """See `domain.ports.Transcriber`. `limit` is in bytes: what is larger is cut by ffmpeg, where that is there."""
 
     def __init__(
-        self, guard: OutboundGuard, credentials: Credentials, ledger: Ledger, limits: Limits, *, limit: int
+        self,
+        guard: OutboundGuard,
+        credentials: Credentials,
+        ledger: Ledger,
+        turns: Turns,
+        limits: Limits,
+        *,
+        limit: int,
     ) -> None:
         self._guard, self._credentials, self._limits, self._limit = guard, credentials, limits, limit
-        self._ledger = ledger
+        self._ledger, self._turns = ledger, turns
 
     async def transcribe(
         self, provider: ModelProvider, model: TranscriptionModel, path: Path, filename: str, progress: Progress
@@ -66,7 +74,7 @@ class TranscriptionModels:
             raise ProviderFailed(N_("Recordings cannot be sent to this type of provider."))
         client = OpenAIClient(self._guard.client("provider"), address, access.secret)
         extension = extension_of(filename)
-        async with self._ledger.call(model, access.provider) as call:
+        async with self._turns.turn(model, access.provider), self._ledger.call(model, access.provider) as call:
             # The name of a file is the organisation's own affair: the provider gets its kind alone.
             answer = await client.transcribe(model.name, path, f"recording.{extension}", SUPPORTED[extension][0])
             segments = segments_of(answer)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
@@ -43,12 +44,14 @@ def run(tenant_id: str, job_id: str) -> None:
 async def _run(tenant_id: UUID, job_id: UUID) -> None:
     CORRELATION.set(job_id.hex)
     runtime = await build(load(), listen=False, worker=True)
+    following = asyncio.create_task(runtime.shared.health.follow(), name="models that rest")
     try:
         job = await _kept(runtime.services.jobs.claim, tenant_id, job_id)
         if job is not None:
             with _span(job):
                 await _carry_out(runtime, job)
     finally:
+        following.cancel()
         await runtime.close()
 
 
@@ -63,7 +66,8 @@ def _span(job: Job) -> AbstractContextManager[tracing.Span]:
 
 async def _carry_out(runtime: Runtime, job: Job) -> None:
     jobs = runtime.services.jobs
-    with attributed(Attribution.of(Actor.system(job.tenant_id, job.user_id), Purpose.DOCUMENT)):
+    who = Attribution.of(Actor.system(job.tenant_id, job.user_id), Purpose.DOCUMENT)
+    with attributed(replace(who, background=True)):
         work = asyncio.create_task(_task(runtime, job))
     reason: list[str] = []
     heart = asyncio.create_task(_beat(runtime, job, work, reason))

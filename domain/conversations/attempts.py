@@ -13,6 +13,7 @@ from domain.kernel.errors import N_, ProviderFailed, Trouble
 from domain.models.capacity import LONGEST_WAIT
 from domain.models.choice import CompletionChoice
 from domain.models.health import Health
+from domain.models.turns import resting
 
 PATIENCE = 3.0
 """A provider that wants to be asked again within so many seconds is; for the others one stand-in or the user does better."""
@@ -26,9 +27,6 @@ TURN_SECONDS = 5.0
 """How long one waits for a place at a provider where another model can be asked instead."""
 AGAIN = frozenset({Trouble.BUSY, Trouble.DOWN, Trouble.UNREACHABLE})
 """What passes by itself, so that the same model is asked once more."""
-RESTING = N_(
-    "The AI model “{name}” has failed several times, so it is left alone for {seconds} seconds. Try again then."
-)
 SLOW = N_("The AI model “{name}” did not begin to answer.")
 EMPTY = N_("The AI model ended without an answer. Ask again, or choose another model.")
 ONLY_THOUGHT = N_(
@@ -51,12 +49,10 @@ class Attempts:
     async def begin(self) -> None:
         """Pass over models that rest. Raises `ProviderFailed` when there is no other."""
         while seconds := await self.health.calling(self.choice.model.id):
-            resting = ProviderFailed(
-                RESTING, trouble=Trouble.RESTING, name=self.choice.model.nickname, seconds=max(1, round(seconds))
-            )
-            self._note(resting)
+            failure = resting(self.choice.model, seconds)
+            self._note(failure)
             if not self.left:
-                raise resting
+                raise failure
             self._next()
 
     async def after(self, failure: ProviderFailed) -> float | None:

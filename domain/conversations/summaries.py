@@ -134,7 +134,7 @@ class Summaries:
         thoughts, text = Thoughts(), ""
         with attributed(replace(plan.who, purpose=Purpose.SUMMARY, collected=None)):
             async with (
-                self._capacity.place(choice.provider, plan.actor.user_id, tokens + SUMMARY_TOKENS),
+                self._capacity.place(choice.provider, plan.actor.user_id, tokens + SUMMARY_TOKENS, background=True),
                 self._ledger.call(choice.model, choice.provider, tokens_in=tokens) as call,
                 aclosing(self._chat.stream(request)) as stream,
             ):

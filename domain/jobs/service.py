@@ -140,16 +140,17 @@ class JobService:
             if helpless:
                 await end(tx, current, JobState.FAILED, self._ended)
             else:
-                await self._again_or_dead(tx, current)
+                await self._again_or_dead(tx, current, error.retry_after if isinstance(error, ProviderFailed) else None)
 
-    async def _again_or_dead(self, tx: Transaction, job: Job) -> None:
+    async def _again_or_dead(self, tx: Transaction, job: Job, after: float | None = None) -> None:
+        """Try again, in `after` seconds at the earliest, or give up."""
         if job.cancel_requested:
             await end(tx, job, JobState.CANCELLED, self._ended)
         elif job.attempt >= job.max_attempts:
             job.error = job.error or LOST
             await end(tx, job, JobState.DEAD, self._ended)
         else:
-            wait = BACKOFF_SECONDS[min(job.attempt, len(BACKOFF_SECONDS)) - 1]
+            wait = max(BACKOFF_SECONDS[min(job.attempt, len(BACKOFF_SECONDS)) - 1], after or 0.0)
             job.state, job.lease_token, job.lease_until = JobState.QUEUED, None, None
             job.run_after = now() + timedelta(seconds=wait)
             _announce(tx, job)

@@ -4,12 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
-from domain.kernel.errors import Failure, ProviderFailed
+from domain.kernel.errors import Failure
 from domain.knowledge.repository import FoundChunk
 from domain.knowledge.retrieval import Reranked, Retrieval, in_order_of, passages
 from domain.knowledge.search import RERANK_DEPTH
 from domain.models.choice import RerankChoice
-from domain.models.health import Health
 from domain.ports import Reranker
 
 log = logging.getLogger(__name__)
@@ -18,8 +17,8 @@ log = logging.getLogger(__name__)
 class Reranking:
     """Asks rerank models. The search never depends on them: where one fails or rests, what was found stands as it stood."""
 
-    def __init__(self, reranker: Reranker, health: Health) -> None:
-        self._reranker, self.health = reranker, health
+    def __init__(self, reranker: Reranker) -> None:
+        self._reranker = reranker
 
     async def order(self, found: Retrieval, choice: RerankChoice, limit: int) -> None:
         """Put the passages of a search in the order that the model gives, and tell how it went."""
@@ -37,24 +36,11 @@ class Reranking:
         found.passages = passages(ranked[: max(limit * 3, RERANK_DEPTH)], found.found, limit)
 
     async def _relevance(self, choice: RerankChoice, query: str, texts: Sequence[str]) -> Mapping[int, float] | None:
-        key = choice.model.id
-        if await self.health.calling(key):
-            return None
         try:
-            relevance = await self._reranker.rerank(choice.provider, choice.model, query, texts)
-        except ProviderFailed as failure:
-            await self.health.failed(key, failure)
-            log.warning("searching without the rerank model, because it failed: %s", failure.text())
-            return None
+            return await self._reranker.rerank(choice.provider, choice.model, query, texts)
         except Failure as failure:
-            await self.health.left(key)
             log.warning("searching without the rerank model: %s", failure.text())
             return None
-        except BaseException:
-            await self.health.left(key)
-            raise
-        await self.health.answers(key)
-        return relevance
 
 
 def _read(found: FoundChunk) -> str:

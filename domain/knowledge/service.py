@@ -1,7 +1,7 @@
 """Knowledge: use cases of collections, documents and search."""
 
 import logging
-from asyncio import gather, timeout
+from asyncio import gather
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -64,7 +64,6 @@ QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
 QUERY_SECONDS = 15.0
 """How long a question waits for an embedding model before only its words are sought."""
-EMBEDDING_SILENT = N_("The embedding model does not answer. Try again later.")
 log = logging.getLogger(__name__)
 
 
@@ -588,11 +587,11 @@ class KnowledgeService:
         asked: list[AskedVector] = []
         for model, provider in models:
             try:
-                async with timeout(QUERY_SECONDS):
-                    vector = (await self._embedder.embed(tenant_id, model, [query], "query", provider))[0]
-                asked.append(AskedVector(model.name, _places(collections, model.id, vector)))
-            except (TimeoutError, ProviderFailed) as error:
-                failure = error if isinstance(error, ProviderFailed) else ProviderFailed(EMBEDDING_SILENT)
+                vectors = await self._embedder.embed(
+                    tenant_id, model, [query], "query", provider, seconds=QUERY_SECONDS
+                )
+                asked.append(AskedVector(model.name, _places(collections, model.id, vectors[0])))
+            except ProviderFailed as failure:
                 log.warning("searching by words only, because an embedding model failed: %s", failure.text())
                 asked.append(AskedVector(model.name, (), failure))
         times["embedding"] = round((monotonic() - began) * 1_000)

@@ -1,5 +1,7 @@
 """How much a provider can take at once: calls beyond that wait, and everybody who waits gets a turn (round robin).
 
+People come first: what nobody waits for has its turn when nobody else waits, and never takes all that there is.
+
 One process keeps the queue in memory. Several share the places, the tokens of the minute and the order of turns; while
 what they share is away each counts its own calls, so that limits are wider for a while but nobody waits for nothing.
 """
@@ -28,17 +30,34 @@ FULL = N_("So many people are asking this AI provider that your turn did not com
 PARALLEL, RATE = "max_parallel", "tokens_per_minute"
 """What a provider's options call its limits; none of them there, and it is not limited."""
 
+BEHIND = "behind:"
+"""How the names of calls begin that nobody waits for, and of those who wait with such."""
+LATER_WAIT = 600.0
+"""Seconds that such a call waits."""
+SHARE = 0.75
+"""How much of a minute's tokens they get at the most; of several places they leave one."""
 LEAVING = "giving a place back"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that waits for its `turn`; `tokens` is about what it takes."""
+    """A call that waits for its `turn`; `tokens` is about what it takes, `who` waits: somebody, or their background work."""
 
-    user_id: UUID
+    who: str
     tokens: int
     turn: "asyncio.Future[None]"
-    id: str = field(default_factory=lambda: new_id().hex)
+    id: str
+
+    @property
+    def behind(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.id.startswith(BEHIND)
+
+
+def call_of(user_id: UUID, tokens: int, *, background: bool) -> Call:
+    """A call that has no turn yet."""
+    begin = BEHIND if background else ""
+    return Call(begin + user_id.hex, tokens, asyncio.get_running_loop().create_future(), begin + new_id().hex)
 
 
 @dataclass(slots=True)
@@ -49,31 +68,48 @@ class Queue:
     parallel: int = 0
     rate: int = 0
     running: set[str] = field(default_factory=set)
-    spent: "deque[tuple[float, int]]" = field(default_factory=deque)
-    waiting: OrderedDict[UUID, deque[Call]] = field(default_factory=OrderedDict)
+    spent: "deque[tuple[float, Call]]" = field(default_factory=deque)
+    waiting: OrderedDict[str, deque[Call]] = field(default_factory=OrderedDict)
     alarm: asyncio.TimerHandle | None = None
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     asking: bool = False
 
     @property
     def first(self) -> list[Call]:
-        """The calls whose turn is next, one for each user."""
-        return [theirs[0] for theirs in self.waiting.values()]
+        """The calls whose turn is next, one for each who waits; people before background work."""
+        return sorted((theirs[0] for theirs in self.waiting.values()), key=lambda call: call.behind)
+
+    def full(self, call: Call) -> bool:
+        """Whether there is no place for the call."""
+        if not self.parallel:
+            return False
+        behind = sum(each.startswith(BEHIND) for each in self.running)
+        return len(self.running) >= self.parallel or (call.behind and behind >= places_behind(self.parallel))
 
     def drop(self, call: Call) -> None:
         """The call waits no longer."""
-        left = deque(each for each in self.waiting.get(call.user_id, ()) if each is not call)
+        left = deque(each for each in self.waiting.get(call.who, ()) if each is not call)
         if left:
-            self.waiting[call.user_id] = left
+            self.waiting[call.who] = left
         else:
-            self.waiting.pop(call.user_id, None)
+            self.waiting.pop(call.who, None)
+
+
+def places_behind(parallel: int) -> int:
+    """How many of a provider's places are given to calls that nobody waits for."""
+    return max(1, parallel - 1)
+
+
+def tokens_behind(rate: int) -> int:
+    """How many of a minute's tokens are."""
+    return int(rate * SHARE)
 
 
 class Places(Protocol):
     """The places at providers that all processes share."""
 
     async def ask(self, queue: Queue, calls: Sequence[Call]) -> tuple[Sequence[str], float | None] | None:
-        """Which of the calls, one for each user who waits here, have their turn; when to ask again, if that is known.
+        """Which of the calls, one for each who waits here, have their turn; when to ask again, if that is known.
 
         None while the others cannot be reached.
         """
@@ -104,7 +140,13 @@ class Capacity:
 
     @asynccontextmanager
     async def place(
-        self, provider: ModelProvider, user_id: UUID, tokens: int, patience: float = LONGEST_WAIT
+        self,
+        provider: ModelProvider,
+        user_id: UUID,
+        tokens: int,
+        patience: float | None = None,
+        *,
+        background: bool = False,
     ) -> AsyncIterator[None]:
         """A place for a call of about so many tokens. Raises `ProviderFailed` when none comes in `patience` seconds."""
         parallel, rate = provider.config.get(PARALLEL), provider.config.get(RATE)
@@ -113,8 +155,9 @@ class Capacity:
             return
         queue = self._queues.setdefault(provider.id, Queue(provider.id))
         queue.parallel, queue.rate = parallel or 0, rate or 0
-        call = Call(user_id, tokens, asyncio.get_running_loop().create_future())
-        await self._turn(queue, call, patience)
+        call = call_of(user_id, tokens, background=background)
+        longest = LATER_WAIT if background else LONGEST_WAIT
+        await self._turn(queue, call, longest if patience is None else patience)
         try:
             yield
         finally:
@@ -123,7 +166,7 @@ class Capacity:
                 self._queues.pop(provider.id, None)
 
     async def _turn(self, queue: Queue, call: Call, patience: float) -> None:
-        queue.waiting.setdefault(call.user_id, deque()).append(call)
+        queue.waiting.setdefault(call.who, deque()).append(call)
         self._stir(queue)
         try:
             async with asyncio.timeout(patience):
@@ -168,10 +211,10 @@ class Capacity:
     def _give_out(self, queue: Queue) -> float | None:
         """The same; in how many seconds the minute has room, if it has none."""
         while queue.waiting:
-            if queue.parallel and len(queue.running) >= queue.parallel:
-                return None
             call = queue.first[0]
-            wait = self._until_room(queue, call.tokens)
+            if queue.full(call):
+                return None
+            wait = self._until_room(queue, call)
             if wait:
                 return wait
             self._give(queue, call)
@@ -179,22 +222,25 @@ class Capacity:
 
     def _give(self, queue: Queue, call: Call) -> None:
         queue.drop(call)
-        if call.user_id in queue.waiting:
-            queue.waiting.move_to_end(call.user_id)
+        if call.who in queue.waiting:
+            queue.waiting.move_to_end(call.who)
         if call.turn.done():
             return
         queue.running.add(call.id)
         if queue.rate:
-            queue.spent.append((self._clock(), call.tokens))
+            queue.spent.append((self._clock(), call))
         call.turn.set_result(None)
 
-    def _until_room(self, queue: Queue, tokens: int) -> float:
-        """How many seconds until the oldest call leaves the minute; 0 when it has room for so many tokens."""
+    def _until_room(self, queue: Queue, call: Call) -> float:
+        """How many seconds until the oldest call leaves the minute; 0 when it has room for this one."""
         now = self._clock()
         while queue.spent and queue.spent[0][0] <= now - WINDOW:
             queue.spent.popleft()
-        # What is larger than a whole minute goes when nothing else does.
-        if not queue.rate or not queue.spent or sum(each for _, each in queue.spent) + tokens <= queue.rate:
+        spent = [each for _, each in queue.spent]
+        behind = [each for each in spent if each.behind]
+        if not queue.rate or (
+            _fits(call, spent, queue.rate) and (not call.behind or _fits(call, behind, tokens_behind(queue.rate)))
+        ):
             return 0.0
         return max(0.01, queue.spent[0][0] + WINDOW - now)
 
@@ -260,3 +306,8 @@ class Capacity:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _fits(call: Call, spent: Sequence[Call], rate: int) -> bool:
+    # What is larger than a whole minute goes when nothing else does.
+    return not spent or sum(each.tokens for each in spent) + call.tokens <= rate

@@ -15,6 +15,7 @@ class Attribution:
     """For whom and what.
 
     Calls that cost nothing are only `collected` where somebody is about to write anyway; `seen` gets every call.
+    Nobody waits for what is done in the `background`.
     """
 
     purpose: str = Purpose.PROGRAM
@@ -24,6 +25,7 @@ class Attribution:
     assistant_id: UUID | None = None
     conversation_id: UUID | None = None
     message_id: UUID | None = None
+    background: bool = False
     collected: list[ModelCall] | None = field(default=None, compare=False)
     seen: list[ModelCall] | None = field(default=None, compare=False)
 

@@ -157,8 +157,7 @@ def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> 
             ui.label(model_name(model)).classes("name")
             ui.label(" · ".join([model.name, *facts_of(choice)])).classes("sub")
         _retiring(choice)
-        if here.services.conversations.health.resting(model.id):
-            chip(_("Does not answer"), "bad")
+        _resting(choice)
         label = _("Replace {name}", name=model_name(model))
         icon_button("swap_horiz", label, functools.partial(replace_model, choice, every))
         _flags(choice, here.services.models.set_completion_flags, model_name(model))
@@ -175,6 +174,7 @@ def _embedding(choice: EmbeddingChoice) -> None:
             kind = _("Embedding, {dimensions} dimensions", dimensions=model.dimensions)
             ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
         _retiring(choice)
+        _resting(choice)
         title = _("Replace {name} everywhere", name=model.name)
         ask = functools.partial(embedding_changes.ask, ChangeScope(model_id=model.id), title)
         icon_button("swap_horiz", title, act(ask))
@@ -196,6 +196,7 @@ def _transcription(choice: TranscriptionChoice) -> None:
             kind = _("{name} · writes down recordings", name=model.name)
             ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
         _retiring(choice)
+        _resting(choice)
         _flags(choice, here.services.transcription_models.set_flags, model.nickname)
         icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
 
@@ -215,8 +216,7 @@ def _rerank(choice: RerankChoice) -> None:
             kind = _("{name} · puts search results in order", name=model.name)
             ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
         _retiring(choice)
-        if here.services.knowledge.reranking.health.resting(model.id):
-            chip(_("Does not answer"), "bad")
+        _resting(choice)
         _flags(choice, here.services.rerank_models.set_flags, model.nickname)
         icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
 
@@ -226,6 +226,11 @@ def _retiring(choice: AnyChoice) -> None:
         chip(_("Retired"), "bad")
     elif choice.model.retires_on is not None:
         chip(_("Retires"), "warn")
+
+
+def _resting(choice: AnyChoice) -> None:
+    if visit().services.conversations.health.resting(choice.model.id):
+        chip(_("Does not answer"), "bad")
 
 
 def _flags(choice: AnyChoice, method: Callable[..., Any], name: str) -> None:

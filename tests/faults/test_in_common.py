@@ -139,6 +139,36 @@ async def test_everybody_gets_a_turn_whatever_process_they_wait_in(processes: li
     assert "".join(order) == "aababa"
 
 
+async def test_people_come_first_whatever_process_they_wait_in_and_work_never_takes_it_all(
+    processes: list[Process],
+) -> None:
+    calls, anna = Everywhere(processes, provider(**{PARALLEL: 2, RATE: 1_000})), new_id()
+    await calls.begin(0, "w1", anna, background=True, tokens=300)
+    await calls.runs(1)
+    for place, name, work in ((1, "w2", True), (2, "w3", True), (1, "a", False), (2, "b", False)):
+        await calls.begin(place, name, anna if name == "a" else new_id(), background=work, tokens=100)
+        await _registered(processes[place])
+    # One of the two places is never given to work.
+    assert calls.running == ["w1", "a"]
+    await calls.end("w1")
+    await calls.runs(2)
+    assert sorted(calls.running) == ["a", "b"]
+    await calls.end("a")
+    await calls.runs(2)
+    await calls.end("b")
+    await _registered(processes[2])
+    assert calls.running == ["w2"]
+    # 400 of the 750 tokens that work may take are gone.
+    await calls.end("w2")
+    assert await calls.runs(1) == ["w3"]
+    await calls.end("w3")
+    await calls.begin(0, "large", anna, background=True, tokens=300)
+    await _registered(processes[0])
+    assert calls.running == []
+    await calls.begin(1, "c", anna, tokens=300)
+    assert await calls.runs(1) == ["c"]
+
+
 async def _registered(process: Process) -> None:
     """Its queue has told Redis who waits."""
     queue = next(iter(process.capacity._queues.values()))

@@ -55,6 +55,9 @@ class Recorded:
     open: int = 0
     """Questions that are being answered, and the most there were at once."""
     most_open: int = 0
+    busy: int = 0
+    """The same for calls of every kind."""
+    most_busy: int = 0
 
 
 class Provider:
@@ -156,6 +159,17 @@ class Provider:
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
         self.seen.bodies.append(raw)
         self.seen.headers.append(headers)
+        seen = self.seen
+        seen.busy += 1
+        seen.most_busy = max(seen.most_busy, seen.busy)
+        try:
+            return await self._reply(reader, writer, first, headers, raw)
+        finally:
+            seen.busy -= 1
+
+    async def _reply(
+        self, reader: Reader, writer: Writer, first: list[str], headers: dict[str, str], raw: bytes
+    ) -> bool:
         if first[1].endswith("/audio/transcriptions"):
             await self._transcript(writer, headers, raw)
             return True

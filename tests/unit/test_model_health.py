@@ -105,11 +105,13 @@ class Calls:
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def begin(self, name: str, user_id: UUID, tokens: int = 10, patience: float = 60) -> None:
+    async def begin(
+        self, name: str, user_id: UUID, tokens: int = 10, patience: float = 60, *, background: bool = False
+    ) -> None:
         self.ends[name] = asyncio.Event()
 
         async def call() -> None:
-            async with self.capacity.place(self.called, user_id, tokens, patience):
+            async with self.capacity.place(self.called, user_id, tokens, patience, background=background):
                 self.running.append(name)
                 await self.ends[name].wait()
                 self.running.remove(name)
@@ -139,6 +141,40 @@ async def test_only_so_many_calls_at_once_and_everybody_gets_a_turn() -> None:
         await calls.end(name)
     # Bo came last, but does not wait for all of Anna's.
     assert order == ["a1", "a2", "b1", "a3"]
+
+
+async def test_people_come_before_work_that_nobody_waits_for_which_is_shared_out_too() -> None:
+    calls, anna, bo, cia = Calls(Capacity(), provider(**{PARALLEL: 1})), new_id(), new_id(), new_id()
+    for name, user in (("w1", anna), ("w2", anna), ("w3", anna), ("v1", bo)):
+        await calls.begin(name, user, background=True)
+    await calls.begin("anna", anna)
+    await calls.begin("cia", cia)
+    order = []
+    while calls.running:
+        [name] = calls.running
+        order.append(name)
+        await calls.end(name)
+    assert order == ["w1", "anna", "cia", "w2", "v1", "w3"]
+
+
+async def test_work_that_nobody_waits_for_leaves_a_place_and_a_part_of_the_minute() -> None:
+    clock = Clock()
+    calls, anna = Calls(Capacity(clock), provider(**{PARALLEL: 3, RATE: 100})), new_id()
+    for number in range(4):
+        await calls.begin(f"w{number}", new_id(), 30, background=True)
+    # The third place is for people.
+    assert calls.running == ["w0", "w1"]
+    await calls.begin("anna", anna, 40)
+    assert calls.running == ["w0", "w1", "anna"]
+    # Of the hundred tokens 60 are taken by work: the next 30 would be more than three quarters.
+    await calls.end("w0")
+    await calls.end("anna")
+    assert calls.running == ["w1"]
+    clock.now += WINDOW
+    await calls.begin("bo", new_id(), 40)
+    assert sorted(calls.running) == ["bo", "w1", "w2"]
+    for name in ("w1", "bo", "w2", "w3"):
+        await calls.end(name)
 
 
 async def test_who_waits_too_long_is_told_and_who_goes_away_leaves_no_gap() -> None:
