@@ -22,7 +22,7 @@ HEADERS = {
 
 @router.post("/", response_model=wire.IconPublic)
 async def make(file: UploadFile, actor: Caller, use: Use) -> Any:
-    """Upload a picture (PNG, JPEG or WebP, at most 256 kB) for an assistant or a space; it is made a small square."""
+    """Upload a picture (PNG, JPEG or WebP, at most 5 MB) for an assistant or a space; it is made a small square."""
     return present.moments(await use.icons.make(actor, file.filename or "file", blocks(file)))
 
 

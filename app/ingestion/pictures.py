@@ -61,6 +61,8 @@ def square(path: Path, side: int) -> bytes:
     from PIL import Image, ImageOps
 
     with _opened(Image, path, ["PNG", "JPEG", "WEBP"]) as picture:
+        # Of a photograph no more is read than its square needs; what can only be read whole may not be as large.
+        picture.draft(None, (2 * side, 2 * side))
         width, height = picture.size
         if width * height > SQUARE_PIXELS:
             raise UnreadableFile(HUGE, width=width, height=height)

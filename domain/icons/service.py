@@ -22,11 +22,11 @@ from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess
 from domain.transaction import Transaction, UnitOfWork
 
-LIMIT = 262_144
-"""So many bytes the picture may have that is brought."""
+LIMIT = 5 * 1024**2
+"""So many bytes the picture may have that is brought; what is kept of it is small."""
 SIDE = 256
 """So many points its square has at the most."""
-DRAWN_LIMIT = 2 * LIMIT
+DRAWN_LIMIT = 512 * 1024
 UNUSED = 20
 """So many pictures that nothing bears a user may have: whoever brings more loses the oldest."""
 UNUSED_FOR = timedelta(days=1)

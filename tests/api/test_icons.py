@@ -78,6 +78,18 @@ async def test_what_is_no_fit_picture_is_refused_and_leaves_nothing(api: Api) ->
         assert stored(api) == []
 
 
+async def test_a_photograph_is_made_small(api: Api) -> None:
+    client = await api.client()
+    noise = Image.effect_noise((2_400, 1_800), 90)
+    output = io.BytesIO()
+    noise.save(output, "JPEG", quality=92)
+    assert 1024**2 < len(output.getvalue()) < LIMIT
+    icon = await make(client, output.getvalue())
+    assert (await shown(client, icon)).size == (256, 256)
+    [path] = stored(api)
+    assert path.stat().st_size < 256 * 1024
+
+
 async def test_the_largest_picture_that_may_be_brought(api: Api) -> None:
     client, content = await api.client(), picture(64)
     # What follows the end of a PNG is not read.

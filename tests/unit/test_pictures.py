@@ -28,9 +28,9 @@ async def drawn(folder: Path, content: bytes) -> bytes:
     ("content", "side"),
     [
         (picture(300, 200), 200), (picture(4_000, 1_000, "JPEG"), 256), (picture(700, form="WEBP"), 256),
-        (picture(1), 1), (picture(40, form="JPEG"), 40),
+        (picture(1), 1), (picture(40, form="JPEG"), 40), (picture(8_000, 6_000, "JPEG"), 256),
     ],
-    ids=["png", "jpeg", "webp", "point", "small"],
+    ids=["png", "jpeg", "webp", "point", "small", "photograph"],
 )  # fmt: skip
 async def test_a_picture_becomes_a_small_square(tmp_path: Path, content: bytes, side: int) -> None:
     found = Image.open(io.BytesIO(await drawn(tmp_path, content)))
