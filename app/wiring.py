@@ -14,7 +14,7 @@ from app.ai.embedding.client import BuiltinEmbedder
 from app.ai.places import RedisPlaces
 from app.ai.rerank import RerankModels
 from app.ai.transcribe import TranscriptionModels
-from app.auth.oidc import OidcClient
+from app.auth.oidc.client import OidcClient
 from app.config import Settings
 from app.databases import open_database
 from app.from_settings import (
