@@ -29,7 +29,7 @@ from domain.kernel.ids import new_id
 from domain.knowledge.entities import Collection
 from domain.knowledge.evaluation import Quality, measure
 from domain.knowledge.retrieval import Retrieval
-from domain.knowledge.service import MAX_PASSAGES, Mode
+from domain.knowledge.searching import MAX_PASSAGES, Mode
 from domain.models.choice import RerankChoice
 from domain.models.entities import ProviderType
 from domain.models.service import ProviderDraft
@@ -98,7 +98,7 @@ async def run(
     """
     rankings: dict[str, Sequence[str]] = {}
     taken: list[float] = []
-    search = partial(runtime.services.knowledge.search_collections, limit=MAX_PASSAGES, mode=mode, reranker=reranker)
+    search = partial(runtime.services.search.in_collections, limit=MAX_PASSAGES, mode=mode, reranker=reranker)
     asked = {query: text for query, text in labelled.queries.items() if text.strip()}
     for text in list(asked.values())[:WARM_UP]:
         await search(actor.tenant_id, text, [collection])

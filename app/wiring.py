@@ -83,6 +83,7 @@ from domain.knowledge.embedding_changes import EmbeddingChangeService
 from domain.knowledge.limits import LimitService
 from domain.knowledge.playground import Playground
 from domain.knowledge.reranking import Reranking
+from domain.knowledge.searching import SearchService
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.sharing import SharingService
 from domain.knowledge.tagging import TaggingService
@@ -298,7 +299,7 @@ def services_of(ground: Ground, reach: Reach, watcher: Watcher) -> Services:
         models_of(ground, reach),
         knowledge,
         websites_of(ground, reach, knowledge.ingestion, ended),
-        assistants_of(ground, reach, knowledge.knowledge),
+        assistants_of(ground, reach, knowledge.knowledge, knowledge.search),
         operations_of(ground, watcher, ended),
     )
 
@@ -357,13 +358,13 @@ def knowledge_of(ground: Ground, reach: Reach, ended: dict[str, Ended]) -> Knowl
     """Collections and documents: how they are read, kept and searched."""
     uow, contents, parser, screening = ground.uow, ground.contents, reach.parser, reach.screening
     largest = ground.settings.upload_max_file_size
-    knowledge = KnowledgeService(
-        uow, contents, reach.embedder, reach.limits, screening, reach.reranking, max_file_size=largest, ended=ended
-    )
+    knowledge = KnowledgeService(uow, contents, reach.limits, screening, max_file_size=largest, ended=ended)
+    search = SearchService(uow, reach.embedder, reach.reranking)
     archives = Archives(uow, contents, parser, screening, max_file_size=largest, ended=ended)
     transcripts = Transcripts(uow, reach.transcriber)
     return KnowledgeServices(
         knowledge=knowledge,
+        search=search,
         tagging=TaggingService(uow),
         limits=LimitService(uow),
         ingestion=ingestion.Ingestion(uow, contents, parser, reach.embedder, analyse, archives, transcripts),
@@ -371,7 +372,7 @@ def knowledge_of(ground: Ground, reach: Reach, ended: dict[str, Ended]) -> Knowl
         embedding_changes=EmbeddingChangeService(uow, reach.embedder),
         reembedding=reembedding.Reembedding(uow, reach.embedder),
         sharing=SharingService(uow),
-        playground=Playground(uow, knowledge),
+        playground=Playground(uow, search),
         unanswered=UnansweredService(uow, ground.directory),
     )
 
@@ -387,7 +388,9 @@ def websites_of(ground: Ground, reach: Reach, ingest: ingestion.Ingestion, ended
     )
 
 
-def assistants_of(ground: Ground, reach: Reach, knowledge: KnowledgeService) -> AssistantServices:
+def assistants_of(
+    ground: Ground, reach: Reach, knowledge: KnowledgeService, search: SearchService
+) -> AssistantServices:
     """Assistants, conversations with them, and the files that people attach."""
     settings, uow, directory, runs = ground.settings, ground.uow, ground.directory, reach.runs
     files = FileService(
@@ -395,7 +398,7 @@ def assistants_of(ground: Ground, reach: Reach, knowledge: KnowledgeService) -> 
         max_text=settings.upload_file_to_session_max_size, max_image=settings.upload_image_to_session_max_size,
     )  # fmt: skip
     conversations = ConversationService(
-        uow, directory, knowledge, files, reach.chat, runs, reach.limits, stems, reach.ledger, reach.shared.health,
+        uow, directory, knowledge, search, files, reach.chat, runs, reach.limits, stems, reach.ledger, reach.shared.health,
         reach.shared.capacity, max_files=settings.max_in_question, zone=ground.zone,
     )  # fmt: skip
     return AssistantServices(

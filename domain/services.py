@@ -34,6 +34,7 @@ from domain.knowledge.ingestion import Ingestion
 from domain.knowledge.limits import LimitService
 from domain.knowledge.playground import Playground
 from domain.knowledge.reembedding import Reembedding
+from domain.knowledge.searching import SearchService
 from domain.knowledge.service import KnowledgeService
 from domain.knowledge.sharing import SharingService
 from domain.knowledge.tagging import TaggingService
@@ -111,6 +112,7 @@ class KnowledgeServices:
     """Collections and documents: how they are read, kept and searched."""
 
     knowledge: KnowledgeService
+    search: SearchService
     tagging: TaggingService
     limits: LimitService
     ingestion: Ingestion

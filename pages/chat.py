@@ -160,7 +160,7 @@ class Chat:
     async def _wake(self) -> None:
         """While the question is being written, so that the first one does not have to wait."""
         with suppress(ProviderFailed):
-            await self.visit.services.knowledge.wake(self.visit.actor, self.assistant.collections)
+            await self.visit.services.search.wake(self.visit.actor, self.assistant.collections)
 
     def _weigh(self) -> None:
         """Show how much room is left, beside what goes on."""

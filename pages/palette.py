@@ -10,7 +10,7 @@ from nicegui.events import ValueChangeEventArguments
 
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import N_
-from domain.knowledge.service import SearchScope
+from domain.knowledge.searching import SearchScope
 from pages.components.base import box, heading, link_box
 from pages.components.face import picture_or_icon
 from pages.i18n import _
@@ -138,7 +138,7 @@ class Palette:
         if len(words) > 2:
             for space_id in readable[:SPACES_SEARCHED]:
                 scope = SearchScope(space_id=space_id)
-                for passage in await services.knowledge.search(actor, words, scope, limit=3, mode="text"):
+                for passage in await services.search.find(actor, words, scope, limit=3, mode="text"):
                     target = f"/documents/{passage.document_id}"
                     if all(hit.target != target for hit in documents):
                         documents.append(Hit("description", passage.title, target, passage.text[:120]))

@@ -15,7 +15,7 @@ from domain.files.naming import clean_path
 from domain.kernel.errors import N_, BadRequest, Invalid
 from domain.knowledge.intake import Uploaded
 from domain.knowledge.retrieval import Passage
-from domain.knowledge.service import SearchScope
+from domain.knowledge.searching import SearchScope
 from domain.spaces.service import SpaceAccess
 
 groups = APIRouter(prefix="/api/v1/groups", tags=["groups"])
@@ -156,7 +156,7 @@ def _taken_in(done: Uploaded) -> dict[str, Any]:
 async def search_group(id: UUID, body: wire.SemanticSearchRequest, actor: Caller, use: Use) -> Any:
     """The best passages of one collection."""
     scope = SearchScope(collection_ids=[id])
-    found = await use.knowledge.search(actor, body.search_string, scope, limit=body.num_chunks or 30)
+    found = await use.search.find(actor, body.search_string, scope, limit=body.num_chunks or 30)
     return present.page(
         [
             {
@@ -300,7 +300,7 @@ def found_passage(rank: int, p: Passage) -> FoundPassage:
 async def find(body: SearchRequest, actor: Caller, use: Use) -> Any:
     """Hybrid search: meaning and words, fused; or one of the two alone."""
     scope = SearchScope(body.space_id, body.collection_ids, body.assistant_id)
-    found = await use.knowledge.search(
+    found = await use.search.find(
         actor, body.query, scope, limit=body.limit, mode=body.mode, narrowed=body.filter.read()
     )
     items = [found_passage(rank, passage) for rank, passage in enumerate(found, 1)]

@@ -45,7 +45,7 @@ from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.kernel.persistence import persistently
 from domain.knowledge.retrieval import Retrieval
-from domain.knowledge.service import KnowledgeService
+from domain.knowledge.searching import SearchService
 from domain.knowledge.unanswered import note_unanswered
 from domain.models.capacity import Capacity
 from domain.models.health import Health
@@ -72,7 +72,7 @@ class Answering:
         self,
         uow: UnitOfWork,
         directory: Directory,
-        knowledge: KnowledgeService,
+        search: SearchService,
         files: FileService,
         chat: ChatProvider,
         runs: Runs,
@@ -81,7 +81,7 @@ class Answering:
         health: Health,
         capacity: Capacity,
     ) -> None:
-        self._uow, self._directory, self._knowledge, self._files = uow, directory, knowledge, files
+        self._uow, self._directory, self._search, self._files = uow, directory, search, files
         self._chat, self.runs, self._stems = chat, runs, stems
         self._ledger = ledger
         self.health, self.capacity = health, capacity
@@ -205,7 +205,7 @@ class Answering:
             return None
         asked = plan.message.question or " ".join(f.name for f in plan.files)
         question = sought(asked, [exchange.question for exchange in plan.history])
-        retrieval = await self._knowledge.search_collections(
+        retrieval = await self._search.in_collections(
             plan.actor.tenant_id,
             question,
             plan.collections,

@@ -30,6 +30,7 @@ from domain.kernel.clock import now
 from domain.kernel.errors import N_, BadRequest, Forbidden, Invalid, NoModel, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.text import clean_text
+from domain.knowledge.searching import SearchService
 from domain.knowledge.service import KnowledgeService
 from domain.models.capacity import Capacity
 from domain.models.choice import CompletionChoice
@@ -59,6 +60,7 @@ class ConversationService(Kept):
         uow: UnitOfWork,
         directory: Directory,
         knowledge: KnowledgeService,
+        search: SearchService,
         files: FileService,
         chat: ChatProvider,
         runs: Runs,
@@ -74,7 +76,7 @@ class ConversationService(Kept):
         super().__init__(uow, knowledge, runs)
         self._files, self.max_files, self._zone = files, max_files, zone
         self._limiter, self._ledger = limiter, ledger
-        self._answering = Answering(uow, directory, knowledge, files, chat, runs, stems, ledger, health, capacity)
+        self._answering = Answering(uow, directory, search, files, chat, runs, stems, ledger, health, capacity)
         self.health = health
 
     # Asking

@@ -12,7 +12,7 @@ from domain.kernel.errors import N_, Invalid, NotFound
 from domain.knowledge.explaining import Followed, follow
 from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Passage
-from domain.knowledge.service import KnowledgeService, Mode
+from domain.knowledge.searching import Mode, SearchService
 from domain.models.rerank import rerank_in
 from domain.spaces.service import space_access
 from domain.transaction import UnitOfWork
@@ -33,8 +33,8 @@ class Trial:
 class Playground:
     """Tries searches in the knowledge of a space, for those who may see it."""
 
-    def __init__(self, uow: UnitOfWork, knowledge: KnowledgeService) -> None:
-        self._uow, self._knowledge = uow, knowledge
+    def __init__(self, uow: UnitOfWork, search: SearchService) -> None:
+        self._uow, self._search = uow, search
 
     async def search(
         self,
@@ -64,7 +64,7 @@ class Playground:
             collections = await approved_in(tx, access.space, collections)
             reranker = await rerank_in(tx, access.space)
         with attributed(replace(Attribution.of(actor, Purpose.SEARCH), space_id=space_id)):
-            retrieval = await self._knowledge.search_collections(
+            retrieval = await self._search.in_collections(
                 actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed, reranker=reranker
             )
         return Trial(follow(retrieval), retrieval.passages)

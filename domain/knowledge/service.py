@@ -1,31 +1,27 @@
-"""Knowledge: use cases of collections, documents and search."""
+"""Knowledge: use cases of collections and documents."""
 
-import logging
-from asyncio import gather
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import monotonic
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from domain.assistants.service import readable_assistant, readable_collections
-from domain.classifications.approval import approved_in, require_approved
+from domain.assistants.service import readable_collections
+from domain.classifications.approval import require_approved
 from domain.files.entities import Blob
 from domain.files.naming import clean_filename
 from domain.files.screening import Screening
 from domain.jobs.entities import Job, JobState
 from domain.jobs.service import Ended, requeue
-from domain.kernel import tracing
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor
-from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound, ProviderFailed
+from domain.kernel.errors import N_, BadRequest, FileTooLarge, Invalid, NameTaken, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name
 from domain.knowledge import ingestion
 from domain.knowledge.access import collection_access, document_access
 from domain.knowledge.entities import Collection, CollectionKind, Document, DocumentState, DocumentVersion
-from domain.knowledge.filters import Filter, clean_tags
+from domain.knowledge.filters import clean_tags
 from domain.knowledge.intake import (
     Incoming,
     Room,
@@ -42,29 +38,16 @@ from domain.knowledge.parsing import RECORDINGS, ParsedDocument, extension_of
 from domain.knowledge.progress import announce, topics
 from domain.knowledge.removal import remove_collection, remove_document
 from domain.knowledge.repository import CollectionSize, DocumentRow
-from domain.knowledge.reranking import Reranking
-from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
-from domain.knowledge.search import QueryVector, find_passages, find_words, leg_depth
-from domain.knowledge.whole import widened
-from domain.models.choice import EmbeddingChoice, RerankChoice
+from domain.models.choice import EmbeddingChoice
 from domain.models.entities import EmbeddingModel
-from domain.models.rerank import rerank_in
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import transcription_in
-from domain.ports import Contents, Deed, Embedder, Limiter, TextHits
+from domain.ports import Contents, Deed, Limiter
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
-from domain.usage.attribution import Attribution, attributed
-from domain.usage.entities import Purpose
 
-Mode = Literal["hybrid", "vector", "text"]
-MAX_PASSAGES = 200
-QUERY_LIMIT = 10_000
 TEXT_DOCUMENT_LIMIT = 20_000_000
-QUERY_SECONDS = 15.0
-"""How long a question waits for an embedding model before only its words are sought."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +77,6 @@ class DocumentView:
     kind: str = CollectionKind.DOCUMENTS
 
 
-@dataclass(frozen=True, slots=True)
-class SearchScope:
-    """Where to search: exactly one of the three."""
-
-    space_id: UUID | None = None
-    collection_ids: Sequence[UUID] | None = None
-    assistant_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AskedVector:
-    """A query as an embedding model sees it, and where it is sought; or why there is none."""
-
-    model: str
-    places: Sequence[QueryVector]
-    failure: ProviderFailed | None = None
-
-
 class KnowledgeService:
     """Use cases of knowledge."""
 
@@ -119,16 +84,14 @@ class KnowledgeService:
         self,
         uow: UnitOfWork,
         contents: Contents,
-        embedder: Embedder,
         limiter: Limiter,
         screening: Screening,
-        reranking: Reranking,
         *,
         max_file_size: int,
         ended: Mapping[str, Ended],
     ) -> None:
-        self._uow, self._contents, self._embedder, self._limiter = uow, contents, embedder, limiter
-        self._screening, self.reranking = screening, reranking
+        self._uow, self._contents, self._limiter = uow, contents, limiter
+        self._screening = screening
         self.max_file_size = max_file_size
         self._ended = ended
 
@@ -454,167 +417,10 @@ class KnowledgeService:
             text = await tx.get(Blob, version.text_blob_id) if version.text_blob_id else None
         return version, blob, await ingestion.parsed_text(self._contents, text) if text else None
 
-    # Search
-
-    async def search(
-        self,
-        actor: Actor,
-        query: str,
-        scope: SearchScope,
-        *,
-        limit: int = 10,
-        mode: Mode = "hybrid",
-        narrowed: Filter | None = None,
-    ) -> list[Passage]:
-        """The best passages for a question among what the actor may read in `scope`."""
-        if not query.strip():
-            raise Invalid(N_("Write what to search for."), field="query")
-        async with self._uow.read(actor.tenant_id) as tx:
-            collections, space = await self._in_scope(tx, actor, scope)
-            reranker = await rerank_in(tx, space) if space is not None else None
-        who = replace(Attribution.of(actor, Purpose.SEARCH), space_id=scope.space_id, assistant_id=scope.assistant_id)
-        with attributed(who):
-            found = await self.search_collections(
-                actor.tenant_id, query, collections, limit=limit, mode=mode, narrowed=narrowed, reranker=reranker
-            )
-        return found.passages
-
-    async def _in_scope(
-        self, tx: Transaction, actor: Actor, scope: SearchScope
-    ) -> tuple[list[Collection], Space | None]:
-        """What is searched, and the space in which it is read, if that is one."""
-        if sum(part is not None for part in (scope.space_id, scope.collection_ids, scope.assistant_id)) != 1:
-            raise Invalid(N_("Give exactly one of space_id, collection_ids and assistant_id."), field="space_id")
-        if scope.space_id is not None:
-            access = await space_access(tx, actor, scope.space_id)
-            access.require(actor, Resource.COLLECTION, Action.READ)
-            return await approved_in(tx, access.space, await readable_collections(tx, access.space)), access.space
-        if scope.assistant_id is not None:
-            assistant, access = await readable_assistant(tx, actor, scope.assistant_id)
-            ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
-            return await approved_in(tx, access.space, await tx.knowledge.collections_by_id(ids)), access.space
-        ids = list(dict.fromkeys(scope.collection_ids or ()))
-        found = [await self._collection(tx, actor, i, Action.READ) for i in ids]
-        approved = [one for each, access in found for one in await approved_in(tx, access.space, [each])]
-        spaces = {access.space.id: access.space for _each, access in found}
-        return approved, next(iter(spaces.values())) if len(spaces) == 1 else None
-
-    @tracing.traced("retrieve")
-    async def search_collections(
-        self,
-        tenant_id: UUID,
-        query: str,
-        collections: Sequence[Collection],
-        *,
-        limit: int,
-        mode: Mode = "hybrid",
-        narrowed: Filter | None = None,
-        whole_tokens: int = 0,
-        reranker: RerankChoice | None = None,
-    ) -> Retrieval:
-        """The search itself, in collections whose reading was allowed before.
-
-        A `reranker` puts what meaning and words have found in order. With `whole_tokens` the
-        documents found are given as a whole, as far as so many tokens reach.
-        """
-        query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
-        reranker = reranker if mode == "hybrid" else None
-        if not collections:
-            return Retrieval(query, [])
-        ids = [] if mode == "vector" else [c.id for c in collections]
-        while True:
-            times: dict[str, int] = {}
-            # Side by side: the embedding model answers from another process.
-            texts, vectors = await gather(
-                self._words(tenant_id, query, ids, leg_depth(limit), times),
-                self._query_vectors(tenant_id, query, () if mode == "text" else collections, times),
-            )
-            if mode == "vector":
-                for each in vectors:
-                    if each.failure is not None:
-                        raise each.failure
-            by_meaning = [place for each in vectors for place in each.places]
-            async with self._uow.read(tenant_id) as tx:
-                found = await find_passages(
-                    tx, query, by_meaning, ids, limit, narrowed, texts, deep=reranker is not None
-                )
-                if whole_tokens and reranker is None:
-                    found.passages = await widened(tx, found, whole_tokens)
-                present = await tx.knowledge.collections_by_id([c.id for c in collections]) if vectors else collections
-            # A collection may have got another model between the embedding of the query and the search.
-            if not _moved(collections, present):
-                break
-            collections = present
-        if reranker is not None:
-            # No connection to the database waits for the model.
-            await self.reranking.order(found, reranker, limit)
-            if whole_tokens:
-                async with self._uow.read(tenant_id) as tx:
-                    found.passages = await widened(tx, found, whole_tokens)
-        found.milliseconds |= {name: took + found.milliseconds.get(name, 0) for name, took in times.items()}
-        found.silent = [each.model for each in vectors if each.failure is not None]
-        found.meant = next((place.vector for each in vectors for place in each.places), None)
-        names = [each.model for each in vectors]
-        found.unsure = mode == "hybrid" and not found.silent and doubtful(names, found.vectors, best(found.texts))
-        return found
-
-    async def _words(
-        self, tenant_id: UUID, query: str, collection_ids: Sequence[UUID], depth: int, times: dict[str, int]
-    ) -> TextHits:
-        if not collection_ids:
-            return TextHits()
-        async with self._uow.read(tenant_id) as tx:
-            return await find_words(tx, query, collection_ids, depth, times)
-
-    async def wake(self, actor: Actor, collections: Sequence[Collection]) -> None:
-        """Start what a first search of the collections would have to wait for."""
-        if not collections:
-            return
-        async with self._uow.read(actor.tenant_id) as tx:
-            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
-        for _model, provider in models:
-            await self._embedder.wake(provider)
-
-    async def _query_vectors(
-        self, tenant_id: UUID, query: str, collections: Sequence[Collection], times: dict[str, int]
-    ) -> list[AskedVector]:
-        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words."""
-        if not collections:
-            return []
-        began = monotonic()
-        async with self._uow.read(tenant_id) as tx:
-            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
-        asked: list[AskedVector] = []
-        for model, provider in models:
-            try:
-                vectors = await self._embedder.embed(
-                    tenant_id, model, [query], "query", provider, seconds=QUERY_SECONDS
-                )
-                asked.append(AskedVector(model.name, _places(collections, model.id, vectors[0])))
-            except ProviderFailed as failure:
-                log.warning("searching by words only, because an embedding model failed: %s", failure.text())
-                asked.append(AskedVector(model.name, (), failure))
-        times["embedding"] = round((monotonic() - began) * 1_000)
-        return asked
-
-
-def _places(collections: Sequence[Collection], model_id: UUID, vector: bytes) -> list[QueryVector]:
-    """Where vectors of a model are searched: in either set those collections whose present set it is."""
-    of_model = [c for c in collections if c.embedding_model_id == model_id]
-    return [
-        QueryVector([c.id for c in of_model if c.vector_set == number], vector, number)
-        for number in sorted({c.vector_set for c in of_model})
-    ]
-
 
 def _told(document: Document) -> dict[str, Any]:
     """What the audit log says of a document."""
     return {"title": document.title, "url": document.url, "tags": list(document.tags)}
-
-
-def _moved(before: Sequence[Collection], present: Sequence[Collection]) -> bool:
-    sets = {c.id: c.vector_set for c in before}
-    return any(sets[c.id] != c.vector_set for c in present)
 
 
 def _view(

@@ -97,7 +97,7 @@ async def test_without_an_order_what_was_found_stands_and_that_is_told(
     api: Api, client: httpx.AsyncClient, ids: dict[str, str], provider: Provider, name: str
 ) -> None:
     before, _search = await tried(client, ids)
-    api.runtime.services.knowledge.reranking._reranker._seconds = 0.3  # type: ignore[attr-defined]
+    api.runtime.services.search.reranking._reranker._seconds = 0.3  # type: ignore[attr-defined]
     await add(client, ids, name)
     titles, search = await tried(client, ids)
     assert titles == before
