@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.api import present, wire
+from app.api import present, present_conversations, wire
 from app.api.audit import history_page
 from app.api.base import Caller, Use
 from app.api.present import source_of
@@ -224,7 +224,7 @@ async def conversations(
 ) -> Any:
     """The caller's conversations with the assistant, newest first."""
     page = await use.conversations.page(actor, assistant_id=id, limit=limit, cursor=cursor)
-    items = [present.conversation_head(c) for c in page.items]
+    items = [present_conversations.conversation_head(c) for c in page.items]
     return cursor_page(items, page.next_cursor, page.total, limit, cursor)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api import present, wire
-from app.api.base import Caller, Use
+from app.api.base import Caller, Use, moments
 from app.api.errors import language_of
 from app.auth.caller import is_secure
 from domain.audit.catalogue import CATALOGUE, CATEGORY_NAMES, Category, recorded
@@ -135,7 +135,7 @@ def _listed(found: Page[AuditEntry], page: int, page_size: int) -> dict[str, Any
 def present_entry(entry: AuditEntry) -> dict[str, Any]:
     """An entry as clients read it."""
     return {
-        **present.moments(entry),
+        **moments(entry),
         "tenant_id": entry.tenant_id,
         "actor_id": entry.actor_id,
         "actor_type": entry.actor_kind,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -73,3 +73,8 @@ CallerOnOwnPage = Annotated[Actor, Depends(on_own_page)]
 AccessEnd = Annotated[Ending, Depends(end_of_access)]
 Use = Annotated[Services, Depends(services_of)]
 Running = Annotated[Runtime, Depends(runtime_of)]
+
+
+def moments(entity: Any) -> dict[str, Any]:
+    """Creation and change."""
+    return {"id": entity.id, "created_at": entity.created_at, "updated_at": entity.updated_at}

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from app.api import present, wire
+from app.api import present, present_models, wire
 from app.api.base import Caller, Use
 from domain.classifications.impact import SHOWN, Impact
 from domain.classifications.service import Supposition
@@ -19,7 +19,7 @@ of_space = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
 async def classifications(actor: Caller, use: Use) -> Any:
     """The classes of the organisation, the lowest first, and whether they count."""
     found = await use.classifications.all(actor)
-    items = [present.security_classification(each) for each in found.items]
+    items = [present_models.security_classification(each) for each in found.items]
     return {"security_enabled": found.enabled, "security_classifications": items}
 
 
@@ -27,7 +27,7 @@ async def classifications(actor: Caller, use: Use) -> Any:
 async def create(body: wire.SecurityClassificationCreatePublic, actor: Caller, use: Use) -> Any:
     """A new class, at the lowest level or at the highest."""
     made = await use.classifications.create(actor, body.name, body.description, lowest=body.set_lowest_security)
-    return present.security_classification(made)
+    return present_models.security_classification(made)
 
 
 @router.patch("/", response_model=wire.SecurityClassificationsListPublic)
@@ -35,7 +35,7 @@ async def reorder(body: wire.SecurityClassificationLevelsUpdateRequest, actor: C
     """Put all classes into another order, the lowest first."""
     order = [each.id for each in body.security_classifications]
     found = await use.classifications.reorder(actor, order, body.impact_token)
-    return {"security_classifications": [present.security_classification(each) for each in found]}
+    return {"security_classifications": [present_models.security_classification(each) for each in found]}
 
 
 @router.post("/enable/", response_model=wire.SecurityEnableResponse)
@@ -62,13 +62,13 @@ def _told(impact: Impact) -> dict[str, Any]:
 @router.get("/{id}/", response_model=wire.SecurityClassificationPublic)
 async def get(id: UUID, actor: Caller, use: Use) -> Any:
     """One class."""
-    return present.security_classification(await use.classifications.get(actor, id))
+    return present_models.security_classification(await use.classifications.get(actor, id))
 
 
 @router.patch("/{id}/", response_model=wire.SecurityClassificationPublic)
 async def update(id: UUID, body: wire.SecurityClassificationSingleUpdate, actor: Caller, use: Use) -> Any:
     """Change name or description."""
-    return present.security_classification(await use.classifications.update(actor, id, body.named()))
+    return present_models.security_classification(await use.classifications.update(actor, id, body.named()))
 
 
 @router.delete("/{id}/", status_code=204, response_class=Response)
@@ -95,11 +95,13 @@ async def space_impact(id: UUID, security_classification_id: UUID, actor: Caller
         "services": [],
         "apps": [],
         "completion_models": [
-            present.completion_model(c) for c in impact.models if isinstance(c.model, CompletionModel)
+            present_models.completion_model(c) for c in impact.models if isinstance(c.model, CompletionModel)
         ],
-        "embedding_models": [present.embedding_model(c) for c in impact.models if isinstance(c.model, EmbeddingModel)],
+        "embedding_models": [
+            present_models.embedding_model(c) for c in impact.models if isinstance(c.model, EmbeddingModel)
+        ],
         "transcription_models": [
-            present.plain_model(c) for c in impact.models if isinstance(c.model, TranscriptionModel)
+            present_models.plain_model(c) for c in impact.models if isinstance(c.model, TranscriptionModel)
         ],
-        "rerank_models": [present.plain_model(c) for c in impact.models if isinstance(c.model, RerankModel)],
+        "rerank_models": [present_models.plain_model(c) for c in impact.models if isinstance(c.model, RerankModel)],
     }

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from app.api import present
+from app.api import present_conversations
 from app.api.base import Caller, Use
 from app.api.conversations import Mark
 from app.api.wire.conversations import SessionMetadataPublic
@@ -42,7 +42,7 @@ async def search(
     page = await use.looking_back.search(actor, query, limit=limit, cursor=cursor)
     items = [
         {
-            "conversation": present.conversation_head(found.conversation),
+            "conversation": present_conversations.conversation_head(found.conversation),
             "message_id": found.message_id,
             "excerpt": found.excerpt.text,
             "marks": [{"start": start, "end": end} for start, end in found.excerpt.marks],

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response, UploadFile
 
-from app.api import present, wire
-from app.api.base import Caller, Use
+from app.api import wire
+from app.api.base import Caller, Use, moments
 from app.api.knowledge import blocks
 
 router = APIRouter(prefix="/api/v1/icons", tags=["icons"])
@@ -23,13 +23,13 @@ HEADERS = {
 @router.post("/", response_model=wire.IconPublic)
 async def make(file: UploadFile, actor: Caller, use: Use) -> Any:
     """Upload a picture (PNG, JPEG or WebP, at most 5 MB) for an assistant or a space; it is made a small square."""
-    return present.moments(await use.icons.make(actor, file.filename or "file", blocks(file)))
+    return moments(await use.icons.make(actor, file.filename or "file", blocks(file)))
 
 
 @router.put("/", response_model=wire.IconPublic, status_code=201)
 async def put(name: str, request: Request, actor: Caller, use: Use) -> Any:
     """Upload a picture as the plain body of the request."""
-    return present.moments(await use.icons.make(actor, name, request.stream()))
+    return moments(await use.icons.make(actor, name, request.stream()))
 
 
 @router.get(

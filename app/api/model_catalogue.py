@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.api import present, wire
+from app.api import present, present_models, wire
 from app.api.base import Caller, Use
 from domain.kernel.actor import Actor
 from domain.models.catalogue import PriceDraft
@@ -19,7 +19,7 @@ NAMES = {"display_name": "nickname", "hf_link": "link", "is_deprecated": "deprec
 
 
 def _kept(price: ModelPrice) -> dict[str, Any]:
-    return {**present.model_price(price), "id": price.id}
+    return {**present_models.model_price(price), "id": price.id}
 
 
 async def _describe(use: Services, actor: Actor, kind: ModelKind, model_id: UUID, body: wire.TenantModelUpdate) -> Any:
@@ -39,7 +39,7 @@ async def add_completion_model(body: wire.TenantCompletionModelCreate, actor: Ca
         vision=body.vision, reasoning=body.reasoning, tools=body.supports_tool_calling, hosting=body.hosting,
         family=body.family, enabled=body.is_active, make_default=body.is_default,
     )  # fmt: skip
-    return present.completion_model(choice)
+    return present_models.completion_model(choice)
 
 
 @administration.put("/completion/{model_id}/", response_model=wire.CompletionModelPublic)
@@ -47,7 +47,7 @@ async def describe_completion_model(
     model_id: UUID, body: wire.TenantCompletionModelUpdate, actor: Caller, use: Use
 ) -> Any:
     """Change what is said about a completion model; what is not named stays."""
-    return present.completion_model(await _describe(use, actor, ModelKind.COMPLETION, model_id, body))
+    return present_models.completion_model(await _describe(use, actor, ModelKind.COMPLETION, model_id, body))
 
 
 @administration.delete("/completion/{model_id}/")
@@ -62,7 +62,7 @@ async def describe_embedding_model(
     model_id: UUID, body: wire.TenantEmbeddingModelUpdate, actor: Caller, use: Use
 ) -> Any:
     """Change what is said about an embedding model; what is not named stays. Its name is the provider's."""
-    return present.embedding_model(await _describe(use, actor, ModelKind.EMBEDDING, model_id, body))
+    return present_models.embedding_model(await _describe(use, actor, ModelKind.EMBEDDING, model_id, body))
 
 
 @administration.delete("/embedding/{model_id}/")
@@ -77,13 +77,13 @@ async def describe_transcription_model(
     model_id: UUID, body: wire.TenantTranscriptionModelUpdate, actor: Caller, use: Use
 ) -> Any:
     """Change what is said about a transcription model; what is not named stays."""
-    return present.plain_model(await _describe(use, actor, ModelKind.TRANSCRIPTION, model_id, body))
+    return present_models.plain_model(await _describe(use, actor, ModelKind.TRANSCRIPTION, model_id, body))
 
 
 @administration.put("/rerank/{model_id}/", response_model=wire.RerankModelPublic)
 async def describe_rerank_model(model_id: UUID, body: wire.TenantRerankModelUpdate, actor: Caller, use: Use) -> Any:
     """Change what is said about a rerank model; what is not named stays."""
-    return present.plain_model(await _describe(use, actor, ModelKind.RERANK, model_id, body))
+    return present_models.plain_model(await _describe(use, actor, ModelKind.RERANK, model_id, body))
 
 
 @prices.get("/models/{model_id}/prices/", response_model=wire.PageOfModelPrice)

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api import present, wire
-from app.api.base import Caller, Running, Use
+from app.api import present, present_models, wire
+from app.api.base import Caller, Running, Use, moments
 from domain.files.service import IMAGES
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, NotFound
@@ -29,7 +29,7 @@ providers = APIRouter(prefix="/api/v1/admin/model-providers", tags=["model-provi
 @completion.get("/", response_model=wire.PageOfCompletionModelPublic)
 async def completion_models(actor: Caller, use: Use) -> Any:
     """All completion models of the organisation."""
-    return present.page([present.completion_model(c) for c in await use.models.completion_models(actor)])
+    return present.page([present_models.completion_model(c) for c in await use.models.completion_models(actor)])
 
 
 @completion.get("/health/", response_model=list[wire.ModelHealth])
@@ -56,7 +56,7 @@ async def set_completion_flags(id: UUID, body: wire.CompletionModelUpdateFlags, 
     choice = await use.models.set_completion_flags(
         actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default
     )
-    return present.completion_model(choice)
+    return present_models.completion_model(choice)
 
 
 async def classify(
@@ -74,7 +74,7 @@ async def classify(
 @embedding.get("/", response_model=wire.PageOfEmbeddingModelPublic)
 async def embedding_models(actor: Caller, use: Use) -> Any:
     """All embedding models of the organisation."""
-    return present.page([present.embedding_model(c) for c in await use.models.embedding_models(actor)])
+    return present.page([present_models.embedding_model(c) for c in await use.models.embedding_models(actor)])
 
 
 @embedding.get("/{id}/", response_model=wire.EmbeddingModelPublic)
@@ -82,7 +82,7 @@ async def embedding_model(id: UUID, actor: Caller, use: Use) -> Any:
     """An embedding model."""
     for choice in await use.models.embedding_models(actor):
         if choice.model.id == id:
-            return present.embedding_model(choice)
+            return present_models.embedding_model(choice)
     raise NotFound(N_("The model was not found."))
 
 
@@ -90,7 +90,7 @@ async def embedding_model(id: UUID, actor: Caller, use: Use) -> Any:
 async def set_embedding_flags(id: UUID, body: wire.EmbeddingModelUpdate, actor: Caller, use: Use) -> Any:
     """Switch an embedding model on or off, or give it a security class."""
     await classify(use, actor, id, body)
-    return present.embedding_model(await use.models.set_embedding_flags(actor, id, enabled=body.is_org_enabled))
+    return present_models.embedding_model(await use.models.set_embedding_flags(actor, id, enabled=body.is_org_enabled))
 
 
 @administration.post("/embedding/", response_model=wire.EmbeddingModelPublic)
@@ -102,7 +102,7 @@ async def add_embedding_model(body: wire.TenantEmbeddingModelCreate, actor: Call
     )  # fmt: skip
     if not body.is_active or body.is_default:
         default = True if body.is_default else None
-        return present.embedding_model(
+        return present_models.embedding_model(
             await use.models.set_embedding_flags(actor, model.id, enabled=body.is_active, is_default=default)
         )
     return await embedding_model(model.id, actor, use)
@@ -117,10 +117,16 @@ async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> A
         return {**described, "meets_security_classification": approved.status(choice) if approved else None}
 
     return {
-        "completion_models": [shown(c, present.completion_model(c)) for c in await use.models.completion_models(actor)],
-        "embedding_models": [shown(c, present.embedding_model(c)) for c in await use.models.embedding_models(actor)],
-        "transcription_models": [shown(c, present.plain_model(c)) for c in await use.transcription_models.all(actor)],
-        "rerank_models": [shown(c, present.plain_model(c)) for c in await use.rerank_models.all(actor)],
+        "completion_models": [
+            shown(c, present_models.completion_model(c)) for c in await use.models.completion_models(actor)
+        ],
+        "embedding_models": [
+            shown(c, present_models.embedding_model(c)) for c in await use.models.embedding_models(actor)
+        ],
+        "transcription_models": [
+            shown(c, present_models.plain_model(c)) for c in await use.transcription_models.all(actor)
+        ],
+        "rerank_models": [shown(c, present_models.plain_model(c)) for c in await use.rerank_models.all(actor)],
     }
 
 
@@ -162,10 +168,10 @@ async def usable_models(actor: Caller, use: Use) -> Any:
     """The models that can be used now."""
     return {
         "completion_models": [
-            present.completion_model(c) for c in await use.models.completion_models(actor) if c.usable
+            present_models.completion_model(c) for c in await use.models.completion_models(actor) if c.usable
         ],
         "embedding_models": [
-            {**present.embedding_model(c), "max_batch_size": None}
+            {**present_models.embedding_model(c), "max_batch_size": None}
             for c in await use.models.embedding_models(actor)
             if c.usable
         ],
@@ -261,7 +267,7 @@ def _config(provider: ModelProvider) -> dict[str, Any]:
 
 def _provider(provider: ModelProvider) -> dict[str, Any]:
     return {
-        **present.moments(provider),
+        **moments(provider),
         "tenant_id": provider.tenant_id,
         "name": provider.name,
         "provider_type": provider.type,
@@ -336,10 +342,12 @@ async def models_of_provider(provider_id: UUID, actor: Caller, use: Use) -> Any:
     """The completion models that were added for the provider."""
     await use.models.provider(actor, provider_id)
     choices = await use.models.completion_models(actor)
-    return present.page([present.completion_model(c) for c in choices if c.provider.id == provider_id])
+    return present.page([present_models.completion_model(c) for c in choices if c.provider.id == provider_id])
 
 
 @providers.post("/{provider_id}/models/", status_code=201)
 async def add_model(provider_id: UUID, body: ModelBody, actor: Caller, use: Use) -> Any:
     """Add a completion model of the provider."""
-    return present.completion_model(await use.models.add_completion_model(actor, provider_id, **body.model_dump()))
+    return present_models.completion_model(
+        await use.models.add_completion_model(actor, provider_id, **body.model_dump())
+    )

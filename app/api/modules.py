@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from app.api import present, wire
-from app.api.base import Running
+from app.api.base import Running, moments
 from app.auth.sysadmin import ModuleOperator
 from domain.tenants.modules import Module
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/v1/modules", tags=["modules"])
 
 def module(found: Module) -> dict[str, Any]:
     """A module."""
-    return {**present.moments(found), "name": found.name}
+    return {**moments(found), "name": found.name}
 
 
 @router.get("/", response_model=wire.PageOfModuleInDB)

@@ -17,8 +17,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.answers import PING_SECONDS, STREAM_HEADERS, failed
 from app.api.base import AccessEnd, Caller, Ending, Running, Use
-from app.api.conversations import PING_SECONDS, STREAM_HEADERS, failed
 from app.bootstrap import Runtime
 from app.realtime.access import unless_ended
 from domain.assistants.service import AssistantView

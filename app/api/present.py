@@ -4,16 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from app.api.base import moments
+from app.api.present_models import completion_model, embedding_model
 from domain.api_keys.service import IssuedKey, KeyView
 from domain.assistants.entities import Prompt
 from domain.assistants.service import ATTACHMENT_BYTES, AssistantView
-from domain.classifications.entities import SecurityClassification
-from domain.conversations.easy import EASY
-from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
-from domain.conversations.mentions import mentioned
-from domain.conversations.narrowing import narrowed
-from domain.conversations.summaries import text_of
-from domain.conversations.views import ConversationView, MessageView
 from domain.files.entities import File
 from domain.jobs.entities import Job, JobState
 from domain.kernel.access import Action, Resource
@@ -21,9 +16,6 @@ from domain.kernel.actor import Actor
 from domain.knowledge.entities import CollectionKind
 from domain.knowledge.parsing import ATTACHABLE, SUPPORTED
 from domain.knowledge.service import CollectionView, DocumentView
-from domain.models.choice import AnyChoice, CompletionChoice, EmbeddingChoice, RerankChoice, TranscriptionChoice
-from domain.models.entities import ModelPrice
-from domain.models.money import to_decimal
 from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
@@ -42,11 +34,6 @@ JOB_STATES = {
     JobState.CANCELLED: "failed",
 }
 TEXT_TYPES = sorted({media for media, _ in SUPPORTED.values()})
-
-
-def moments(entity: Any) -> dict[str, Any]:
-    """Creation and change."""
-    return {"id": entity.id, "created_at": entity.created_at, "updated_at": entity.updated_at}
 
 
 def names(actions: Iterable[Action]) -> list[str]:
@@ -125,82 +112,6 @@ def tenant(found: Tenant) -> dict[str, Any]:
 def user_group(view: UserGroupView) -> dict[str, Any]:
     """A user group with its members."""
     return {**moments(view.group), "name": view.group.name, "users": [user_sparse(user) for user in view.members]}
-
-
-def security_classification(found: SecurityClassification | None) -> dict[str, Any] | None:
-    """A security class; None for none."""
-    if found is None:
-        return None
-    return {**moments(found), "name": found.name, "description": found.description, "security_level": found.level}
-
-
-def completion_model(choice: CompletionChoice) -> dict[str, Any]:
-    """A completion model."""
-    model = choice.model
-    return {
-        **_described(choice),
-        "nickname": model.nickname,
-        "token_limit": model.token_limit,
-        "vision": model.vision,
-        "reasoning": model.reasoning,
-        "supports_tool_calling": model.supports_tool_calling,
-        "max_output": model.max_output,
-        "is_org_default": model.is_default,
-        "nr_billion_parameters": None,
-        "deployment_name": None,
-        "base_url": choice.provider.base_url,
-        "stand_ins": model.stand_ins,
-    }
-
-
-def embedding_model(choice: EmbeddingChoice) -> dict[str, Any]:
-    """An embedding model."""
-    model = choice.model
-    return {**_described(choice), "dimensions": model.dimensions, "max_input": model.max_input}
-
-
-def plain_model(choice: TranscriptionChoice | RerankChoice) -> dict[str, Any]:
-    """A transcription model or a rerank model."""
-    model = choice.model
-    return {**_described(choice), "nickname": model.nickname, "is_org_default": model.is_default}
-
-
-def model_price(price: ModelPrice) -> dict[str, Any]:
-    """A price of a model, in whole units of its currency."""
-    amounts = {name: to_decimal(getattr(price, name)) for name in ("input", "output", "minute")}
-    cached = None if price.cached is None else to_decimal(price.cached)
-    return {"valid_from": price.valid_from, "currency": price.currency, **amounts, "cached": cached}
-
-
-def _described(choice: AnyChoice) -> dict[str, Any]:
-    model, provider = choice.model, choice.provider
-    return {
-        **moments(model),
-        "name": model.name,
-        "family": model.family,
-        "is_deprecated": model.deprecated,
-        "open_source": model.open_source,
-        "hf_link": model.link,
-        "license": model.license,
-        "retires_on": model.retires_on,
-        "replacement_id": model.replacement_id,
-        "price": model_price(choice.price) if choice.price else None,
-        "stability": model.stability,
-        "hosting": model.hosting,
-        "description": model.description,
-        "org": model.org,
-        "litellm_model_name": None,
-        "can_access": choice.usable,
-        "is_locked": not provider.active,
-        "lock_reason": None if provider.active else "provider_inactive",
-        "is_org_enabled": model.enabled,
-        "credential_provider": provider.type,
-        "security_classification": security_classification(choice.classification),
-        "tenant_id": model.tenant_id,
-        "provider_id": provider.id,
-        "provider_name": provider.name,
-        "provider_type": provider.type,
-    }
 
 
 def collection(view: CollectionView) -> dict[str, Any]:
@@ -421,98 +332,6 @@ def available_roles(view: SpaceView) -> list[dict[str, str]]:
     if view.space.kind != SpaceKind.SHARED:
         return []
     return [{"value": role.value, "label": role.value.capitalize()} for role in MEMBER_ROLES]
-
-
-def conversation_head(found: Conversation) -> dict[str, Any]:
-    """A conversation in a list."""
-    return {
-        **moments(found),
-        "name": found.name,
-        "pinned": found.pinned_at is not None,
-        "temporary": found.temporary,
-    }
-
-
-def feedback(found: Conversation) -> dict[str, Any] | None:
-    """The thumbs of a conversation."""
-    if found.feedback_value is None:
-        return None
-    return {"value": found.feedback_value, "text": found.feedback_text}
-
-
-def reference(source: MessageSource) -> dict[str, Any]:
-    """A source of an answer; besides the document, the very passage."""
-    return {
-        "id": source.document_id,
-        "metadata": {"title": source.title, "url": source.url, "embedding_model_id": None, "size": len(source.text)},
-        "group_id": None if source.website else source.collection_id,
-        "website_id": source.collection_id if source.website else None,
-        "score": source.score,
-        "number": source.number,
-        "page": source.page_from,
-        "page_to": source.page_to,
-        "start": source.start,
-        "end": source.end,
-        "text": source.text,
-        "cited": source.cited,
-        "version_id": source.version_id,
-        "created_at": source.created_at,
-        "updated_at": source.updated_at,
-    }
-
-
-def references(sources: Sequence[MessageSource], *, cited_only: bool) -> list[dict[str, Any]]:
-    """One entry for each document, its best passage first."""
-    chosen: dict[UUID, MessageSource] = {}
-    for source in sources:
-        if source.cited or not cited_only:
-            chosen.setdefault(source.document_id, source)
-    return [reference(source) for source in chosen.values()]
-
-
-def answerer(found: Message) -> dict[str, Any]:
-    """Who answers a question; by name where it is not the conversation's own assistant."""
-    return {"assistants": [{"id": found.assistant_id, "handle": mentioned(found).get("name", "")}]}
-
-
-def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
-    """A question and its answer."""
-    found = view.message
-    return {
-        **moments(found),
-        "parent_id": found.parent_id,
-        "easy_language": EASY in found.trace,
-        "versions": list(view.versions),
-        "question": found.question,
-        "answer": answer,
-        "thought": found.thought,
-        "summary": text_of(found) or None,
-        "completion_model": models.get(found.completion_model_id),
-        "references": references(view.sources, cited_only=True),
-        "files": [file(f) for f in view.files],
-        "generated_files": [],
-        "tools": answerer(found),
-        "web_search_references": [],
-        "tool_calls": [],
-        "state": found.state,
-        "error": found.error,
-        "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
-        "citations": found.citations,
-        "complete": found.state == AnswerState.DONE,
-        "unread": found.trace.get("unread", []),
-        "words_only": found.trace.get("words_only", False),
-        "attempts": found.trace.get("attempts", []),
-        "reused": found.trace.get("reused"),
-        "narrowed": narrowed(found) or None,
-    }
-
-
-def conversation(
-    view: ConversationView, answers: Sequence[str], models: dict[UUID | None, dict[str, Any]]
-) -> dict[str, Any]:
-    """A conversation with its messages."""
-    shown = [message(m, answer, models) for m, answer in zip(view.messages, answers, strict=True)]
-    return {**conversation_head(view.conversation), "messages": shown, "feedback": feedback(view.conversation)}
 
 
 def api_key(view: KeyView) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.api import present, wire
+from app.api import present, present_models, wire
 from app.api.base import Caller, Use
 from app.api.models import classify
 
@@ -16,7 +16,7 @@ administration = APIRouter(prefix="/api/v1/admin/tenant-models/rerank", tags=["a
 @models.get("/", response_model=wire.PageOfRerankModelPublic)
 async def rerank_models(actor: Caller, use: Use) -> Any:
     """All rerank models of the organisation."""
-    return present.page([present.plain_model(c) for c in await use.rerank_models.all(actor)])
+    return present.page([present_models.plain_model(c) for c in await use.rerank_models.all(actor)])
 
 
 @models.post("/{id}/", response_model=wire.RerankModelPublic)
@@ -24,7 +24,7 @@ async def set_rerank_flags(id: UUID, body: wire.RerankModelUpdate, actor: Caller
     """Switch a model on or off, make it the default, or give it a security class."""
     await classify(use, actor, id, body)
     choice = await use.rerank_models.set_flags(actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default)
-    return present.plain_model(choice)
+    return present_models.plain_model(choice)
 
 
 @administration.post("/", response_model=wire.RerankModelPublic)
@@ -40,7 +40,7 @@ async def add_rerank_model(body: wire.TenantRerankModelCreate, actor: Caller, us
         enabled=body.is_active,
         make_default=body.is_default,
     )
-    return present.plain_model(choice)
+    return present_models.plain_model(choice)
 
 
 @administration.delete("/{model_id}/")

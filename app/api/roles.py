@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from app.api import present, wire
-from app.api.base import Caller, Use
+from app.api.base import Caller, Use, moments
 from domain.roles.service import DESCRIPTIONS, OFFERED, RoleView
 from pages.i18n import translate
 
@@ -16,8 +16,8 @@ predefined = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
 def role(view: RoleView) -> dict[str, Any]:
     """A role with how many people hold it."""
-    moments = present.moments(view.role) if view.role else {}
-    return {**present.role(view.held), **moments, "holders": view.holders}
+    stored = moments(view.role) if view.role else {}
+    return {**present.role(view.held), **stored, "holders": view.holders}
 
 
 @router.get("/permissions/", response_model=list[wire.PermissionPublic])

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import present, wire
-from app.api.base import Caller, Running, Use
+from app.api.base import Caller, Running, Use, moments
 from app.auth.sysadmin import Operator, operator_in
 from domain.allowed_origins.entities import AllowedOrigin
 from domain.identity.alerts import AlertView
@@ -20,14 +20,14 @@ operator = APIRouter(prefix="/api/v1/sysadmin/allowed-origins", tags=["sysadmin"
 
 def origin(found: AllowedOrigin) -> dict[str, Any]:
     """An allowed web site."""
-    return {**present.moments(found), "url": found.url, "tenant_id": found.tenant_id}
+    return {**moments(found), "url": found.url, "tenant_id": found.tenant_id}
 
 
 def alert(view: AlertView) -> dict[str, Any]:
     """A suspicious sign-in."""
     found = view.alert
     return {
-        **present.moments(found),
+        **moments(found),
         "kind": found.kind,
         "user": present.user_sparse(view.user) if view.user else None,
         "ip": found.ip,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from app.api import present, wire
+from app.api import present, present_models, wire
 from app.api.assistants import websites_of
 from app.api.audit import history_page
 from app.api.base import Caller, Use
@@ -37,15 +37,17 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
         "applications": present.applications(actor, view, await use.assistants.in_space(actor, space_id)),
         "default_assistant": present.assistant(default, used, actor, await websites_of(use, actor, default)),
         "embedding_models": [
-            present.embedding_model(c) for c in await use.models.embedding_models(actor) if approved.serves(c)
+            present_models.embedding_model(c) for c in await use.models.embedding_models(actor) if approved.serves(c)
         ],
         "completion_models": [
-            present.completion_model(c) for c in await use.models.completion_models(actor) if approved.serves(c)
+            present_models.completion_model(c) for c in await use.models.completion_models(actor) if approved.serves(c)
         ],
         "transcription_models": [
-            present.plain_model(c) for c in await use.transcription_models.all(actor) if approved.serves(c)
+            present_models.plain_model(c) for c in await use.transcription_models.all(actor) if approved.serves(c)
         ],
-        "rerank_models": [present.plain_model(c) for c in await use.rerank_models.all(actor) if approved.serves(c)],
+        "rerank_models": [
+            present_models.plain_model(c) for c in await use.rerank_models.all(actor) if approved.serves(c)
+        ],
         "mcp_servers": [],
         "knowledge": present.knowledge(actor, view, collections, await _websites(use, actor, space_id)),
         "members": present.page([present.member(m) for m in members], permissions=present.names(member_rights)),
@@ -53,7 +55,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
             [present.group_member(g) for g in groups], permissions=present.names(member_rights)
         ),
         "available_roles": present.available_roles(view),
-        "security_classification": present.security_classification(approved.classification),
+        "security_classification": present_models.security_classification(approved.classification),
     }
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api import present, wire
-from app.api.base import Caller, Use
+from app.api.base import Caller, Use, moments
 from domain.kernel.paging import MAX_LIMIT
 from domain.knowledge.limits import KnowledgeLimit
 from domain.knowledge.repository import Amount
@@ -39,7 +39,7 @@ async def spaces(
     limits = await use.limits.of(actor, [each.space.id for each in page.items])
     items = [
         {
-            **present.moments(each.space),
+            **moments(each.space),
             "limits": _limits(limits.get(each.space.id)),
             "update_at": each.space.updated_at,
             "name": each.space.name,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.api import present, wire
+from app.api import present, present_models, wire
 from app.api.base import Caller, Use
 from app.api.models import classify
 
@@ -16,7 +16,7 @@ administration = APIRouter(prefix="/api/v1/admin/tenant-models/transcription", t
 @models.get("/", response_model=wire.PageOfTranscriptionModelPublic)
 async def transcription_models(actor: Caller, use: Use) -> Any:
     """All transcription models of the organisation."""
-    return present.page([present.plain_model(c) for c in await use.transcription_models.all(actor)])
+    return present.page([present_models.plain_model(c) for c in await use.transcription_models.all(actor)])
 
 
 @models.post("/{id}/", response_model=wire.TranscriptionModelPublic)
@@ -26,7 +26,7 @@ async def set_transcription_flags(id: UUID, body: wire.TranscriptionModelUpdate,
     choice = await use.transcription_models.set_flags(
         actor, id, enabled=body.is_org_enabled, is_default=body.is_org_default
     )
-    return present.plain_model(choice)
+    return present_models.plain_model(choice)
 
 
 @administration.post("/", response_model=wire.TranscriptionModelPublic)
@@ -42,7 +42,7 @@ async def add_transcription_model(body: wire.TenantTranscriptionModelCreate, act
         enabled=body.is_active,
         make_default=body.is_default,
     )
-    return present.plain_model(choice)
+    return present_models.plain_model(choice)
 
 
 @administration.delete("/{model_id}/")

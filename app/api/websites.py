@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.api import present, wire
-from app.api.base import Caller, Use
+from app.api import present, present_models, wire
+from app.api.base import Caller, Use, moments
 from domain.kernel.errors import Failure
 from domain.kernel.paging import Page
 from domain.spaces.service import SpaceAccess
@@ -46,7 +46,7 @@ def figures(counts: Mapping[str, int]) -> dict[str, int]:
 def run_public(run: CrawlRun) -> dict[str, Any]:
     """A crawl."""
     return {
-        **present.moments(run),
+        **moments(run),
         **figures(run.counts),
         "failure_summary": run.failures or None,
         "status": STATES[RunState(run.state)],
@@ -66,13 +66,13 @@ def website_public(view: WebsiteView) -> dict[str, Any]:
     """A website without its password."""
     website = view.website
     return {
-        **present.moments(website),
+        **moments(website),
         **{name: getattr(website, name) for name in SETTINGS},
         "permissions": present.names(view.permissions),
         "shared_from": view.origin.name if view.origin else None,
         "space_id": website.space_id,
         "latest_crawl": run_public(view.latest) if view.latest else None,
-        "embedding_model": present.embedding_model(view.choice),
+        "embedding_model": present_models.embedding_model(view.choice),
         "metadata": {"size": view.size.size, "num_info_blobs": view.size.documents},
         "requires_http_auth": website.http_auth_secret is not None,
         "next_retry_at": website.retries_at,

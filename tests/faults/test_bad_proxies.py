@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api import conversations
+from app.api import answers
 from app.bootstrap import Runtime
 from app.proxy_check import look
 from tests.api.test_routing import chain, english, message_of
@@ -123,7 +123,7 @@ async def test_an_answer_that_is_cut_again_and_again_is_read_to_the_same_text(ap
 async def test_signs_of_life_keep_a_silent_answer_open_where_idle_connections_are_cut(
     api: Api, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations, "PING_SECONDS", 0.3)
+    monkeypatch.setattr(answers, "PING_SECONDS", 0.3)
     client = await english(api)
     assistant = await chain(client, provider, "slow:3")
     async with listening(api.application) as behind:
@@ -137,7 +137,7 @@ async def test_signs_of_life_keep_a_silent_answer_open_where_idle_connections_ar
         assert reading.headers["x-accel-buffering"] == "no"
         assert reading.headers["cache-control"] == "no-cache"
         # One that has less patience than the signs are apart cuts, and nothing is lost.
-        monkeypatch.setattr(conversations, "PING_SECONDS", 30.0)
+        monkeypatch.setattr(answers, "PING_SECONDS", 30.0)
         hasty = BadProxy(behind, idle=0.8)
         async with hasty.listening() as url:
             reading, outside = await _asked(client, url, assistant)
