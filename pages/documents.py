@@ -25,8 +25,8 @@ from pages.components.base import (
 )
 from pages.components.region import Region
 from pages.dialogs import dialog, inline
+from pages.document_parts import details, document_actions, original, pages_without_text, state_chip, tags_of
 from pages.i18n import _, ngettext
-from pages.knowledge import details, document_actions, original, pages_without_text, state_chip, tags_of
 from pages.visit import News, act, guarded, identifier, toast, visit
 
 PASSAGES = 50

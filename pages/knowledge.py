@@ -3,37 +3,28 @@
 import functools
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from nicegui import ui
 
 from domain.kernel.access import Action, Resource, permissions
-from domain.kernel.errors import N_, NotFound
+from domain.kernel.errors import NotFound
 from domain.kernel.paging import Page
 from domain.knowledge.embedding_changes import ChangeScope
 from domain.knowledge.entities import (
-    CHUNK_TOKENS,
-    LEAST_CHUNK_TOKENS,
-    MOST_CHUNK_TOKENS,
-    Collection,
     CollectionKind,
-    Document,
     DocumentState,
-    DocumentVersion,
 )
 from domain.knowledge.parsing import SUPPORTED
-from domain.knowledge.repository import CutCount
 from domain.knowledge.service import CollectionView, DocumentView
 from domain.spaces.entities import Space
 from pages import embedding_changes, sharing, websites
+from pages.collection_menu import collection_menu
 from pages.components.base import (
-    Tone,
     box,
     button,
     chip,
     empty_state,
     icon,
-    icon_button,
     link_box,
     page_head,
     paragraph,
@@ -43,23 +34,12 @@ from pages.components.base import (
 from pages.components.file_drop import FileDrop
 from pages.components.pager import PagedList
 from pages.components.region import Region
-from pages.dialogs import ask_name, confirm, dialog, inline
-from pages.i18n import _, moment, ngettext, size
+from pages.dialogs import ask_name, dialog, inline
+from pages.document_parts import ACCEPT, STATES, details, document_actions, folder_of, state_chip, tags_of
+from pages.i18n import _, ngettext, size
 from pages.spaces import back_to, enter
-from pages.tagging import Chosen, tag
+from pages.tagging import Chosen
 from pages.visit import News, act, identifier, toast, visit
-
-ACCEPT = ",".join(f".{extension}" for extension in SUPPORTED)
-STATES: dict[str, tuple[str, Tone]] = {
-    DocumentState.QUEUED: (N_("Waiting"), ""),
-    DocumentState.PARSING: (N_("Reading"), "warn"),
-    DocumentState.INDEXING: (N_("Indexing"), "warn"),
-    DocumentState.READY: (N_("Ready"), "ok"),
-    DocumentState.FAILED: (N_("Failed"), "bad"),
-    DocumentState.CANCELLED: (N_("Cancelled"), ""),
-    DocumentState.PREVIEW: (N_("To be looked at"), "acc"),
-    DocumentState.REPLACED: (N_("Replaced"), ""),
-}
 
 
 async def collections(space_id: str) -> None:
@@ -132,114 +112,7 @@ def _collection(view: CollectionView) -> None:
         sharing.origin_chip(view.origin)
         if view.choice is not None and not view.choice.usable:
             chip(_("The embedding model is switched off"), "bad")
-        _collection_menu(view, leave=False)
-
-
-def _collection_menu(view: CollectionView, *, leave: bool) -> None:
-    collection = view.collection
-    if not {Action.EDIT, Action.DELETE} & set(view.permissions):
-        return
-    with icon_button("more_horiz", _("Options for {name}", name=collection.name)), ui.menu().props("auto-close"):
-        if Action.EDIT in view.permissions:
-            ui.menu_item(_("Rename"), on_click=functools.partial(_rename, collection))
-            ui.menu_item(_("Size of passages"), on_click=functools.partial(_resize, collection))
-            scope = ChangeScope(collection_id=collection.id)
-            ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model"))
-            ui.menu_item(_("Embedding model"), on_click=act(ask))
-            share = functools.partial(sharing.ask_share, collection.id, collection.name)
-            ui.menu_item(_("Share"), on_click=act(share))
-        if Action.DELETE in view.permissions:
-            move = functools.partial(sharing.ask_move, collection.id, collection.name)
-            ui.menu_item(_("Move"), on_click=act(move))
-            ui.menu_item(_("Delete"), on_click=act(functools.partial(_delete, collection, leave))).classes("danger")
-
-
-async def _rename(collection: Collection) -> None:
-    here = visit()
-
-    async def save(name: str) -> None:
-        await here.services.knowledge.rename_collection(here.actor, collection.id, name)
-        await here.client.sub_pages_router.refresh()
-
-    await ask_name(_("Rename the collection"), _("Name"), collection.name, _("Save"), save)
-
-
-def _resize(collection: Collection) -> None:
-    """Choose how long passages are, and offer to cut anew what is there."""
-    here = visit()
-    made, card = dialog(_("Size of passages"))
-
-    async def submit() -> None:
-        async def work() -> None:
-            count = await here.services.chunks.resize(here.actor, collection.id, int(entry.value or 0))
-            made.close()
-            collection.chunk_tokens = int(entry.value or 0)
-            if count.outdated:
-                _offer_reindexing(collection, count)
-            else:
-                toast(_("Saved."))
-
-        await inline(work, problem)
-
-    with card:
-        text = _("Short passages are found more exactly, long ones hold more of what belongs together.")
-        paragraph(text, "muted")
-        entry = ui.number(
-            _("Tokens in a passage"),
-            value=collection.chunk_tokens,
-            min=LEAST_CHUNK_TOKENS,
-            max=MOST_CHUNK_TOKENS,
-            step=20,
-        ).props("outlined stack-label autofocus")
-        bounds = {"least": LEAST_CHUNK_TOKENS, "most": MOST_CHUNK_TOKENS, "usual": CHUNK_TOKENS}
-        paragraph(_("Between {least} and {most}; {usual} suits most.", **bounds), "muted small")
-        problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
-    made.open()
-
-
-def _offer_reindexing(collection: Collection, count: CutCount) -> None:
-    here = visit()
-    made, card = dialog(_("Cut the documents anew?"))
-
-    async def submit() -> None:
-        await here.services.chunks.reindex(here.actor, collection.id)
-        made.close()
-        toast(_("The documents are being cut anew. Follow it under Jobs."))
-
-    with card:
-        text = ngettext(
-            "{n} document is cut in another size. It stays searchable meanwhile.",
-            "{n} documents are cut in another size. They stay searchable meanwhile.",
-            count.outdated,
-        )
-        paragraph(text)
-        if count.kept:
-            kept = ngettext(
-                "{n} document with passages changed by hand stays as it is.",
-                "{n} documents with passages changed by hand stay as they are.",
-                count.kept,
-            )
-            paragraph(kept, "muted")
-        with box("actions-row"):
-            quiet_button(_("Later"), made.close)
-            button(_("Cut anew"), act(submit))
-    made.open()
-
-
-async def _delete(collection: Collection, leave: bool) -> None:
-    here = visit()
-    text = _(
-        "“{name}” and all its documents will be gone for good. Assistants no longer answer from them.",
-        name=collection.name,
-    )
-    if await confirm(_("Delete the collection?"), text, _("Delete")):
-        await here.services.knowledge.delete_collection(here.actor, collection.id)
-        toast(_("The collection was deleted."))
-        if leave:
-            ui.navigate.to(f"/spaces/{collection.space_id}/knowledge")
+        collection_menu(view, leave=False)
 
 
 async def documents(collection_id: str) -> None:
@@ -276,7 +149,7 @@ class Documents:
                 sharing.origin_chip(self.view.origin or _elsewhere(self.view))
                 if self.may_add:
                     quiet_button(_("Write a text"), self._write, icon="edit_note")
-                _collection_menu(self.view, leave=True)
+                collection_menu(self.view, leave=True)
             self.model = Region(self._draw_model)
             scope = ChangeScope(collection_id=collection.id)
             await embedding_changes.changes(scope, f"collection:{collection.id}", self._model_changed)
@@ -417,125 +290,3 @@ class DocumentRow:
         self.chip.classes(replace=f"chip {tone}")
         self.bar.set_value(float(data.get("progress") or 0.0))
         return True
-
-
-def folder_of(document: Document, version: DocumentVersion) -> tuple[str, str]:
-    """The folder that a document came from, and its name there; no folder when the title is no path of its file."""
-    folder, slash, name = document.title.rpartition("/")
-    return (folder, name) if slash and name == version.filename else ("", document.title)
-
-
-def tags_of(document: Document) -> list[str]:
-    """The tags as they are shown beside a title."""
-    return [f"#{tag}" for tag in document.tags]
-
-
-def details(version: DocumentVersion) -> list[str]:
-    """Size, pages and date of a version, and what reading it met."""
-    parts = [size(version.size)]
-    if version.page_count:
-        parts.append(ngettext("{n} page", "{n} pages", version.page_count))
-    if version.number > 1:
-        parts.append(_("Version {number}", number=version.number))
-    if version.pages_by_ocr:
-        parts.append(_("Read by OCR"))
-    if version.pages_without_text:
-        parts.append(pages_without_text(version))
-    if version.refused:
-        parts.append(ngettext("{n} file was not taken in", "{n} files were not taken in", len(version.refused)))
-    return [*parts, moment(version.created_at)]
-
-
-def pages_without_text(version: DocumentVersion) -> str:
-    """How many pages cannot be searched."""
-    return _(
-        "{count} of {total} pages have no text",
-        count=len(version.pages_without_text),
-        total=version.page_count or len(version.pages_without_text),
-    )
-
-
-def state_chip(state: str) -> ui.label:
-    """The state of a version in words."""
-    text, tone = STATES[state]
-    return chip(_(text), tone)
-
-
-def document_actions(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """The buttons and the menu of a document, by its state and what the actor may do."""
-    here, knowledge = visit(), visit().services.knowledge
-    document, version, allowed = view.document, view.version, set(view.permissions)
-
-    async def do(method: Callable[..., Any]) -> None:
-        await method(here.actor, document.id)
-        await refresh()
-
-    if Action.EDIT in allowed and DocumentState(version.state).busy:
-        label = _("Cancel the reading of {name}", name=document.title)
-        icon_button("close", label, act(functools.partial(do, knowledge.cancel)))
-    if Action.EDIT in allowed and version.state in (DocumentState.FAILED, DocumentState.CANCELLED):
-        icon_button("refresh", _("Read {name} again", name=document.title), act(functools.partial(do, knowledge.retry)))
-    with icon_button("more_horiz", _("Options for {name}", name=document.title)), ui.menu().props("auto-close"):
-        ui.menu_item(_("Show"), on_click=lambda: ui.navigate.to(f"/documents/{document.id}"))
-        ui.menu_item(_("Download the original"), on_click=lambda: ui.navigate.to(original(view), new_tab=True))
-        if Action.EDIT in allowed:
-            ui.menu_item(_("Replace with a new version"), on_click=functools.partial(replace, view, refresh))
-            ui.menu_item(_("Rename"), on_click=functools.partial(rename, view, refresh))
-            ui.menu_item(_("Tags"), on_click=functools.partial(tag, view, refresh))
-        if Action.DELETE in allowed:
-            ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, refresh))).classes("danger")
-
-
-def original(view: DocumentView) -> str:
-    """The address of the uploaded file."""
-    return f"/api/v1/info-blobs/{view.document.id}/original/"
-
-
-async def rename(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """Give a document another title."""
-    here = visit()
-
-    async def save(title: str) -> None:
-        await here.services.knowledge.update_document(here.actor, view.document.id, title=title)
-        await refresh()
-
-    await ask_name(_("Rename the document"), _("Title"), view.document.title, _("Save"), save)
-
-
-async def delete(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """Delete a document after asking."""
-    here = visit()
-    text = _(
-        "“{name}” will be gone for good. Answers given before keep the passages they quoted.", name=view.document.title
-    )
-    if await confirm(_("Delete the document?"), text, _("Delete")):
-        await here.services.knowledge.delete_document(here.actor, view.document.id)
-        toast(_("The document was deleted."))
-        await refresh()
-
-
-def replace(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """Upload a new content under the same title; the old one stays searchable until the new one is ready."""
-    here = visit()
-    made, card = dialog(_("Replace with a new version"))
-
-    async def done(_data: dict[str, Any]) -> None:
-        made.close()
-        toast(_("The new version is being read. The old one stays until it is ready."))
-        await refresh()
-
-    with card:
-        extension = view.version.filename.rpartition(".")[2].lower()
-        FileDrop(
-            f"/api/v1/groups/{view.document.collection_id}/documents/?title={quote(view.document.title)}",
-            token=here.csrf_token,
-            title=_("Drop the new file here or click to choose"),
-            hint=_("It replaces “{name}”.", name=view.document.title),
-            accept=ACCEPT if extension not in SUPPORTED else f".{extension},{ACCEPT}",
-            limit=here.services.knowledge.max_file_size,
-            on_done=done,
-            multiple=False,
-        )
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-    made.open()
