@@ -7,14 +7,13 @@ import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
 from os import getpid
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 from domain.conversations.attempts import EMPTY, ONLY_THOUGHT, Attempts, fitting
-from domain.conversations.citations import Stems, check
+from domain.conversations.checking import note_citations
+from domain.conversations.citations import Stems
 from domain.conversations.context import (
     KNOWLEDGE_TOKENS,
     AttachedImage,
@@ -24,7 +23,7 @@ from domain.conversations.context import (
     Material,
     assemble,
 )
-from domain.conversations.entities import AnswerState, Conversation, Message, MessageSource
+from domain.conversations.entities import AnswerState, Message
 from domain.conversations.evidence import cited_numbers, coverage, source_of, unread_of
 from domain.conversations.explaining import explanation
 from domain.conversations.narrowing import narrowed
@@ -49,15 +48,13 @@ from domain.knowledge.searching import SearchService
 from domain.knowledge.unanswered import note_unanswered
 from domain.models.capacity import Capacity
 from domain.models.health import Health
-from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage, Directory
+from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import attributed, present
 from domain.usage.ledger import Ledger, count_in
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
-STALE_SECONDS, SURE_SECONDS = 15.0, 5.0
-"""An answer without a sign of life for so long is closed when none comes for some more by a clock that cannot be set."""
 KEPT_SECONDS = 60.0
 """So long the end of an answer is kept in memory for a database that is away."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
@@ -66,12 +63,11 @@ CONTINUE = N_("Continue exactly where your answer broke off.")
 
 
 class Answering:
-    """Drives the answer runs of this process, and closes those of processes that have died."""
+    """Drives the answer runs of this process."""
 
     def __init__(
         self,
         uow: UnitOfWork,
-        directory: Directory,
         search: SearchService,
         files: FileService,
         chat: ChatProvider,
@@ -81,14 +77,12 @@ class Answering:
         health: Health,
         capacity: Capacity,
     ) -> None:
-        self._uow, self._directory, self._search, self._files = uow, directory, search, files
+        self._uow, self._search, self._files = uow, search, files
         self._chat, self.runs, self._stems = chat, runs, stems
         self._ledger = ledger
         self.health, self.capacity = health, capacity
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
-        self._silent: dict[UUID, tuple[datetime | None, float]] = {}
-        """For answers that seem to be left, their last sign of life, and when it was seen first."""
         self._summaries = Summaries(uow, chat, ledger, self.capacity)
 
     def start(self, plan: Plan) -> None:
@@ -402,7 +396,7 @@ class Answering:
         message.finished_at, message.heartbeat_at = now(), None
         message.tokens_answer = message.tokens_answer or estimate(run.thought + run.text)
         message.trace["total_ms"] = plan.milliseconds
-        await self._check(message, run.sources)
+        await note_citations(message, run.sources, self._stems)
         try:
             await self._save_end(plan, run, state, cited)
         except Exception:
@@ -445,57 +439,6 @@ class Answering:
         call.first_token_ms, call.total_ms = message.trace.get("first_token_ms"), message.trace["total_ms"]
         call.error_code = message.trace.get("error_code")
         await self._ledger.close(tx, call, state, plan.choice.price)
-
-    async def _check(self, message: Message, sources: Sequence[MessageSource]) -> None:
-        """Seek each cited sentence in the passage it cites, beside the event loop; an answer is never lost for it."""
-        begun = monotonic()
-        try:
-            found = await asyncio.to_thread(check, message.answer, sources, self._stems) if sources else []
-        except Exception:
-            log.exception("could not check the citations of an answer")
-            message.citations = None
-            return
-        message.citations = [citation.to_dict() for citation in found]
-        message.trace["check_ms"] = round((monotonic() - begun) * 1000)
-
-    async def sweep(self, sure_seconds: float = SURE_SECONDS) -> int:
-        """Close the runs whose process has died, with the text they had; how many."""
-        found = await self._directory.stale_runs(STALE_SECONDS)
-        left = {each.id: each.tenant_id for each in found if self.runs.get(each.id) is None}
-        self._silent = {message_id: seen for message_id, seen in self._silent.items() if message_id in left}
-        dead = [id_ for id_, tenant_id in left.items() if await self._seems_dead(tenant_id, id_, sure_seconds)]
-        return sum([await self._close_dead(left[message_id], message_id) for message_id in dead])
-
-    async def _seems_dead(self, tenant_id: UUID, message_id: UUID, sure_seconds: float) -> bool:
-        """Whether no sign of life has come since it was looked for first: the clock may just have been set forward."""
-        async with self._uow.read(tenant_id) as tx:
-            message = await tx.get(Message, message_id)
-            sign = message.heartbeat_at if message else None
-        before, since = self._silent.setdefault(message_id, (sign, monotonic()))
-        if sign != before:
-            self._silent[message_id] = sign, monotonic()
-            return False
-        return monotonic() - since >= sure_seconds
-
-    async def _close_dead(self, tenant_id: UUID, message_id: UUID) -> bool:
-        async with self._uow.begin(tenant_id) as tx:
-            if not await tx.conversations.take_silent(message_id, self._silent[message_id][0]):
-                return False
-            message = await tx.get(Message, message_id)
-            if message is None:
-                return False
-            message.state, message.error = AnswerState.INTERRUPTED, INTERRUPTED
-            message.finished_at, message.heartbeat_at = now(), None
-            message.tokens_answer = estimate(message.answer)
-            await self._ledger.interrupted(tx, message.id, message.tokens_answer)
-            conversation = await tx.get(Conversation, message.conversation_id)
-            if message.trace.get(FORGOTTEN) and conversation is not None:
-                await tx.remove(conversation)
-                return True
-            sources = (await tx.conversations.sources([message.id])).get(message.id, ())
-            await self._check(message, sources)
-            await tx.conversations.mark_cited(message.id, cited_numbers(message.answer, len(sources)))
-        return True
 
 
 def _choose(plan: Plan, attempts: Attempts) -> None:

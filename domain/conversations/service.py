@@ -10,12 +10,13 @@ from domain.assistants.service import readable_assistant
 from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
-from domain.conversations.answering import SURE_SECONDS, Answering
+from domain.conversations.answering import Answering
 from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
 from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
+from domain.conversations.interrupted import SURE_SECONDS, Interrupted
 from domain.conversations.kept import Kept
 from domain.conversations.mentions import hearing, mention
 from domain.conversations.narrowing import narrow, narrowed, stored
@@ -76,7 +77,8 @@ class ConversationService(Kept):
         super().__init__(uow, knowledge, runs)
         self._files, self.max_files, self._zone = files, max_files, zone
         self._limiter, self._ledger = limiter, ledger
-        self._answering = Answering(uow, directory, search, files, chat, runs, stems, ledger, health, capacity)
+        self._answering = Answering(uow, search, files, chat, runs, stems, ledger, health, capacity)
+        self._interrupted = Interrupted(uow, directory, runs, ledger, stems)
         self.health = health
 
     # Asking
@@ -357,7 +359,7 @@ class ConversationService(Kept):
 
     async def sweep(self, sure_seconds: float = SURE_SECONDS) -> int:
         """Close the runs whose process has died, with the text they had; how many. Nobody is `sure` at the first look."""
-        return await self._answering.sweep(sure_seconds)
+        return await self._interrupted.sweep(sure_seconds)
 
     async def replacing(self, actor: Actor, choice: CompletionChoice, space_id: UUID) -> CompletionChoice | None:
         """Which model would answer now in a space in place of one that rests; None when it does not or nothing stands in."""
