@@ -1,7 +1,6 @@
 """Asking and answering."""
 
 import asyncio
-import functools
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,25 +16,23 @@ from domain.conversations.views import Asked, ConversationView, MessageView, Que
 from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
-from domain.kernel.paging import Page
 from domain.knowledge.parsing import SUPPORTED
-from pages import transparency
 from pages.admin.budgets import standing
-from pages.components.base import box, heading, icon, icon_button, note
+from pages.chat_head import ChatHead
+from pages.components.base import box, note
 from pages.components.composer import Composer
-from pages.components.face import assistant_face, initials, picture_address
+from pages.components.face import picture_address
 from pages.components.thread import Thread
 from pages.gauge import Gauge
 from pages.i18n import _
-from pages.names import assistant_name, model_name, space_name
+from pages.mentions import Mentions
+from pages.names import assistant_name, model_name
 from pages.narrowed import Narrowed
-from pages.navigation import conversation_menu
 from pages.turns import ending, source_cards, sources_part, turn
 from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, toast, unexpected, visit
 
 BATCH_SECONDS = 0.05
 PAGE = 30
-MENTIONS = 8
 CHOICES = 20
 """So many assistants the menu offers; the others are sought."""
 ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
@@ -116,8 +113,8 @@ class Chat:
         replacing = await self._replacing()
         concerning = await self.visit.services.budgets.concerning(self.visit.actor, self.assistant.assistant.id)
         with box("chatpage"):
-            self.head = box("chathead")
-            self._draw_head(choices)
+            self.head = ChatHead(self.assistant, choices, name=self.name, temporary=self.temporary)
+            self.head.draw(self.conversation)
             if self.temporary:
                 note(_(TEMPORARY), icon_name="timer").classes("temporary").props("data-testid=temporary")
             self.thread = Thread(
@@ -192,52 +189,6 @@ class Chat:
             "{name} does not answer at present; {other} answers instead.", name=name, other=model_name(other.model)
         )
 
-    def _draw_head(self, choices: Page[AssistantView]) -> None:
-        self.choices = choices
-        self.head.clear()
-        with self.head:
-            assistant_face(self.assistant.assistant, self.assistant.access.space)
-            heading(self.conversation.name if self.conversation else self.name, 1, "clip")
-            with ui.button(color=None).props("flat dense no-wrap").classes("muted pick"):
-                ui.label(self.name if self.conversation else _("Change assistant")).classes("clip small")
-                if self.conversation:
-                    ui.label(_("Change assistant")).classes("sr-only")
-                icon("expand_more")
-                self._picker(choices)
-            box("grow")
-            about = functools.partial(transparency.show, self.assistant.assistant.id)
-            icon_button("info", _("About this assistant"), act(about))
-            if self.conversation is None:
-                self._toggle()
-            if Action.EDIT in self.assistant.permissions:
-                target = f"/assistants/{self.assistant.assistant.id}"
-                icon_button("tune", _("Settings of the assistant"), lambda: ui.navigate.to(target))
-            if self.conversation:
-                with icon_button("more_horiz", _("Options for {name}", name=self.conversation.name)):
-                    conversation_menu(self.conversation, True)
-
-    def _toggle(self) -> None:
-        """Into a temporary conversation, or back, while nothing is asked."""
-        target = f"/chat/{self.assistant.assistant.id}" + ("" if self.temporary else "/temporary")
-        label = _("Temporary chat")
-        toggle = icon_button("timer_off" if self.temporary else "timer", label, lambda: ui.navigate.to(target))
-        toggle.props["aria-pressed"] = "true" if self.temporary else "false"
-
-    def _picker(self, choices: Page[AssistantView]) -> None:
-        with ui.menu().props("auto-close").style("max-height:60dvh"):
-            for choice in choices.items:
-                with ui.menu_item(on_click=self._opener(choice.assistant.id)), box("line"):
-                    assistant_face(choice.assistant, choice.access.space)
-                    with box("stack tight").style("gap:0"):
-                        ui.label(assistant_name(choice.assistant, choice.access.space)).classes("clip")
-                        ui.label(space_name(choice.access.space)).classes("muted small clip")
-            if choices.next_cursor is not None:
-                ui.menu_item(_("Search all assistants"), on_click=self.visit.shell.search)
-
-    @staticmethod
-    def _opener(assistant_id: UUID) -> Any:
-        return lambda: ui.navigate.to(f"/chat/{assistant_id}")
-
     def _welcome(self) -> dict[str, Any]:
         assistant = self.assistant.assistant
         title, text = self.name, assistant.description
@@ -258,7 +209,8 @@ class Chat:
             chip=self.name,
             model=model_name(model.model) if model else "",
         )
-        self.composer.handle("ask", self._ask).handle("stop", act(self._stop)).handle("mention", act(self._mention))
+        self.composer.handle("ask", self._ask).handle("stop", act(self._stop))
+        self.composer.handle("mention", act(Mentions(self.composer, self.assistant.assistant.id).offer))
         told = narrowed(self.messages[-1].message) if self.messages else {}
         self.narrowing = Narrowed(self.composer, self.assistant.collections, told)
         self.gauge = Gauge(self.composer, self.assistant.assistant.id)
@@ -272,27 +224,6 @@ class Chat:
     async def _start_with(self, data: dict[str, Any]) -> None:
         """A question to begin with goes into the box, where it can be changed before it is sent."""
         self.composer.fill(str(data.get("text", "")))
-
-    async def _mention(self, data: dict[str, Any]) -> None:
-        """Whom an @ and some words may mean: assistants that can answer, and this conversation's own, to go back to it."""
-        words = str(data.get("words", ""))
-        found = await self.visit.services.assistants.find(self.visit.actor, search=words, limit=MENTIONS)
-        own = self.assistant.assistant.id
-        self.composer.offer(
-            words,
-            [
-                {
-                    "id": str(view.assistant.id),
-                    "name": view.assistant.name,
-                    "space": space_name(view.access.space),
-                    "own": view.assistant.id == own,
-                    "picture": picture_address(view.assistant.icon_id),
-                    "initials": initials(view.assistant.name),
-                }
-                for view in found.items
-                if view.model and view.model.usable
-            ],
-        )
 
     async def _ask(self, data: dict[str, Any]) -> None:
         """Take the question in; when it is refused, its writer gets it back."""
@@ -357,7 +288,7 @@ class Chat:
                 self._delete_when_left(asked.conversation.id)
             else:
                 self._name_address()
-            self._draw_head(self.choices)
+            self.head.draw(self.conversation)
         self._show(MessageView(asked.message, (), asked.files))
 
     def _delete_when_left(self, conversation_id: UUID) -> None:
