@@ -21,12 +21,14 @@ from domain.tenants.service import Setup
 from domain.users.entities import ROLE_PERMISSIONS, PredefinedRole
 from storage import migrate
 from storage.database import Database
+from tests.support import quick_disk
 from tests.support.identity_provider import IdentityProvider
 from tests.support.postgres import OWNER, TEMPLATE, Postgres
 from tests.support.provider import Provider
 from tests.support.server import MODEL
 from tests.support.valkey import Valkey
 
+quick_disk.use()
 pytest_plugins = ["tests.support.api", "tests.support.browser", "tests.support.federation", "tests.support.order"]
 MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
