@@ -1,6 +1,7 @@
 """Fixtures for every test: real databases of both kinds, a real Valkey, a real provider over HTTP."""
 
 import asyncio
+import gc
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ MASTER_KEY = bytes(range(32))
 PASSWORD = "correct horse battery staple"
 OPERATOR_KEY = "operator-key-of-the-tests"
 COMPILED = 2000
+YOUNG = 10_000
+"""So many new objects are worth a collection (usual: 700)."""
 BOTH = ("sqlite", "postgres")
 # Thousands of passwords are hashed here; unit/test_passwords looks at what the product spends on one.
 PasswordHasher.cost = Cost(memory_kib=64, passes=1)
@@ -51,6 +54,13 @@ def counted(request: pytest.FixtureRequest) -> Counted:
         request.node.user_properties.extend(numbers.items())
 
     return note
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests and loaded modules stay: the garbage collector need not go through them each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -36,7 +36,8 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threshold = gc.get_threshold()
     yield
     gc.set_threshold(*threshold)
-    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def test_young_garbage_goes_at_once_and_what_was_put_aside_when_nobody_notices() -> None:
