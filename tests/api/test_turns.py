@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
-from domain.knowledge import service as knowledge
+from domain.knowledge import searching
 from domain.models.capacity import PARALLEL, RATE
 from domain.models.health import FAILURES
 from domain.models.turns import RESTING
@@ -105,7 +105,7 @@ async def test_a_search_without_a_place_goes_on_by_words_and_work_leaves_room_fo
     provider.hold_embeddings(words="Nytt")
     working = asyncio.create_task(house.api.work())
     assert await asyncio.to_thread(provider.wait_for_embedding)
-    monkeypatch.setattr(knowledge, "QUERY_SECONDS", 0.3)
+    monkeypatch.setattr(searching, "QUERY_SECONDS", 0.3)
     search = await house.tried()
     assert (search["silent"], len(search["fused"])) == (["ok"], 1)
     assert "inte blev din tur" in await house.why_not()
@@ -113,7 +113,7 @@ async def test_a_search_without_a_place_goes_on_by_words_and_work_leaves_room_fo
     config = {"endpoint": provider.url, PARALLEL: 2}
     changed = await house.client.put(f"/api/v1/admin/model-providers/{house.added}/", json={"config": config})
     assert changed.status_code == 200, changed.text
-    monkeypatch.setattr(knowledge, "QUERY_SECONDS", 15.0)
+    monkeypatch.setattr(searching, "QUERY_SECONDS", 15.0)
     assert (await house.tried())["silent"] == []
     provider.release_embeddings()
     await working
@@ -135,7 +135,7 @@ async def test_one_that_is_silent_too(house: House, provider: Provider, monkeypa
     await upload(house.client, house.collection, "Taxa.txt", TEXT.encode())
     await house.api.work()
     provider.hold_embeddings()
-    monkeypatch.setattr(knowledge, "QUERY_SECONDS", 0.2)
+    monkeypatch.setattr(searching, "QUERY_SECONDS", 0.2)
     told = [await house.why_not() for _ in range(FAILURES + 1)]
     assert ["svarar inte" in each for each in told] == [True] * FAILURES + [False]
     assert "får därför vila" in told[-1]

@@ -23,7 +23,7 @@ def use() -> None:
 
 
 def _room() -> int:
-    """What fits there: a file system in memory promises half of it, whoever uses it."""
-    if not os.access(IN_MEMORY, os.W_OK | os.X_OK):
+    """What fits there: a file system in memory promises half of it, whoever uses it. Programs have to run from there too."""
+    if not os.access(IN_MEMORY, os.W_OK | os.X_OK) or os.statvfs(IN_MEMORY).f_flag & os.ST_NOEXEC:
         return 0
     return min(shutil.disk_usage(IN_MEMORY).free, psutil.virtual_memory().available)
