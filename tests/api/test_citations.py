@@ -183,7 +183,10 @@ async def test_a_search_is_narrowed(api: Api) -> None:
     client = await api.client()
     space_id = await make_space(client)
     collection_id = await make_collection(client, space_id)
-    fee = "Bygglov söks hos kommunen, som prövar det och tar betalt för det. " * 16
+    # The shortest chunks there are: ninety of the usual length are embedded for ten seconds.
+    size = {"chunk_tokens": 80}
+    assert (await client.put(f"/api/v1/groups/{collection_id}/chunk-size/", json=size)).status_code == 200
+    fee = "Bygglov söks hos kommunen, som prövar det och tar betalt för det. " * 4
     many = "\n\n".join(f"# Bygglov {number}\n\nBygglov nummer {number}. {fee}" for number in range(90))
     await upload(client, collection_id, "Handbok.md", many.encode())
     await upload(client, collection_id, "Parkering.txt", b"Parkering avgiftsbelagd dygnet runt vid torget.")
@@ -192,7 +195,10 @@ async def test_a_search_is_narrowed(api: Api) -> None:
     )
     await api.work()
     listed = (await client.get(f"/api/v1/groups/{collection_id}/info-blobs/")).json()["items"]
-    far = next(item for item in listed if item["metadata"]["title"] == "Parkering.txt")
+    documents_by_title = {item["metadata"]["title"]: item for item in listed}
+    far, near = documents_by_title["Parkering.txt"], documents_by_title["Handbok.md"]
+    chunks = (await client.get(f"/api/v1/info-blobs/{near['id']}/chunks/?after=88&limit=1")).json()["items"]
+    assert chunks, "the handbook alone fills the depth of the first look"
     tagged = await client.post(
         f"/api/v1/info-blobs/{far['id']}/", json={"metadata": {"tags": [" Nämnden ", "nämnden", "Beslut 2026"]}}
     )

@@ -25,6 +25,7 @@ from tests.api.test_conversations import ask
 from tests.conftest import Place
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
 from tests.support.valkey import Valkey
+from tests.support.waiting import reached
 from tests.support.worker import until
 
 PROCESSES = 3
@@ -124,7 +125,7 @@ async def test_the_nightly_maintenance_is_done_once_also_when_who_began_it_is_ki
     monkeypatch.setattr(maintenance, "LEASE", timedelta(seconds=0.5))
     there = await night(processes)
     killed = asyncio.create_task(maintenance.nightly(there[0]))
-    await begun.wait()
+    await reached(begun, killed)
     await asyncio.gather(*(maintenance.nightly(each) for each in there[1:]))
     assert done == 0
     killed.cancel()

@@ -31,6 +31,7 @@ from storage.repositories.secrets import places
 from storage.tables.conversations import messages
 from storage.tables.models import model_providers
 from tests.conftest import MASTER_KEY, PASSWORD, Place
+from tests.support.waiting import reached
 
 OTHER = bytes(reversed(range(32)))
 QUESTION, SECRET, CONTENT = "Vem får bygglov för altanen?", "sk-hemligast-0042", b"ritning" * 100
@@ -207,7 +208,7 @@ async def test_what_arrives_meanwhile_is_kept(place: Place) -> None:
         yield CONTENT
 
     upload = asyncio.create_task(running.contents.receive(tenant_id, slow(), 10_000))
-    await begun.wait()
+    await reached(begun, upload)
     await _rotate(command, data=True)
     go_on.set()
     stored = await upload
