@@ -289,7 +289,7 @@ class Chat:
             else:
                 self._name_address()
             self.head.draw(self.conversation)
-        self._show(MessageView(asked.message, (), asked.files))
+        self._show(MessageView(asked.message, (), asked.files, face=asked.face))
 
     def _delete_when_left(self, conversation_id: UUID) -> None:
         actor, service = self.visit.actor, self.visit.services.temporary

@@ -16,6 +16,7 @@ from domain.conversations.places import citations_of, spans
 from domain.conversations.summaries import text_of
 from domain.conversations.views import MessageView
 from domain.kernel.errors import N_, Trouble
+from pages.components.face import picture_address
 from pages.i18n import _, moment, ngettext, number
 from pages.narrowing import chips
 
@@ -66,6 +67,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         **version(view),
         "narrowed": [label for _key, label in chips(narrowed(message))],
         "who": mentioned(message).get("name", ""),
+        "face": picture_address(view.face),
         "easy": _("Easy language") if EASY in message.trace else "",
         "rating": message.feedback_value or 0,
         "status": "",

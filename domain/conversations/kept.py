@@ -8,6 +8,7 @@ from domain.assistants.service import readable_assistant, readable_collections
 from domain.conversations.branches import Branches
 from domain.conversations.entities import Conversation, Message, MessageSource
 from domain.conversations.explaining import Explained
+from domain.conversations.mentions import faces
 from domain.conversations.places import Place, place, spans
 from domain.conversations.run import Runs
 from domain.conversations.temporary import remove_conversation
@@ -81,7 +82,11 @@ class Kept:
             ids = [each for each in wanted if before is None or each < before][-clamp(limit) :]
             messages = await tx.conversations.messages(ids)
             sources, files = await tx.conversations.sources(ids), await tx.conversations.files(ids)
-        views = [MessageView(m, sources.get(m.id, ()), files.get(m.id, ()), branches.versions(m.id)) for m in messages]
+            shown = await faces(tx, messages)
+        views = [
+            MessageView(m, sources.get(m.id, ()), files.get(m.id, ()), branches.versions(m.id), shown.get(m.id))
+            for m in messages
+        ]
         return ConversationView(conversation, assistant, views)
 
     async def show(self, actor: Actor, message_id: UUID) -> Conversation:
@@ -101,7 +106,8 @@ class Kept:
             message, _ = await self._own_message(tx, actor, message_id)
             sources = (await tx.conversations.sources([message_id])).get(message_id, ())
             files = (await tx.conversations.files([message_id])).get(message_id, ())
-        return MessageView(message, sources, files)
+            face = (await faces(tx, [message])).get(message_id)
+        return MessageView(message, sources, files, face=face)
 
     async def place(self, actor: Actor, message_id: UUID, number: int, citation: int | None = None) -> Place:
         """Passage `[number]` of one of the actor's answers in the document as it was cited.

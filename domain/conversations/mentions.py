@@ -4,7 +4,7 @@ It answers with its own instruction, model and knowledge, and hears what was sai
 space those words may not go to its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,13 @@ def mentioned(message: Message) -> dict[str, Any]:
     """Who answers in place of the conversation's own assistant; empty when nobody does."""
     found: dict[str, Any] = message.trace.get(MENTIONED) or {}
     return found
+
+
+async def faces(tx: Transaction, messages: Sequence[Message]) -> Mapping[UUID, UUID]:
+    """The pictures that those bear now who were mentioned, by message; whether one may see them is asked with each."""
+    who = {message.id: message.assistant_id for message in messages if mentioned(message)}
+    icons = await tx.icons.of_assistants(set(who.values())) if who else {}
+    return {message_id: icons[assistant_id] for message_id, assistant_id in who.items() if assistant_id in icons}
 
 
 @dataclass(frozen=True, slots=True)

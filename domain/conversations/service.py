@@ -18,7 +18,7 @@ from domain.conversations.easy import EASY, ask_easily
 from domain.conversations.entities import AnswerState, Conversation, Message, MessageFile, MessageSource
 from domain.conversations.interrupted import SURE_SECONDS, Interrupted
 from domain.conversations.kept import Kept
-from domain.conversations.mentions import hearing, mention
+from domain.conversations.mentions import faces, hearing, mention
 from domain.conversations.narrowing import narrow, narrowed, stored
 from domain.conversations.plan import FORGOTTEN, Plan, attribution
 from domain.conversations.run import Run, RunEvent, Runs
@@ -111,12 +111,13 @@ class ConversationService(Kept):
                         MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=f.id) for f in files
                     ]
                     await tx.add(*links)
+                    face = (await faces(tx, [plan.message])).get(plan.message.id)
                     tx.record(actor, _asked(conversation, easy=question.easy))
                     tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
             except _Overtaken:
                 continue
             self._answering.start(plan)
-            return Asked(conversation, plan.message, files)
+            return Asked(conversation, plan.message, files, face)
 
     async def _prepared(
         self, tx: Transaction, actor: Actor, question: Question, text: str, files: Sequence[File]

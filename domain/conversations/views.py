@@ -60,16 +60,21 @@ class Asked:
     conversation: Conversation
     message: Message
     files: Sequence[File] = ()
+    face: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message with its passages and files. `versions` are the ids of all that stand in its place, the oldest first."""
+    """A message with its passages and files.
+
+    `versions` are the ids of all that stand in its place, the oldest first; `face` is the picture of a mentioned assistant.
+    """
 
     message: Message
     sources: Sequence[MessageSource]
     files: Sequence[File]
     versions: Sequence[UUID] = ()
+    face: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

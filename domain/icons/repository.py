@@ -1,6 +1,6 @@
 """What pictures ask of storage."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -18,6 +18,9 @@ class IconRepository(Protocol):
 
     async def within(self, space_id: UUID) -> Sequence[UUID]:
         """The pictures that assistants of a space bear."""
+
+    async def of_assistants(self, assistant_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """The pictures that these assistants bear, by assistant."""
 
     async def unborne(self, icon_ids: Collection[UUID]) -> Sequence[Icon]:
         """Those of the pictures that nothing bears."""

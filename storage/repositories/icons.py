@@ -1,6 +1,6 @@
 """Pictures of one tenant."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -39,6 +39,12 @@ class IconRepository:
         wanted = (assistants.c.space_id == space_id, assistants.c.icon_id.is_not(None))
         statement = select(assistants.c.icon_id).select_from(Assistant).where(*wanted).distinct()
         return (await self._session.scalars(statement)).all()
+
+    async def of_assistants(self, assistant_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """The pictures that these assistants bear, by assistant."""
+        wanted = (assistants.c.id.in_(set(assistant_ids)), assistants.c.icon_id.is_not(None))
+        statement = select(assistants.c.id, assistants.c.icon_id).select_from(Assistant).where(*wanted)
+        return {row.id: row.icon_id for row in await self._session.execute(statement)}
 
     async def unborne(self, icon_ids: Collection[UUID]) -> Sequence[Icon]:
         """Those of the pictures that nothing bears."""

@@ -38,6 +38,31 @@ def choose(page: Page, content: Path) -> None:
     expect(page.get_by_role("status").get_by_text("The picture is chosen. Save to keep it.")).to_be_visible()
 
 
+def mentioned_elsewhere(page: Page, installation: Installation, space: str) -> None:
+    """Its answer in the conversation of another assistant bears its picture, also after a reload, else its letters."""
+    with installation.client() as client:
+        other = client.post(f"/api/v1/spaces/{space}/applications/assistants/", json={"name": "Annan"}).json()["id"]
+    page.goto(f"{installation.url}/chat/{other}")
+    ready(page)
+    box = page.get_by_label("Message", exact=True)
+    box.press_sequentially("@Lovhj")
+    page.get_by_role("option", name="Lovhjälpen").click()
+    box.press_sequentially("Vad kostar det?")
+    page.keyboard.press("Enter")
+    seen(page.get_by_test_id("message-answer-0"))
+    page.wait_for_url("**/conversations/**")
+    page.reload()
+    ready(page)
+    answer = page.get_by_test_id("message-answer-0")
+    seen(answer)
+    # One that cannot be shown any more gives way to letters.
+    page.route("**/api/v1/icons/**", lambda route: route.abort())
+    page.reload()
+    ready(page)
+    expect(answer.locator(".av")).to_have_text("L")
+    page.unroute("**/api/v1/icons/**")
+
+
 def test_an_assistant_gets_a_picture_and_loses_it(page: Page, installation: Installation, tmp_path: Path) -> None:
     space, assistant = assistant_of(installation, "Bildrummet")
     (tmp_path / "bild.png").write_bytes(picture(64))
@@ -70,6 +95,9 @@ def test_an_assistant_gets_a_picture_and_loses_it(page: Page, installation: Inst
     page.get_by_test_id("mention").click()
     seen(page.get_by_role("option", name="Lovhjälpen"))
     page.keyboard.press("Escape")
+    mentioned_elsewhere(page, installation, space)
+    page.goto(f"{url}/chat/{assistant}")
+    ready(page)
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function("document.documentElement.scrollWidth <= 360")
     assert grave(page) == []
@@ -82,7 +110,7 @@ def test_an_assistant_gets_a_picture_and_loses_it(page: Page, installation: Inst
     expect(page.locator("img.picture")).to_have_count(0)
     page.goto(f"{url}/spaces/{space}/assistants")
     ready(page)
-    expect(page.locator(".tile .face")).to_have_text("L")
+    expect(page.locator(".tile").filter(has_text="Lovhjälpen").locator(".face")).to_have_text("L")
     expect(page.locator("img.picture")).to_have_count(0)
 
 
