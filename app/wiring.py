@@ -49,6 +49,7 @@ from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.moving import MovingService
+from domain.assistants.prompts import PromptService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
@@ -403,6 +404,7 @@ def assistants_of(
     )  # fmt: skip
     return AssistantServices(
         assistants=AssistantService(uow),
+        prompts=PromptService(uow),
         publishing=PublishingService(uow),
         moving=MovingService(uow),
         variables=VariableService(uow, ground.zone),

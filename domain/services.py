@@ -6,6 +6,7 @@ from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
 from domain.assistants.moving import MovingService
+from domain.assistants.prompts import PromptService
 from domain.assistants.publishing import PublishingService
 from domain.assistants.service import AssistantService
 from domain.assistants.transparency import TransparencyService
@@ -138,6 +139,7 @@ class AssistantServices:
     """Assistants, conversations with them, and the files that people attach."""
 
     assistants: AssistantService
+    prompts: PromptService
     publishing: PublishingService
     moving: MovingService
     variables: VariableService

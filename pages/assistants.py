@@ -341,7 +341,7 @@ class Editor:
 
     async def _versions(self) -> None:
         here = self.visit
-        versions = await here.services.assistants.prompts(here.actor, self.view.assistant.id)
+        versions = await here.services.prompts.of_assistant(here.actor, self.view.assistant.id)
         made, card = dialog(_("Versions of the instruction"), wide=True)
 
         def take(prompt: Prompt) -> None:

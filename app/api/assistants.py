@@ -196,7 +196,7 @@ async def transfer(id: UUID, body: wire.TransferApplicationRequest, actor: Calle
 @router.get("/{id}/prompts/", response_model=wire.PageOfPromptSparse)
 async def versions(id: UUID, actor: Caller, use: Use) -> Any:
     """The versions of the instruction, newest first."""
-    return present.page([present.prompt(p, author, actor) for p, author in await use.assistants.prompts(actor, id)])
+    return present.page([present.prompt(p, author, actor) for p, author in await use.prompts.of_assistant(actor, id)])
 
 
 @router.get("/{id}/history/", response_model=wire.CursorPageOfHistoryEntry)
@@ -251,19 +251,19 @@ async def token_estimate(id: UUID, body: wire.TokenEstimateRequest, actor: Calle
 @prompts.get("/{id}/", response_model=wire.PromptPublic)
 async def prompt(id: UUID, actor: Caller, use: Use) -> Any:
     """A version of an instruction, for those who may edit the assistant."""
-    found, author, actions = await use.assistants.prompt(actor, id)
+    found, author, actions = await use.prompts.get(actor, id)
     return present.prompt(found, author, actor, actions)
 
 
 @prompts.patch("/{id}/", response_model=wire.PromptPublic)
 async def describe_prompt(id: UUID, body: wire.PromptUpdateRequest, actor: Caller, use: Use) -> Any:
     """Describe one's own version."""
-    await use.assistants.describe_prompt(actor, id, body.description)
-    found, author, actions = await use.assistants.prompt(actor, id)
+    await use.prompts.describe(actor, id, body.description)
+    found, author, actions = await use.prompts.get(actor, id)
     return present.prompt(found, author, actor, actions)
 
 
 @prompts.delete("/{id}/", status_code=204, response_class=Response)
 async def delete_prompt(id: UUID, actor: Caller, use: Use) -> None:
     """Delete one's own version, unless it is in force."""
-    await use.assistants.delete_prompt(actor, id)
+    await use.prompts.delete(actor, id)

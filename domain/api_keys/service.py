@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.api_keys.entities import ApiKey, KeyKind, KeyMakers, KeyPolicy, KeyState, clean_networks, new_secret
 from domain.api_keys.removal import key_ended
 from domain.api_keys.repository import KeyQuery, KeyRow
-from domain.assistants.service import readable_assistant, resource_of
+from domain.assistants.access import readable_assistant, resource_of
 from domain.audit.replay import difference, snapshot
 from domain.kernel.access import Action
 from domain.kernel.actor import Actor, Permission, Scope

@@ -4,16 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant, readable_collections, resource_of
 from domain.assistants.entities import Assistant, Prompt
-from domain.assistants.service import (
-    copy_of,
-    created,
-    default_model,
-    readable_assistant,
-    readable_collections,
-    resource_of,
-    state_of,
-)
+from domain.assistants.service import copy_of, created, default_model, state_of
 from domain.audit.replay import difference
 from domain.classifications.approval import LOWER_REFUSED, may_read, may_receive, may_serve, rules_for
 from domain.kernel.access import Action, Resource, Role, permissions

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from domain.assistants.access import permissions_of, readable_assistant, resource_of
 from domain.assistants.readiness import Finding, findings, require_ready
-from domain.assistants.service import permissions_of, readable_assistant, resource_of
 from domain.kernel.access import Action
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Forbidden

@@ -7,6 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from domain.api_keys.removal import end_keys
+from domain.assistants.access import (
+    own_spaces,
+    permissions_of,
+    readable_assistant,
+    readable_collections,
+    resource_of,
+    visible,
+)
 from domain.assistants.entities import Assistant, Prompt
 from domain.assistants.settings import clean_settings, require_taken
 from domain.assistants.starters import clean_contact, starter_questions
@@ -19,7 +27,6 @@ from domain.classifications.approval import (
     approved_in,
     first_approved,
     may_serve,
-    readable_in,
     require_model,
     rules_for,
 )
@@ -28,7 +35,7 @@ from domain.files.entities import File
 from domain.icons.keeping import choose_icon, drop_icons
 from domain.kernel.access import Action, Resource, Role
 from domain.kernel.actor import Actor, Permission
-from domain.kernel.errors import N_, BadRequest, Forbidden, NoModel, NotApproved, NotFound, Unauthenticated
+from domain.kernel.errors import N_, BadRequest, Forbidden, NoModel, NotApproved, NotFound
 from domain.kernel.events import Change, Signal
 from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
@@ -36,7 +43,7 @@ from domain.knowledge.entities import Collection
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice, completion_choices
 from domain.models.stand_ins import clean_preference
-from domain.spaces.entities import Space, SpaceKind
+from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, retention_days, space_access
 from domain.transaction import Transaction, UnitOfWork
 from domain.users.entities import User
@@ -87,52 +94,6 @@ class AssistantDraft:
     def of(**values: Any) -> "AssistantDraft":
         """A draft of exactly these values."""
         return AssistantDraft(frozenset(values), values)
-
-
-def resource_of(assistant: Assistant) -> Resource:
-    """What the assistant is to the policy."""
-    return Resource.DEFAULT_ASSISTANT if assistant.is_default else Resource.ASSISTANT
-
-
-def visible(access: SpaceAccess, assistant: Assistant) -> bool:
-    """Viewers see what is published, and the space's own assistant."""
-    return assistant.is_default or assistant.published or access.role != "viewer"
-
-
-def permissions_of(actor: Actor, access: SpaceAccess, assistant: Assistant) -> list[Action]:
-    """What the actor may do to this very assistant."""
-    allowed = access.permissions_of_one(actor, resource_of(assistant))
-    if access.space.kind == SpaceKind.PERSONAL:
-        allowed = [a for a in allowed if a != Action.PUBLISH]
-    if not assistant.insight_enabled:
-        allowed = [a for a in allowed if a != Action.INSIGHT_VIEW]
-    return allowed
-
-
-async def readable_assistant(tx: Transaction, actor: Actor, assistant_id: UUID) -> tuple[Assistant, SpaceAccess]:
-    """The assistant, when the actor may read and use it; `NotFound` otherwise."""
-    if actor.key is not None and actor.key.assistant_id not in (None, assistant_id):
-        raise Unauthenticated(N_("This API key is for another assistant."))
-    missing = NotFound(N_("The assistant was not found."))
-    # Both at once: the space is known to the transaction when it is asked for.
-    found = await tx.assistants.with_space(assistant_id)
-    if found is None:
-        raise missing
-    assistant, space = found
-    access = await space_access(tx, actor, space.id, missing=missing)
-    if not visible(access, assistant):
-        raise missing
-    return assistant, access
-
-
-async def readable_collections(tx: Transaction, space: Space) -> list[Collection]:
-    """The collections an assistant of this space may use: its own, those shared with it, then the organisation's."""
-    shared = await readable_in(tx, space, await tx.knowledge.shared_with(space.id))
-    own = [*await tx.knowledge.collections([space.id]), *shared]
-    organization = await tx.spaces.organization()
-    if organization is None or organization.id == space.id:
-        return own
-    return own + list(await tx.knowledge.collections([organization.id]))
 
 
 async def default_assistant(tx: Transaction, actor: Actor, space: Space) -> Assistant:
@@ -494,61 +455,6 @@ class AssistantService:
             access.require(actor, resource_of(assistant), Action.EDIT)
             return await readable_collections(tx, access.space)
 
-    async def prompts(self, actor: Actor, assistant_id: UUID) -> Sequence[tuple[Prompt, User | None]]:
-        """All versions of the instruction with their authors, newest first."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            assistant, access = await readable_assistant(tx, actor, assistant_id)
-            access.require(actor, resource_of(assistant), Action.EDIT)
-            found = await tx.assistants.prompts(assistant_id)
-            authors = await tx.users.many([p.user_id for p in found])
-        return [(p, authors.get(p.user_id)) for p in found]
-
-    async def prompt(self, actor: Actor, prompt_id: UUID) -> tuple[Prompt, User | None, Sequence[Action]]:
-        """One version, for those who may edit the assistant."""
-        async with self._uow.read(actor.tenant_id) as tx:
-            found = await self._editable_prompt(tx, actor, prompt_id)
-            return found, await tx.get(User, found.user_id), _prompt_actions(actor, found)
-
-    async def describe_prompt(self, actor: Actor, prompt_id: UUID, description: str | None) -> Prompt:
-        """Change the description of one's own version."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            found = await self._editable_prompt(tx, actor, prompt_id)
-            if found.user_id != actor.user_id:
-                raise Forbidden(N_("Only the author can change this version."))
-            old = {"description": found.description}
-            found.description = clean_text(description, "description", DESCRIPTION_LIMIT) or None
-            new = {"description": found.description}
-            tx.record(actor, Change("prompt_updated", "prompt", prompt_id, old=old, new=new))
-            return found
-
-    async def delete_prompt(self, actor: Actor, prompt_id: UUID) -> None:
-        """Delete one's own version, unless it is in force."""
-        async with self._uow.begin(actor.tenant_id) as tx:
-            found = await self._editable_prompt(tx, actor, prompt_id)
-            if found.user_id != actor.user_id:
-                raise Forbidden(N_("Only the author can delete this version."))
-            if found.selected:
-                raise BadRequest(N_("The version in force cannot be deleted."))
-            await tx.remove(found)
-            tx.record(actor, Change("prompt_deleted", "prompt", prompt_id))
-
-    @staticmethod
-    async def _editable_prompt(tx: Transaction, actor: Actor, prompt_id: UUID) -> Prompt:
-        found = await tx.get(Prompt, prompt_id)
-        if found is None:
-            raise NotFound
-        assistant, access = await readable_assistant(tx, actor, found.assistant_id)
-        if Action.EDIT not in permissions_of(actor, access, assistant):
-            raise NotFound
-        return found
-
-
-async def own_spaces(tx: Transaction, actor: Actor) -> dict[UUID, SpaceAccess]:
-    """The actor's personal space, where there is one, and those in which the actor is a member."""
-    personal = await tx.spaces.personal(actor.user_id)
-    found = [SpaceAccess(space, Role(role)) for space, role in await tx.spaces.of_member(actor.user_id)]
-    return {access.space.id: access for access in found + ([SpaceAccess(personal, Role.OWNER)] if personal else [])}
-
 
 def _by_role(accesses: Mapping[UUID, SpaceAccess]) -> tuple[list[UUID], list[UUID]]:
     """The spaces of which the actor sees everything, and those of which only what is published."""
@@ -578,10 +484,3 @@ async def _with_parts(tx: Transaction, heads: Sequence[AssistantView]) -> list[A
 
 def _history(assistant_id: UUID) -> AuditFilter:
     return AuditFilter(entity_type="assistant", entity_id=assistant_id)
-
-
-def _prompt_actions(actor: Actor, prompt: Prompt) -> list[Action]:
-    own = [Action.READ, Action.EDIT]
-    if prompt.user_id != actor.user_id:
-        return [Action.READ]
-    return own if prompt.selected else [*own, Action.DELETE]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant
 from domain.files.entities import File
 from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection, CollectionKind

@@ -12,8 +12,8 @@ from datetime import tzinfo
 from enum import StrEnum
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant, resource_of
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant, resource_of
 from domain.kernel.access import Action
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now

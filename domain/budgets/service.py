@@ -6,8 +6,8 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant
 from domain.budgets.entities import WARN_SHARE, Budget, BudgetScope, BudgetView, Span
 from domain.budgets.reserving import standings
 from domain.kernel.actor import Actor, Permission

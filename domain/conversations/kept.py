@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant, readable_collections
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant, readable_collections
 from domain.conversations.branches import Branches
 from domain.conversations.entities import Conversation, Message, MessageSource
 from domain.conversations.explaining import Explained

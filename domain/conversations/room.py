@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.assistants.service import readable_assistant
+from domain.assistants.access import readable_assistant
 from domain.conversations.branches import Branches
 from domain.conversations.context import cost_of
 from domain.conversations.entities import Conversation

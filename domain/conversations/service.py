@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import tzinfo
 from uuid import UUID
 
+from domain.assistants.access import readable_assistant
 from domain.assistants.entities import Assistant
-from domain.assistants.service import readable_assistant
 from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model

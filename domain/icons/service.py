@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from domain.assistants.access import own_spaces, resource_of, visible
 from domain.assistants.entities import Assistant
-from domain.assistants.service import own_spaces, resource_of, visible
 from domain.files.entities import Blob
 from domain.files.keeping import kept
 from domain.files.naming import clean_filename

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.assistants.service import readable_collections
+from domain.assistants.access import readable_collections
 from domain.classifications.approval import approved_in
 from domain.kernel.access import Action, Resource
 from domain.kernel.actor import Actor

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Literal
 from uuid import UUID
 
-from domain.assistants.service import readable_assistant, readable_collections
+from domain.assistants.access import readable_assistant, readable_collections
 from domain.classifications.approval import approved_in
 from domain.kernel import tracing
 from domain.kernel.access import Action, Resource

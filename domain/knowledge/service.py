@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from domain.assistants.service import readable_collections
+from domain.assistants.access import readable_collections
 from domain.classifications.approval import require_approved
 from domain.files.entities import Blob
 from domain.files.naming import clean_filename

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
-from domain.assistants.service import readable_collections
+from domain.assistants.access import readable_collections
 from domain.classifications.approval import require_approved
 from domain.jobs.entities import Job, Lane
 from domain.jobs.service import Ended, request_cancel
