@@ -16,7 +16,6 @@ from domain.kernel.errors import N_, BadRequest, Invalid
 from domain.knowledge.intake import Uploaded
 from domain.knowledge.retrieval import Passage
 from domain.knowledge.searching import SearchScope
-from domain.spaces.service import SpaceAccess
 
 groups = APIRouter(prefix="/api/v1/groups", tags=["groups"])
 blobs = APIRouter(prefix="/api/v1/info-blobs", tags=["info-blobs"])
@@ -28,7 +27,7 @@ MOST_TEXTS = 128
 @groups.get("/", response_model=wire.PageOfGroupPublicWithMetadata, deprecated=True)
 async def mine(actor: Caller, use: Use) -> Any:
     """The collections of all the caller's spaces."""
-    accesses = [SpaceAccess(view.space, view.role) for view in await use.spaces.mine(actor)]
+    accesses = [view.access for view in await use.spaces.mine(actor)]
     return present.page([_legacy(present.collection(found)) for found in await use.knowledge.in_each(actor, accesses)])
 
 

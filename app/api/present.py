@@ -19,7 +19,7 @@ from domain.knowledge.service import CollectionView, DocumentView
 from domain.roles.entities import HeldRole
 from domain.service_accounts.service import ServiceAccountView
 from domain.spaces.entities import MEMBER_ROLES, SpaceKind
-from domain.spaces.service import GroupView, MemberView, SpaceAccess, SpaceView
+from domain.spaces.service import GroupView, MemberView, SpaceView
 from domain.tenants.entities import Tenant
 from domain.user_groups.service import UserGroupView
 from domain.users.entities import User, UserState
@@ -292,7 +292,7 @@ def space_head(view: SpaceView) -> dict[str, Any]:
 
 def permitted(actor: Actor, view: SpaceView, resource: Resource, items: Sequence[Any] = ()) -> dict[str, Any]:
     """A list with what the actor may do to such resources in the space."""
-    allowed = SpaceAccess(view.space, view.role).permissions(actor, resource)
+    allowed = view.access.permissions(actor, resource)
     return page(items, permissions=names(a for a in allowed if a in (Action.READ, Action.CREATE)))
 
 

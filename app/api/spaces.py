@@ -17,7 +17,7 @@ from domain.knowledge.service import CollectionView
 from domain.models.entities import ModelKind
 from domain.services import Services
 from domain.spaces.entities import SpaceKind
-from domain.spaces.service import SpaceAccess, SpaceView
+from domain.spaces.service import SpaceView
 
 router = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
 
@@ -31,7 +31,7 @@ async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str
     collections = await _collections(use, actor, space_id)
     used = [c for c in collections if c.collection.id in {d.id for d in default.collections}]
     approved = await use.classifications.approved(actor, space_id)
-    member_rights = SpaceAccess(view.space, view.role).permissions(actor, Resource.MEMBER)
+    member_rights = view.access.permissions(actor, Resource.MEMBER)
     return {
         **present.space_head(view),
         "applications": present.applications(actor, view, await use.assistants.in_space(actor, space_id)),
@@ -82,7 +82,7 @@ async def mine(actor: Caller, use: Use, include_applications: bool = False, incl
     views = await use.spaces.mine(actor, include_personal=include_personal)
     if not include_applications:
         return present.page([present.space_head(view) for view in views])
-    found = await use.assistants.in_each(actor, [SpaceAccess(view.space, view.role) for view in views])
+    found = await use.assistants.in_each(actor, [view.access for view in views])
     return present.page(
         [
             {**present.space_head(view), "applications": present.applications(actor, view, found[view.space.id])}

@@ -10,7 +10,6 @@ from app.api import present, present_models, wire
 from app.api.base import Caller, Use, moments
 from domain.kernel.errors import Failure
 from domain.kernel.paging import Page
-from domain.spaces.service import SpaceAccess
 from domain.websites.entities import TAKEN, CrawlPage, CrawlRun, PageState, RunState
 from domain.websites.schedule import given_up
 from domain.websites.service import WebsiteView
@@ -109,7 +108,7 @@ async def preview(id: UUID, body: wire.WebsitePreviewRequest, actor: Caller, use
 @router.get("/", response_model=wire.PageOfWebsitePublic, deprecated=True)
 async def mine(actor: Caller, use: Use, for_tenant: bool = False) -> Any:
     """The websites of all the caller's spaces."""
-    accesses = [SpaceAccess(view.space, view.role) for view in await use.spaces.mine(actor)]
+    accesses = [view.access for view in await use.spaces.mine(actor)]
     return present.page([website_public(found) for found in await use.websites.in_each(actor, accesses)])
 
 

@@ -43,6 +43,7 @@ from domain.models.entities import EmbeddingModel
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.models.transcription import transcription_in
 from domain.ports import Contents, Deed, Limiter
+from domain.spaces.each import in_each
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -64,6 +65,11 @@ class CollectionView:
     access: SpaceAccess
     choice: EmbeddingChoice | None = None
     origin: Space | None = None
+
+    @property
+    def space_id(self) -> UUID:
+        """The space it belongs to."""
+        return self.collection.space_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +114,16 @@ class KnowledgeService:
 
     async def in_each(self, actor: Actor, accesses: Sequence[SpaceAccess]) -> list[CollectionView]:
         """The collections of several spaces, space by space, of those where they may be read; all fetched at once."""
-        readable = {a.space.id: a for a in accesses if Action.READ in a.permissions(actor, Resource.COLLECTION)}
-        if not readable:
-            return []
-        async with self._uow.read(actor.tenant_id) as tx:
-            found = [c for c in await tx.knowledge.collections(list(readable)) if c.kind == CollectionKind.DOCUMENTS]
-            views = await self._views(tx, actor, next(iter(readable.values())), found)
-        return [
-            replace(view, permissions=allowed, access=access, origin=None)
-            for access in readable.values()
-            for allowed in [access.permissions_of_one(actor, Resource.COLLECTION)]
-            for view in views
-            if view.collection.space_id == access.space.id
-        ]
+
+        async def fetch(tx: Transaction, access: SpaceAccess, space_ids: Sequence[UUID]) -> list[CollectionView]:
+            found = [c for c in await tx.knowledge.collections(space_ids) if c.kind == CollectionKind.DOCUMENTS]
+            return await self._views(tx, actor, access, found)
+
+        def seen(view: CollectionView, access: SpaceAccess) -> CollectionView:
+            allowed = access.permissions_of_one(actor, Resource.COLLECTION)
+            return replace(view, permissions=allowed, access=access, origin=None)
+
+        return await in_each(self._uow, actor, accesses, Resource.COLLECTION, fetch, seen)
 
     async def borrowed(self, actor: Actor, space_id: UUID) -> list[CollectionView]:
         """The collections of other spaces that may be used in this one: shared ones, then the organisation's."""

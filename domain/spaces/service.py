@@ -75,6 +75,11 @@ class SpaceView:
     permissions: Sequence[Action]
     counts: SpaceCounts = field(default_factory=SpaceCounts)
 
+    @property
+    def access(self) -> SpaceAccess:
+        """The actor's place in the space."""
+        return SpaceAccess(self.space, self.role)
+
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
@@ -162,7 +167,7 @@ class SpaceService:
             shared = await tx.spaces.of_member(actor.user_id)
             counts = await tx.spaces.counts([v.space.id for v in first] + [space.id for space, _ in shared])
         views = [self._view(actor, SpaceAccess(space, Role(role)), counts) for space, role in shared]
-        return [self._view(actor, SpaceAccess(v.space, v.role), counts) for v in first] + views
+        return [self._view(actor, v.access, counts) for v in first] + views
 
     async def get(self, actor: Actor, space_id: UUID) -> SpaceView:
         """One space with its figures."""

@@ -26,6 +26,7 @@ from domain.knowledge.sharing import relocate
 from domain.models.choice import EmbeddingChoice
 from domain.models.service import embedding_choices, embedding_for_new
 from domain.ports import Directory, Vault
+from domain.spaces.each import in_each
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -70,6 +71,11 @@ class WebsiteView:
     access: SpaceAccess
     origin: Space | None = None
 
+    @property
+    def space_id(self) -> UUID:
+        """The space it belongs to."""
+        return self.website.space_id
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -112,18 +118,14 @@ class WebsiteService:
 
     async def in_each(self, actor: Actor, accesses: Sequence[SpaceAccess]) -> list[WebsiteView]:
         """The websites of several spaces, space by space, of those where they may be read; all fetched at once."""
-        readable = {a.space.id: a for a in accesses if Action.READ in a.permissions(actor, Resource.WEBSITE)}
-        if not readable:
-            return []
-        async with self._uow.read(actor.tenant_id) as tx:
-            found = await tx.websites.in_spaces(list(readable))
-            views = await self._views(tx, actor, next(iter(readable.values())), found)
-        return [
-            _seen(actor, view, access, None)
-            for access in readable.values()
-            for view in views
-            if view.website.space_id == access.space.id
-        ]
+
+        async def fetch(tx: Transaction, access: SpaceAccess, space_ids: Sequence[UUID]) -> list[WebsiteView]:
+            return await self._views(tx, actor, access, await tx.websites.in_spaces(space_ids))
+
+        def seen(view: WebsiteView, access: SpaceAccess) -> WebsiteView:
+            return _seen(actor, view, access, None)
+
+        return await in_each(self._uow, actor, accesses, Resource.WEBSITE, fetch, seen)
 
     async def borrowed(self, actor: Actor, space_id: UUID) -> list[WebsiteView]:
         """The websites of other spaces that may be used in this one: shared ones, then the organisation's."""
