@@ -1,9 +1,11 @@
 """How things are called on pages."""
 
 from domain.assistants.entities import Assistant
+from domain.audit import service as audit
 from domain.jobs.entities import JobState, Lane
 from domain.kernel.actor import Permission
 from domain.kernel.errors import N_
+from domain.knowledge import chunks, intake, reembedding
 from domain.models.choice import AnyChoice
 from domain.models.entities import CompletionModel, ModelPrice, ProviderType
 from domain.models.money import to_decimal
@@ -11,6 +13,7 @@ from domain.roles.entities import HeldRole
 from domain.roles.service import DESCRIPTIONS
 from domain.spaces.entities import Space, SpaceKind
 from domain.users.entities import PredefinedRole, UserState
+from domain.websites import crawling
 from pages.i18n import _, date_text, money, number
 
 SPACE_ROLES = {"viewer": N_("Viewer"), "editor": N_("Editor"), "admin": N_("Administrator"), "owner": N_("Owner")}
@@ -36,13 +39,13 @@ PROVIDERS = {
     ProviderType.COHERE: "Cohere",
 }
 TASKS = {
-    "upload_info_blob": N_("Reading documents"),
-    "embed_group": N_("Indexing passages"),
-    "change_embedding_model": N_("Changing the embedding model"),
-    "crawl": N_("Reading websites"),
-    "audit_export": N_("Exporting the audit log"),
+    intake.TASK: N_("Reading documents"),
+    chunks.TASK: N_("Indexing passages"),
+    reembedding.TASK: N_("Changing the embedding model"),
+    crawling.TASK: N_("Reading websites"),
+    audit.TASK: N_("Exporting the audit log"),
 }
-"""What jobs do, by their names in the public interface."""
+"""What jobs do."""
 JOB_STATES = {
     JobState.QUEUED: N_("Waiting"),
     JobState.RUNNING: N_("Working"),
