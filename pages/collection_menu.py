@@ -22,7 +22,7 @@ from pages.components.base import (
     paragraph,
     quiet_button,
 )
-from pages.dialogs import ask_name, confirm, dialog, inline
+from pages.dialogs import ask_name, cancel_or, confirm, dialog, inline
 from pages.i18n import _, ngettext
 from pages.visit import act, toast, visit
 
@@ -87,9 +87,7 @@ def _resize(collection: Collection) -> None:
         bounds = {"least": LEAST_CHUNK_TOKENS, "most": MOST_CHUNK_TOKENS, "usual": CHUNK_TOKENS}
         paragraph(_("Between {least} and {most}; {usual} suits most.", **bounds), "muted small")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
+        cancel_or(made, _("Save"), submit)
     made.open()
 
 

@@ -1,6 +1,7 @@
 """Dialogs that ask one thing."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from nicegui import ui
 from nicegui.context import context
@@ -22,6 +23,13 @@ def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
         with card:
             heading(title)
     return made, card
+
+
+def cancel_or(made: ui.dialog, action: str, submit: Callable[[], Any]) -> ui.button:
+    """The last line of a dialog: leave it, or do what it is for. Gives the button for the latter."""
+    with box("actions-row"):
+        quiet_button(_("Cancel"), made.close)
+        return button(action, submit)
 
 
 async def confirm(title: str, text: str, action: str) -> bool:
@@ -50,9 +58,7 @@ async def ask_name(title: str, label: str, value: str, action: str, save: Callab
         entry = field(label, value).props("autofocus")
         entry.on("keydown.enter", submit)
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(action, submit)
+        cancel_or(made, action, submit)
     made.open()
 
 

@@ -24,7 +24,7 @@ from pages.components.base import (
     quiet_button,
 )
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.document_parts import details, document_actions, original, pages_without_text, state_chip, tags_of
 from pages.i18n import _, ngettext
 from pages.visit import News, act, guarded, identifier, toast, visit
@@ -206,9 +206,7 @@ class Passages:
             text = ui.textarea(_("Text"), value=chunk.text)
             text.props('outlined stack-label autofocus input-style="min-height:220px"')
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Save"), submit)
+            cancel_or(made, _("Save"), submit)
         made.open()
 
 

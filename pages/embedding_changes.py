@@ -9,9 +9,9 @@ from nicegui import ui
 from domain.knowledge.embedding_changes import ChangeScope, ChangeView
 from domain.knowledge.entities import ChangeState, EmbeddingChange
 from domain.models.choice import EmbeddingChoice
-from pages.components.base import box, button, chip, icon, icon_button, paragraph, quiet_button, text_element
+from pages.components.base import box, chip, icon, icon_button, paragraph, quiet_button, text_element
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, ngettext, number
 from pages.visit import News, act, toast, visit
 
@@ -149,9 +149,7 @@ class _Form:
         self.model.props("outlined stack-label options-dense autofocus").on_value_change(self._chosen)
         self.cost = box("full-width").props("aria-live=polite")
         self.problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), self.made.close)
-            button(_("Change model"), self._start).bind_enabled_from(self.model, "value", bool)
+        cancel_or(self.made, _("Change model"), self._start).bind_enabled_from(self.model, "value", bool)
 
     async def _chosen(self) -> None:
         async def work() -> None:

@@ -34,7 +34,7 @@ from pages.components.base import (
 from pages.components.file_drop import FileDrop
 from pages.components.pager import PagedList
 from pages.components.region import Region
-from pages.dialogs import ask_name, dialog, inline
+from pages.dialogs import ask_name, cancel_or, dialog, inline
 from pages.document_parts import ACCEPT, STATES, details, document_actions, folder_of, state_chip, tags_of
 from pages.i18n import _, ngettext, size
 from pages.spaces import back_to, enter
@@ -244,9 +244,7 @@ class Documents:
             title = ui.input(_("Title")).props("outlined stack-label autofocus")
             text = ui.textarea(_("Text")).props('outlined stack-label input-style="min-height:220px"')
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Save"), submit)
+            cancel_or(made, _("Save"), submit)
         made.open()
 
 

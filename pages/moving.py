@@ -7,8 +7,8 @@ from nicegui import ui
 from domain.assistants.moving import Account
 from domain.assistants.service import AssistantView
 from domain.knowledge.entities import Collection
-from pages.components.base import box, button, danger_button, field, note, paragraph, quiet_button
-from pages.dialogs import dialog, inline
+from pages.components.base import box, danger_button, field, note, paragraph, quiet_button
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _
 from pages.names import assistant_name, model_name, space_name
 from pages.visit import toast, visit
@@ -46,9 +46,7 @@ async def ask_duplicate(view: AssistantView) -> None:
         )
         target.props("outlined stack-label options-dense")
         losses, problem = box("full-width").props("aria-live=polite"), box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Duplicate"), submit).bind_enabled_from(target, "value", bool)
+        cancel_or(made, _("Duplicate"), submit).bind_enabled_from(target, "value", bool)
     made.open()
 
 

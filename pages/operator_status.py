@@ -12,7 +12,7 @@ from domain.services import Services
 from domain.tenants.operator import Operator
 from pages.components.base import box, button, field, heading, note, paragraph, quiet_button
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, moment
 from pages.status import draw_status
 from pages.visit import act
@@ -100,7 +100,5 @@ class Operations:
             hours = ui.number(_("Ends after so many hours"), value=HOURS, min=0.1)
             hours.props("outlined stack-label hide-bottom-space").classes("full-width")
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Show to everybody"), submit)
+            cancel_or(made, _("Show to everybody"), submit)
         made.open()

@@ -21,7 +21,7 @@ from pages.components.base import (
 )
 from pages.components.face import space_face
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, ngettext
 from pages.names import role_name, space_name
 from pages.visit import News, visit
@@ -107,7 +107,5 @@ def create_space() -> None:
         name.on("keydown.enter", submit)
         description = ui.textarea(_("Description (optional)")).props("outlined stack-label autogrow")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Create space"), submit)
+        cancel_or(made, _("Create space"), submit)
     made.open()

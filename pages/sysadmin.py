@@ -38,7 +38,7 @@ from pages.components.base import (
     quiet_button,
 )
 from pages.components.pager import PagedList
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import LANGUAGES, _, moment, ngettext, number, size
 from pages.operator_status import Operations
 from pages.public import language_of
@@ -275,9 +275,7 @@ class Organisations:
             paragraph(_("The owner gets a link that works once, and invites the others."), "muted small")
             quota = _quota_field(DEFAULT_QUOTA)
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Create"), submit)
+            cancel_or(made, _("Create"), submit)
         made.open()
 
     def _settings(self, tenant: Tenant) -> None:
@@ -301,9 +299,7 @@ class Organisations:
             domain = field(_("E-mail domain"), tenant.domain or "")
             quota = _quota_field(tenant.quota_limit)
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Save"), submit)
+            cancel_or(made, _("Save"), submit)
         made.open()
 
     async def _modules(self, tenant: Tenant) -> None:
@@ -335,9 +331,7 @@ class Organisations:
                 paragraph(_("Modules have a key of their own, SUPER_DUPER_API_KEY."), "muted")
                 entry = field(_("The key of modules")).props("type=password autocomplete=off autofocus")
                 problem = box("full-width")
-                with box("actions-row"):
-                    quiet_button(_("Cancel"), made.close)
-                    button(_("Continue"), unlock)
+                cancel_or(made, _("Continue"), unlock)
         made.open()
 
     async def _switches(self, tenant: Tenant, made: ui.dialog) -> None:
@@ -359,9 +353,7 @@ class Organisations:
         if not known:
             paragraph(_("The installation has no modules."), "muted")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), save)
+        cancel_or(made, _("Save"), save)
 
     async def _delete(self, tenant: Tenant) -> None:
         """Show what goes, and want the name typed."""

@@ -10,7 +10,7 @@ from domain.kernel.access import Action
 from domain.kernel.errors import N_, Invalid
 from domain.knowledge.service import DocumentView
 from pages.components.base import box, button, paragraph, quiet_button
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, ngettext
 from pages.narrowing import tags_field
 from pages.visit import toast, visit
@@ -32,9 +32,7 @@ def tag(view: DocumentView, refresh: Callable[[], Any]) -> None:
     with card:
         entry = tags_field(_("Tags"), view.document.tags)
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
+        cancel_or(made, _("Save"), submit)
     made.open()
 
 
@@ -124,7 +122,5 @@ class Chosen:
                 take = ui.select(held, value=[], multiple=True, label=_("Take away"))
                 take.props("outlined dense stack-label use-chips options-dense")
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Save"), submit)
+            cancel_or(made, _("Save"), submit)
         made.open()

@@ -28,7 +28,7 @@ from pages.components.base import (
     quiet_button,
 )
 from pages.components.pager import PagedList
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, ngettext
 from pages.names import USER_STATES, user_role_name
 from pages.spaces import setting
@@ -187,9 +187,7 @@ class _Accounts:
             chosen = _role_choice(roles, view)
             paragraph(_("To work in a shared space, it is made a member there like everybody."), "muted small")
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Save"), submit)
+            cancel_or(made, _("Save"), submit)
         made.open()
 
 

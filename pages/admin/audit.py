@@ -32,7 +32,7 @@ from pages.components.base import (
 )
 from pages.components.pager import PagedList
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, moment, size
 from pages.spaces import setting
 from pages.visit import News, act, guarded, toast, visit
@@ -178,9 +178,7 @@ class Log:
             names = {"csv": _("Table (CSV)"), "json": "JSON", "jsonl": _("JSON lines")}
             kind = ui.select(names, value="csv", label=_("Format")).props("outlined stack-label options-dense")
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Export"), submit)
+            cancel_or(made, _("Export"), submit)
         made.open()
 
     async def _draw_exports(self) -> Callable[[], None]:

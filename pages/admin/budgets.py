@@ -25,11 +25,10 @@ from pages.components.base import (
     note,
     page_head,
     paragraph,
-    quiet_button,
 )
 from pages.components.pager import PagedList
 from pages.components.region import Region
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, moment, money, number
 from pages.names import assistant_name, space_name
 from pages.visit import News, act, toast, visit
@@ -193,9 +192,7 @@ class BudgetForm:
             self.contact.props("outlined stack-label")
             self.enabled = ui.switch(_("In force"), value=known.enabled if known else True)
             self.problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), self.dialog.close)
-                button(_("Save"), self._save)
+            cancel_or(self.dialog, _("Save"), self._save)
         self.dialog.open()
 
     async def _targets(self) -> Callable[[], None]:

@@ -11,9 +11,9 @@ from nicegui.events import ValueChangeEventArguments
 from domain.classifications.entities import SecurityClassification
 from domain.classifications.service import Classifications, Supposition
 from domain.kernel.actor import Permission
-from pages.components.base import box, button, empty_state, icon_button, page_head, paragraph, quiet_button
+from pages.components.base import box, button, empty_state, icon_button, page_head, paragraph
 from pages.components.region import Region
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _
 from pages.impact import agreed
 from pages.visit import News, act, toast, visit
@@ -151,7 +151,5 @@ def edit(each: SecurityClassification | None, done: Callable[[], Awaitable[None]
             places = {"highest": _("At the top: the most sensitive"), "lowest": _("At the bottom: the least sensitive")}
             highest = ui.select(places, value="highest", label=_("Place")).props("outlined stack-label options-dense")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), save)
+        cancel_or(made, _("Save"), save)
     made.open()

@@ -8,8 +8,8 @@ from nicegui import ui
 from domain.credentials.entities import REQUIRED, TenantCredential
 from domain.credentials.service import CredentialDraft
 from domain.kernel.errors import N_
-from pages.components.base import box, button, icon, icon_button, paragraph, quiet_button
-from pages.dialogs import confirm, dialog, inline
+from pages.components.base import box, icon, icon_button, paragraph, quiet_button
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _
 from pages.visit import act, toast, visit
 
@@ -99,8 +99,6 @@ def edit_credential(known: TenantCredential | None) -> None:
         deployment = ui.input(_("Deployment"), value=(known.deployment_name if known else "") or "")
         deployment.props("outlined stack-label")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), save)
+        cancel_or(made, _("Save"), save)
     fit()
     made.open()

@@ -24,7 +24,7 @@ from pages.admin.model_facts import edit_facts
 from pages.admin.model_moves import moves, replace_model
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _
 from pages.names import PROVIDERS, facts_of, model_name
 from pages.visit import News, act, toast, visit
@@ -425,7 +425,5 @@ def add_model(provider: ModelProvider) -> None:
         dimensions = ui.number(_("Dimensions"), value=1024, precision=0).props("outlined stack-label")
         dimensions.bind_visibility_from(kind, "value", value="embedding")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Add model"), submit)
+        cancel_or(made, _("Add model"), submit)
     made.open()

@@ -6,9 +6,9 @@ from nicegui import ui
 
 from domain.kernel.actor import Permission
 from domain.roles.service import OFFERED, RoleView
-from pages.components.base import box, button, field, icon_button, page_head, quiet_button
+from pages.components.base import box, button, field, icon_button, page_head
 from pages.components.region import Region
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, ngettext
 from pages.names import permission_name, user_role_name
 from pages.visit import act, toast, visit
@@ -86,7 +86,5 @@ def edit(view: RoleView | None, owner: Region) -> None:
                 for p in OFFERED
             }
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
+        cancel_or(made, _("Save"), submit)
     made.open()

@@ -15,17 +15,15 @@ from domain.tenants.own import Storage, StoredSpace
 from domain.users.entities import User
 from pages.components.base import (
     box,
-    button,
     empty_state,
     heading,
     icon_button,
     page_head,
     paragraph,
-    quiet_button,
 )
 from pages.components.pager import PagedList
 from pages.components.region import Region
-from pages.dialogs import dialog, inline
+from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _, ngettext, number, size
 from pages.names import space_name
 from pages.visit import guarded, toast, visit
@@ -198,9 +196,7 @@ def _edit(
             for key, label in labels.items()
         }
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
+        cancel_or(made, _("Save"), submit)
     made.open()
 
 

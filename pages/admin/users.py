@@ -30,7 +30,7 @@ from pages.components.base import (
 )
 from pages.components.face import initials
 from pages.components.pager import PagedList
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext
 from pages.names import USER_STATES, permission_name, user_role_name
 from pages.visit import act, sentence, toast, visit
@@ -259,9 +259,7 @@ class _People:
             roles.props("outlined stack-label options-dense")
             paragraph(_("The person chooses a password by a link that works once."), "muted small")
             problem = box("full-width")
-            with box("actions-row"):
-                quiet_button(_("Cancel"), made.close)
-                button(_("Invite"), submit)
+            cancel_or(made, _("Invite"), submit)
         made.open()
 
 

@@ -28,7 +28,7 @@ from pages.components.base import (
     text_element,
 )
 from pages.components.pager import PagedList
-from pages.dialogs import confirm, dialog, inline
+from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext
 from pages.visit import act, toast, visit
 
@@ -204,9 +204,7 @@ async def make_key(make: Make, found: KeyList, *, scopes: bool = True, admin: bo
     with card:
         form = _Form(rules, None, scopes=scopes, admin=admin)
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Create"), submit)
+        cancel_or(made, _("Create"), submit)
     made.open()
 
 
@@ -227,9 +225,7 @@ def _change(view: KeyView, rules: Rules, found: KeyList) -> None:
         admin = here.actor.is_admin or Scope.ADMIN in key.scopes
         form = _Form(rules, view, scopes=key.assistant_id is None, admin=admin)
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Save"), submit)
+        cancel_or(made, _("Save"), submit)
     made.open()
 
 
@@ -252,9 +248,7 @@ def _renew(view: KeyView, found: KeyList) -> None:
         choice = ui.select({hours: _(text) for hours, text in GRACES.items()}, value=24)
         choice.props("outlined stack-label options-dense autofocus").props["label"] = _("The old secret stops working")
         problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            button(_("Renew"), submit)
+        cancel_or(made, _("Renew"), submit)
     made.open()
 
 
