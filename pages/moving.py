@@ -10,7 +10,8 @@ from domain.knowledge.entities import Collection
 from pages.components.base import box, danger_button, field, note, paragraph, quiet_button
 from pages.dialogs import cancel_or, dialog, inline
 from pages.i18n import _
-from pages.names import assistant_name, model_name, space_name
+from pages.names import assistant_name, model_name
+from pages.sharing import space_select
 from pages.visit import toast, visit
 
 SHOWN = 12
@@ -39,12 +40,7 @@ async def ask_duplicate(view: AssistantView) -> None:
         paragraph(_("With instruction, model, settings, files and sources. Conversations are not copied."), "muted")
         entry = field(_("Name"), _("{name} (copy)", name=source.name)).props("autofocus")
         entry.on("keydown.enter", submit)
-        options = {space.id: space_name(space) for space in targets}
-        own = view.access.space
-        target = ui.select(
-            options, value=own.id if own.id in options else None, label=_("In the space"), on_change=chosen
-        )
-        target.props("outlined stack-label options-dense")
+        target = space_select(targets, _("In the space"), chosen, present=view.access.space.id)
         losses, problem = box("full-width").props("aria-live=polite"), box("full-width")
         cancel_or(made, _("Duplicate"), submit).bind_enabled_from(target, "value", bool)
     made.open()
@@ -74,9 +70,7 @@ async def ask_move(view: AssistantView) -> None:
         if not targets:
             paragraph(_("There is no other space where you may make assistants."))
         else:
-            options = {space.id: space_name(space) for space in targets}
-            target = ui.select(options, label=_("To the space"), on_change=chosen)
-            target.props("outlined stack-label options-dense autofocus")
+            target = space_select(targets, _("To the space"), chosen).props("autofocus")
             paragraph(
                 _("Who is not a member there can read old conversations with it, but not go on with them."), "muted"
             )

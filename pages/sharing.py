@@ -1,7 +1,8 @@
 """Moving knowledge to another space, and sharing it with others."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from nicegui import ui
@@ -24,6 +25,16 @@ def origin_chip(origin: Space | None) -> None:
         return
     of_all = origin.kind == SpaceKind.ORGANIZATION
     chip(_("The organisation's") if of_all else _("Shared from {space}", space=space_name(origin)), "acc")
+
+
+def space_select(
+    spaces: Sequence[Space], label: str, chosen: Callable[[], Any] | None = None, *, present: UUID | None = None
+) -> ui.select:
+    """A choice among spaces, by name; its value is an id. `present` is chosen, where it is among them."""
+    options = {space.id: space_name(space) for space in spaces}
+    value = present if present in options else None
+    made = ui.select(options, value=value, label=label, on_change=chosen)
+    return made.props("outlined stack-label options-dense")
 
 
 def back_to_knowledge(access: SpaceAccess) -> tuple[str, str]:
@@ -67,9 +78,7 @@ async def ask_move(collection_id: UUID, name: str) -> None:
         if not targets:
             paragraph(_("There is no other space where you may add knowledge."))
         else:
-            options = {space.id: space_name(space) for space in targets}
-            target = ui.select(options, label=_("To the space"), on_change=chosen)
-            target.props("outlined stack-label options-dense autofocus")
+            target = space_select(targets, _("To the space"), chosen).props("autofocus")
         losses = box("full-width").props("aria-live=polite")
         problem = box("full-width")
         with box("actions-row"):
@@ -121,8 +130,7 @@ async def ask_share(collection_id: UUID, name: str) -> None:
         region.element.props("role=list")
         await region.refresh()
         if targets:
-            options = {space.id: space_name(space) for space in targets}
-            target = ui.select(options, label=_("With the space")).props("outlined stack-label options-dense")
+            target = space_select(targets, _("With the space"))
         problem = box("full-width")
         with box("actions-row"):
             quiet_button(_("Close"), made.close)
