@@ -15,8 +15,9 @@ from domain.models.capacity import PARALLEL, RATE
 from domain.models.choice import AnyChoice, CompletionChoice, EmbeddingChoice, RerankChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
 from domain.models.rerank import SPEAKING as RERANKING
+from domain.models.rerank import RerankModelService
 from domain.models.service import NEEDS_ADDRESS, ProviderDraft
-from domain.models.transcription import SPEAKING
+from domain.models.transcription import SPEAKING, TranscriptionModelService
 from domain.ports import ConnectionReport
 from pages import embedding_changes
 from pages.admin.credentials import credentials_card
@@ -182,42 +183,38 @@ def _embedding(choice: EmbeddingChoice) -> None:
 
 
 def _transcription(choice: TranscriptionChoice) -> None:
-    here, model = visit(), choice.model
-
-    async def remove() -> None:
-        text = _("“{name}” no longer writes down recordings. What it has written stays.", name=model.nickname)
-        if await confirm(_("Delete the model?"), text, _("Delete")):
-            await here.services.transcription_models.delete(here.actor, model.id)
-
-    with box("rowline"):
-        icon("mic")
-        with box("grow"):
-            ui.label(model.nickname).classes("name")
-            kind = _("{name} · writes down recordings", name=model.name)
-            ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
-        _retiring(choice)
-        _resting(choice)
-        _flags(choice, here.services.transcription_models.set_flags, model.nickname)
-        icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
+    model = choice.model
+    kind = _("{name} · writes down recordings", name=model.name)
+    gone = _("“{name}” no longer writes down recordings. What it has written stays.", name=model.nickname)
+    _plain(choice, visit().services.transcription_models, "mic", kind, gone)
 
 
 def _rerank(choice: RerankChoice) -> None:
+    model, services = choice.model, visit().services
+    kind = _("{name} · puts search results in order", name=model.name)
+    gone = _("“{name}” no longer puts in order what searches find.", name=model.nickname)
+    _plain(choice, services.rerank_models, "sort", kind, gone)
+
+
+def _plain(
+    choice: TranscriptionChoice | RerankChoice, service: TranscriptionModelService | RerankModelService, symbol: str,
+    kind: str, gone: str,
+) -> None:  # fmt: skip
+    """A model with nothing to set but its switches; `gone` says what becomes of its work when it is deleted."""
     here, model = visit(), choice.model
 
     async def remove() -> None:
-        text = _("“{name}” no longer puts in order what searches find.", name=model.nickname)
-        if await confirm(_("Delete the model?"), text, _("Delete")):
-            await here.services.rerank_models.delete(here.actor, model.id)
+        if await confirm(_("Delete the model?"), gone, _("Delete")):
+            await service.delete(here.actor, model.id)
 
     with box("rowline"):
-        icon("sort")
+        icon(symbol)
         with box("grow"):
             ui.label(model.nickname).classes("name")
-            kind = _("{name} · puts search results in order", name=model.name)
             ui.label(" · ".join([kind, *facts_of(choice)])).classes("sub")
         _retiring(choice)
         _resting(choice)
-        _flags(choice, here.services.rerank_models.set_flags, model.nickname)
+        _flags(choice, service.set_flags, model.nickname)
         icon_button("delete_outline", _("Delete {name}", name=model.nickname), act(remove))
 
 
