@@ -11,12 +11,11 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
-    text,
 )
 
 from domain.assistants.entities import Assistant, AssistantCollection, AssistantFile, Prompt
 from storage.sealing import SealedText
-from storage.tables.base import Json, belongs_to, mapper, tenant_table
+from storage.tables.base import Json, belongs_to, mapper, partial_index, tenant_table
 
 assistants = tenant_table(
     "assistants",
@@ -47,14 +46,7 @@ assistants = tenant_table(
 )
 Index("ix_assistants_tenant_id_space_id", assistants.c.tenant_id, assistants.c.space_id)
 Index("ix_assistants_tenant_id_icon_id", assistants.c.tenant_id, assistants.c.icon_id)
-Index(
-    "uq_assistants_default",
-    assistants.c.tenant_id,
-    assistants.c.space_id,
-    unique=True,
-    postgresql_where=text("is_default"),
-    sqlite_where=text("is_default"),
-)
+partial_index("uq_assistants_default", assistants.c.tenant_id, assistants.c.space_id, where="is_default", unique=True)
 prompts = tenant_table(
     "prompts",
     Column("assistant_id", Uuid, nullable=False),

@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKeyConstraint,
+    Index,
     MetaData,
     Table,
     TypeDecorator,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     column,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.sqlite import DATETIME
@@ -100,3 +102,9 @@ def belongs_to(column: str, table: str, *, ondelete: str = "CASCADE") -> Foreign
 
 # SQLAlchemy tries the tenant criterion of `storage.guard` on the base class itself, which is not mapped.
 Owned.tenant_id = column("tenant_id", Uuid)  # type: ignore[assignment]
+
+
+def partial_index(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
+    """An index of those rows for which `where` is true, on either database."""
+    chosen = text(where)
+    return Index(name, *columns, unique=unique, postgresql_where=chosen, sqlite_where=chosen)

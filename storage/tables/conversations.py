@@ -12,12 +12,11 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
-    text,
 )
 
 from domain.conversations.entities import Conversation, Explanation, Message, MessageFile, MessageSource, ReusableAnswer
 from storage.sealing import SealedJson, SealedPack, SealedText
-from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.base import Json, Moment, belongs_to, mapper, partial_index, tenant_table
 
 conversations = tenant_table(
     "conversations",
@@ -37,20 +36,11 @@ conversations = tenant_table(
     belongs_to("api_key_id", "api_keys"),
 )
 Index("ix_conversations_mine", conversations.c.tenant_id, conversations.c.user_id, conversations.c.id)
-_PINNED, _TEMPORARY = text("pinned_at IS NOT NULL"), text("temporary")
-Index(
-    "ix_conversations_pinned",
-    conversations.c.tenant_id,
-    conversations.c.user_id,
-    postgresql_where=_PINNED,
-    sqlite_where=_PINNED,
+partial_index(
+    "ix_conversations_pinned", conversations.c.tenant_id, conversations.c.user_id, where="pinned_at IS NOT NULL"
 )
-Index(
-    "ix_conversations_temporary",
-    conversations.c.tenant_id,
-    conversations.c.last_message_at,
-    postgresql_where=_TEMPORARY,
-    sqlite_where=_TEMPORARY,
+partial_index(
+    "ix_conversations_temporary", conversations.c.tenant_id, conversations.c.last_message_at, where="temporary"
 )
 Index("ix_conversations_tenant_id_api_key_id", conversations.c.tenant_id, conversations.c.api_key_id)
 Index("ix_conversations_tenant_id_assistant_id", conversations.c.tenant_id, conversations.c.assistant_id)
@@ -88,8 +78,7 @@ messages = tenant_table(
     belongs_to("conversation_id", "conversations"),
 )
 Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)
-_RUNNING = text("state = 'running'")
-Index("ix_messages_running", messages.c.heartbeat_at, postgresql_where=_RUNNING, sqlite_where=_RUNNING)
+partial_index("ix_messages_running", messages.c.heartbeat_at, where="state = 'running'")
 message_sources = tenant_table(
     "message_sources",
     Column("message_id", Uuid, nullable=False),

@@ -1,9 +1,9 @@
 """Jobs."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, Uuid
 
 from domain.jobs.entities import Job
-from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.base import Json, Moment, belongs_to, mapper, partial_index, tenant_table
 
 jobs = tenant_table(
     "jobs",
@@ -29,6 +29,5 @@ jobs = tenant_table(
     belongs_to("user_id", "users"),
 )
 Index("ix_jobs_tenant_id_user_id", jobs.c.tenant_id, jobs.c.user_id, jobs.c.id)
-_OPEN = text("state in ('queued', 'running')")
-Index("ix_jobs_open", jobs.c.state, jobs.c.lane, jobs.c.created_at, postgresql_where=_OPEN, sqlite_where=_OPEN)
+partial_index("ix_jobs_open", jobs.c.state, jobs.c.lane, jobs.c.created_at, where="state in ('queued', 'running')")
 mapper.map_imperatively(Job, jobs)

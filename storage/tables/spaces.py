@@ -1,9 +1,9 @@
 """Spaces and their members."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String, Text, UniqueConstraint, Uuid
 
 from domain.spaces.entities import Space, SpaceGroup, SpaceMember
-from storage.tables.base import Json, belongs_to, mapper, tenant_table
+from storage.tables.base import Json, belongs_to, mapper, partial_index, tenant_table
 from storage.tables.classifications import classified
 
 spaces = tenant_table(
@@ -26,14 +26,7 @@ spaces = tenant_table(
     CheckConstraint("data_retention_days between 1 and 2555", name="retention_range"),
 )
 Index("ix_spaces_tenant_id_icon_id", spaces.c.tenant_id, spaces.c.icon_id)
-_ORGANIZATION = text("kind = 'organization'")
-Index(
-    "uq_spaces_organization",
-    spaces.c.tenant_id,
-    unique=True,
-    postgresql_where=_ORGANIZATION,
-    sqlite_where=_ORGANIZATION,
-)
+partial_index("uq_spaces_organization", spaces.c.tenant_id, where="kind = 'organization'", unique=True)
 space_members = tenant_table(
     "space_members",
     Column("space_id", Uuid, nullable=False),

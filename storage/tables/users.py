@@ -1,9 +1,9 @@
 """People and their roles."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, UniqueConstraint, Uuid
 
 from domain.users.entities import RoleAssignment, User
-from storage.tables.base import Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.base import Json, Moment, belongs_to, mapper, partial_index, tenant_table
 
 users = tenant_table(
     "users",
@@ -23,13 +23,7 @@ users = tenant_table(
     Column("description", String(500)),
 )
 # One living account per address (in lower case) on the installation: the address alone finds the organisation.
-Index(
-    "uq_users_living_email",
-    users.c.email,
-    unique=True,
-    postgresql_where=text("deleted_at is null"),
-    sqlite_where=text("deleted_at is null"),
-)
+partial_index("uq_users_living_email", users.c.email, where="deleted_at is null", unique=True)
 Index("ix_users_tenant_id_email", users.c.tenant_id, users.c.email)
 role_assignments = tenant_table(
     "role_assignments",

@@ -1,9 +1,9 @@
 """Websites, their crawls with logs, and what is remembered of their pages."""
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, false, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Text, UniqueConstraint, Uuid, false
 
 from domain.websites.entities import CrawlPage, CrawlRun, Website, WebsitePage
-from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, tenant_table
+from storage.tables.base import SEALED_COLUMN, Json, Moment, belongs_to, mapper, partial_index, tenant_table
 
 websites = tenant_table(
     "websites",
@@ -34,8 +34,7 @@ websites = tenant_table(
     belongs_to("user_id", "users", ondelete="RESTRICT"),
 )
 Index("ix_websites_tenant_id_space_id", websites.c.tenant_id, websites.c.space_id)
-_SCHEDULED = text("next_crawl_at is not null")
-Index("ix_websites_due", websites.c.next_crawl_at, postgresql_where=_SCHEDULED, sqlite_where=_SCHEDULED)
+partial_index("ix_websites_due", websites.c.next_crawl_at, where="next_crawl_at is not null")
 crawl_runs = tenant_table(
     "crawl_runs",
     Column("website_id", Uuid, nullable=False),
@@ -56,14 +55,12 @@ crawl_runs = tenant_table(
 )
 Index("ix_crawl_runs_tenant_id_website_id", crawl_runs.c.tenant_id, crawl_runs.c.website_id, crawl_runs.c.id)
 Index("ix_crawl_runs_tenant_id_job_id", crawl_runs.c.tenant_id, crawl_runs.c.job_id)
-_OPEN = text("state in ('queued', 'running')")
-Index(
+partial_index(
     "uq_crawl_runs_open",
     crawl_runs.c.tenant_id,
     crawl_runs.c.website_id,
+    where="state in ('queued', 'running')",
     unique=True,
-    postgresql_where=_OPEN,
-    sqlite_where=_OPEN,
 )
 crawl_pages = tenant_table(
     "crawl_pages",
