@@ -48,6 +48,7 @@ from app.security.rate_limits import RateLimits
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.history import HistoryService
 from domain.assistants.moving import MovingService
 from domain.assistants.prompts import PromptService
 from domain.assistants.publishing import PublishingService
@@ -402,8 +403,10 @@ def assistants_of(
         uow, directory, knowledge, search, files, reach.chat, runs, reach.limits, stems, reach.ledger, reach.shared.health,
         reach.shared.capacity, max_files=settings.max_in_question, zone=ground.zone,
     )  # fmt: skip
+    assistants = AssistantService(uow)
     return AssistantServices(
-        assistants=AssistantService(uow),
+        assistants=assistants,
+        assistant_history=HistoryService(uow, assistants),
         prompts=PromptService(uow),
         publishing=PublishingService(uow),
         moving=MovingService(uow),

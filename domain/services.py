@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from domain.allowed_origins.service import AllowedOriginService
 from domain.api_keys.identity import KeyIdentityService
 from domain.api_keys.service import ApiKeyService
+from domain.assistants.history import HistoryService
 from domain.assistants.moving import MovingService
 from domain.assistants.prompts import PromptService
 from domain.assistants.publishing import PublishingService
@@ -139,6 +140,7 @@ class AssistantServices:
     """Assistants, conversations with them, and the files that people attach."""
 
     assistants: AssistantService
+    assistant_history: HistoryService
     prompts: PromptService
     publishing: PublishingService
     moving: MovingService

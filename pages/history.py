@@ -60,7 +60,7 @@ async def of_assistant(assistant_id: str) -> None:
         raise Forbidden
 
     async def fetch(_words: str, cursor: str | None) -> Page[AuditEntry]:
-        return await here.services.assistants.history(here.actor, found, cursor=cursor)
+        return await here.services.assistant_history.page(here.actor, found, cursor=cursor)
 
     newest: list[UUID] = []
 
@@ -134,7 +134,7 @@ async def _restore(assistant_id: UUID, entry: AuditEntry) -> None:
         moment=moment(entry.created_at),
     )
     if await confirm(_("Go back to this version?"), text, _("Go back")):
-        await here.services.assistants.restore(here.actor, assistant_id, entry.id)
+        await here.services.assistant_history.restore(here.actor, assistant_id, entry.id)
         toast(_("The assistant is what it was."))
         await here.client.sub_pages_router.refresh()
 

@@ -204,13 +204,13 @@ async def history(
     id: UUID, actor: Caller, use: Use, limit: Annotated[int | None, Query(ge=1)] = None, cursor: str | None = None
 ) -> Any:
     """Who changed what in an assistant."""
-    return history_page(await use.assistants.history(actor, id, limit=limit, cursor=cursor))
+    return history_page(await use.assistant_history.page(actor, id, limit=limit, cursor=cursor))
 
 
 @router.post("/{id}/history/{entry_id}/restore/", response_model=wire.AssistantPublic)
 async def restore(id: UUID, entry_id: UUID, actor: Caller, use: Use) -> Any:
     """Make an assistant again what it was after an entry of its history."""
-    return await shown(use, actor, await use.assistants.restore(actor, id, entry_id))
+    return await shown(use, actor, await use.assistant_history.restore(actor, id, entry_id))
 
 
 @router.get("/{id}/sessions/", response_model=wire.CursorPageOfSessionMetadataPublic)
