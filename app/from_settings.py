@@ -1,5 +1,6 @@
 """What the settings say, in the form in which the parts want it."""
 
+from app.ai.embedding.client import BuiltinEmbedder
 from app.config import Settings
 from app.jobs import valkey
 from app.security.keys import MasterKeys
@@ -38,6 +39,12 @@ def installation_keys(settings: Settings) -> list[Key]:
 def redis_url(settings: Settings) -> str:
     """Where jobs and events go."""
     return settings.redis_url or valkey.url_of(settings.data_dir)
+
+
+def builtin_embedder(settings: Settings) -> BuiltinEmbedder:
+    """The built-in embedding model."""
+    folder = settings.data_dir / "run"
+    return BuiltinEmbedder(settings.models_path, folder, idle_seconds=settings.embedding_idle_seconds)
 
 
 def origins_everywhere(settings: Settings) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,7 +62,7 @@ from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build
 from app.config import Settings
 from app.databases import check_database
-from app.from_settings import redis_url
+from app.from_settings import builtin_embedder, redis_url
 from app.memory import Memory
 from app.security.edge import HostCheck, Strangers, Troubled, hosts_of
 from app.security.headers import BodyLimit, PageHeaders, RequestContext
@@ -260,9 +261,14 @@ async def serve(settings: Settings) -> None:
             log.info(
                 "Samråd %s is at %s", __version__, settings.public_origin or f"http://{settings.host}:{settings.port}"
             )
+            # Once it has stopped, uvicorn raises the signal again that stopped it: then it is for us to tidy up, not to die.
+            signal.signal(signal.SIGTERM, lambda *_: None)
             await server.serve()
             tidying.cancel()
             if dispatching is not None:
                 dispatching.cancel()
     finally:
         await supervisor.stop()
+        if settings.single_node:
+            # Nobody else uses it.
+            await builtin_embedder(settings).end()

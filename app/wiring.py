@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from app.ai.board import RedisBoard
 from app.ai.chat import ChatModels
 from app.ai.embed import EmbeddingModels
-from app.ai.embedding.client import BuiltinEmbedder
 from app.ai.places import RedisPlaces
 from app.ai.rerank import RerankModels
 from app.ai.transcribe import TranscriptionModels
@@ -18,6 +17,7 @@ from app.auth.oidc.client import OidcClient
 from app.config import Settings
 from app.databases import open_database
 from app.from_settings import (
+    builtin_embedder,
     federation_rules,
     fernet_keys,
     installation_keys,
@@ -245,9 +245,7 @@ def reach_of(ground: Ground) -> Reach:
     keys = installation_keys(settings)
     credentials = CredentialService(uow, ground.ring, keys, enabled=settings.tenant_credentials_enabled)
     ledger = Ledger(uow, ground.directory, ground.zone)
-    builtin = BuiltinEmbedder(
-        settings.models_path, settings.data_dir / "run", idle_seconds=settings.embedding_idle_seconds
-    )
+    builtin = builtin_embedder(settings)
     metrics, shared = Metrics(), share(settings, ground.bus, told=ground.told)
     turns = Turns(shared.health, shared.capacity)
     embedder = EmbeddingModels(builtin, guard, credentials, turns)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.ai.embedding import DIMENSIONS, MAX_TOKENS
@@ -121,6 +122,19 @@ async def test_it_comes_back_after_it_was_killed(tmp_path: Path) -> None:
     os.kill(int(process), 9)
     assert await embedder.embed([QUESTION], "query") == before
     assert children(tmp_path / "embed.sock") != [process]
+
+
+async def test_whoever_stops_lets_it_go_and_it_comes_back_when_asked(tmp_path: Path) -> None:
+    embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=60)
+    await embedder.end()
+    assert children(tmp_path / "embed.sock") == []
+    before = await embedder.embed([QUESTION], "query")
+    [number] = children(tmp_path / "embed.sock")
+    process = psutil.Process(int(number))
+    await embedder.end()
+    await asyncio.to_thread(process.wait, 20)
+    assert await embedder.embed([QUESTION], "query") == before
+    await embedder.end()
 
 
 async def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:

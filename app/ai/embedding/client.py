@@ -1,6 +1,7 @@
 """Asking the embedding process, and starting it when it is not there."""
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from app.ai.embedding import DIMENSIONS
 from domain.kernel.errors import N_, ProviderFailed
 
-START_SECONDS = 120
+START_SECONDS, END_SECONDS = 120, 10
 VECTOR_BYTES = DIMENSIONS * 4
 SOCKET_LIMIT = 100
 LINE_LIMIT = 256 * 1024 * 1024
@@ -48,6 +49,19 @@ class BuiltinEmbedder:
         except (OSError, TimeoutError) as error:
             raise ProviderFailed(UNAVAILABLE) from error
         writer.close()
+
+    async def end(self) -> None:
+        """Have the process gone, where it runs: whoever stops an installation leaves nothing behind."""
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_unix_connection(str(self._socket))
+            try:
+                writer.write(json.dumps({"kind": "end"}).encode() + b"\n")
+                await writer.drain()
+                # It closes the connection when it goes.
+                async with asyncio.timeout(END_SECONDS):
+                    await reader.read()
+            finally:
+                writer.close()
 
     async def token_offsets(self, text: str) -> list[int]:
         """The character at which each token starts."""

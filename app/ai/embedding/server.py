@@ -1,7 +1,8 @@
 """The embedding process: one for a machine, on a unix socket, started on demand, gone when idle.
 
 `python -m app.ai.embedding.server MODEL_FOLDER SOCKET IDLE_SECONDS`. A request is one line of JSON; the answer is a line
-with its length and that many bytes. Queries overtake passages, so that a question does not wait behind an import.
+with its length and that many bytes. Queries overtake passages, so that a question does not wait behind an import. The kind
+`end` lets it go at once.
 """
 
 import asyncio
@@ -29,27 +30,32 @@ class Server:
         self._turn = itertools.count()
         self._used = time.monotonic()
         self._busy = 0
+        self._ended = asyncio.Event()
         self._thread = ThreadPoolExecutor(1)
 
     async def serve(self, socket: Path) -> None:
-        """Until nobody has asked for `idle_seconds`."""
+        """Until nobody has asked for `idle_seconds`, or somebody ends it."""
         server = await asyncio.start_unix_server(self._client, str(socket), limit=LINE_LIMIT)
         socket.chmod(0o600)
         worker = asyncio.create_task(self._work())
         async with server:
-            while self._busy or time.monotonic() - self._used < self._idle:
-                await asyncio.sleep(min(5.0, self._idle / 4))
+            while not self._ended.is_set() and (self._busy or time.monotonic() - self._used < self._idle):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), min(5.0, self._idle / 4))
         worker.cancel()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
-            while line := await reader.readline():
+            while not self._ended.is_set() and (line := await reader.readline()):
                 answer = await self._answer(json.loads(line))
                 writer.write(f"{len(answer)}\n".encode() + answer)
                 await writer.drain()
         writer.close()
 
     async def _answer(self, request: dict[str, Any]) -> bytes:
+        if request["kind"] == "end":
+            self._ended.set()
+            return b""
         if request["kind"] == "offsets":
             offsets = await self._do(1, lambda: self._engine.offsets(request["text"]))
             return json.dumps(offsets).encode()
