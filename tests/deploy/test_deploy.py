@@ -29,8 +29,8 @@ KEYS = {
     "Unit": {"Description", "Requires", "After"},
     "Container": {
         "ContainerName", "Image", "Network", "User", "Group", "Volume", "Environment", "EnvironmentFile", "Secret", "Exec",
-        "ReadOnly", "Tmpfs", "DropCapability", "AddCapability", "NoNewPrivileges", "HealthCmd", "HealthInterval",
-        "HealthStartPeriod", "HealthOnFailure", "Notify", "PublishPort",
+        "ReadOnly", "Tmpfs", "DropCapability", "AddCapability", "NoNewPrivileges", "PodmanArgs", "HealthCmd",
+        "HealthInterval", "HealthStartPeriod", "HealthOnFailure", "Notify", "PublishPort",
     },
     "Volume": {"VolumeName"},
     "Network": {"NetworkName"},
