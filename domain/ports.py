@@ -184,11 +184,12 @@ class Embedder(Protocol):
         provider: ModelProvider | None = None,
         *,
         seconds: float | None = None,
+        anyway: bool = False,
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given.
 
         Raises `ProviderFailed` and its kin, also when a request, its wait for a place at the provider included, takes longer
-        than `seconds`.
+        than `seconds`. With `anyway` a model that rests, since it failed, is called all the same.
         """
 
     async def wake(self, provider: ModelProvider) -> None:

@@ -1,9 +1,11 @@
 """The frame of every page: header, navigation, sources panel, and the pages inside."""
 
+import asyncio
 import copy
 import functools
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from nicegui import ui
@@ -42,6 +44,8 @@ from pages.visit import (
 QUASAR = {"sv": "sv", "en": "en-US"}
 THEMES: dict[str, bool | None] = {"system": None, "light": False, "dark": True}
 WIDE_ENOUGH = 1200
+TOLD_SECONDS = 2.0
+"""So long a press waits until the browser has told what it shows."""
 Builder = Callable[..., Awaitable[None]]
 
 
@@ -172,9 +176,17 @@ class Shell:
         else:
             await self.banner.refresh()
 
+    async def _toggle_navigation(self) -> None:
+        """Show or hide it, once the browser has told whether it is shown: the answer would undo a press that overtook it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_SECONDS):
+                while self.left.value is None:
+                    await asyncio.sleep(0.02)
+        self.left.toggle()
+
     def _header(self) -> None:
         actor = self.visit.actor
-        icon_button("menu", _("Show or hide the navigation"), lambda: self.left.toggle())
+        icon_button("menu", _("Show or hide the navigation"), self._toggle_navigation)
         with ui.link(target="/").classes("brand", remove="nicegui-link"):
             ui.element("img").props(f'src="{self.visit.site.prefix}/static/favicon.svg" alt=""')
             ui.label("Samråd")

@@ -64,6 +64,7 @@ class EmbeddingModels:
         provider: ModelProvider | None = None,
         *,
         seconds: float | None = None,
+        anyway: bool = False,
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
         until = None if seconds is None else asyncio.get_running_loop().time() + seconds
@@ -83,7 +84,7 @@ class EmbeddingModels:
         access = await self._credentials.access(provider)
         vectors: list[bytes] = []
         for batch in batches(texts, access.provider.config.get(RATE)):
-            vectors += await self._call(access, model, batch, seconds)
+            vectors += await self._call(access, model, batch, seconds, anyway=anyway)
         if any(len(vector) != model.dimensions * FLOAT_BYTES for vector in vectors):
             raise ProviderFailed(
                 N_("The embedding model gives vectors of {found} numbers instead of {expected}."),
@@ -106,12 +107,12 @@ class EmbeddingModels:
         return provider
 
     async def _call(
-        self, access: Access, model: EmbeddingModel, texts: Sequence[str], seconds: float | None
+        self, access: Access, model: EmbeddingModel, texts: Sequence[str], seconds: float | None, *, anyway: bool
     ) -> list[bytes]:
         provider, read = access.provider, _estimated(texts)
         until = None if seconds is None else asyncio.get_running_loop().time() + seconds
         async with (
-            self._turns.turn(model, provider, read, seconds),
+            self._turns.turn(model, provider, read, seconds, anyway=anyway),
             self._meter().call(model, provider, tokens_in=read) as call,
         ):
             async with answering(until):

@@ -93,7 +93,7 @@ class EmbeddingChangeService:
             choice = await chosen_embedding(tx, model_id)
             _, collections = await _in_scope(tx, actor, scope)
             await _require_approved(tx, collections, choice)
-        await self._embedder.embed(actor.tenant_id, choice.model, [TRIAL], "passage")
+        await self._embedder.embed(actor.tenant_id, choice.model, [TRIAL], "passage", anyway=True)
         async with self._uow.begin(actor.tenant_id) as tx:
             choice = await chosen_embedding(tx, model_id)
             name, collections = await _in_scope(tx, actor, scope)

@@ -25,11 +25,20 @@ class Turns:
 
     @asynccontextmanager
     async def turn(
-        self, model: AnyModel, provider: ModelProvider, tokens: int = 0, patience: float | None = None
+        self,
+        model: AnyModel,
+        provider: ModelProvider,
+        tokens: int = 0,
+        patience: float | None = None,
+        *,
+        anyway: bool = False,
     ) -> AsyncIterator[None]:
-        """Around a call that reads about so many tokens. Raises `ProviderFailed` when its model rests, or no place comes."""
+        """Around a call that reads about so many tokens. Raises `ProviderFailed` when no place comes, or its model rests.
+
+        With `anyway` a model that rests is called all the same: somebody wants to know whether it answers again.
+        """
         who = present()
-        if seconds := await self._health.calling(model.id):
+        if not anyway and (seconds := await self._health.calling(model.id)):
             raise resting(model, seconds)
         person = who.user_id or provider.tenant_id
         try:

@@ -128,6 +128,7 @@ def test_a_space_chooses_the_models_that_it_uses(page: Page, installation: Insta
     page.get_by_role("main").get_by_label("Models that answer", exact=True).click()
     page.get_by_role("option", name="ok:4").click()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_have_count(0)
     fits(page, "lists")
     page.get_by_role("button", name="Save").click()
     dialog = page.get_by_role("dialog")

@@ -66,6 +66,9 @@ class Provider:
     def __init__(self) -> None:
         self.seen = Recorded()
         self.script = ""
+        self.may_end = threading.Event()
+        """Cleared, it keeps back the last word of `script`."""
+        self.may_end.set()
         self.sums_up = ""
         """The model that answers in place of any other when a conversation is to be summed up."""
         self.preferred: list[str] = []
@@ -110,6 +113,7 @@ class Provider:
     def reset(self) -> None:
         """Forget everything recorded, and answer again."""
         self.seen, self.sums_up = Recorded(), ""
+        self.may_end.set()
         self.preferred = []
         self._open.set()
         for waiting in (self._disconnected, self._embedding, self._question):
@@ -292,7 +296,7 @@ class Provider:
             await _answer(writer, status, _error(f"error {status}", code), rest[1] if len(rest) > 1 else "1")
             return True
         if kind == "script":
-            body["script"] = self.script
+            body["script"], body["may_end"] = self.script, self.may_end
         if kind == "ctx":
             text = "This model's maximum context length is 100 tokens. However, your messages resulted in 900 tokens."
             await _answer(writer, 400, _error(text, "context_length_exceeded"))
@@ -379,10 +383,14 @@ async def _thoughts(kind: str, rest: list[str]) -> AsyncIterator[dict[str, str]]
 
 async def _words(kind: str, rest: list[str], body: dict[str, Any]) -> AsyncIterator[str]:
     if kind == "script":
-        for word in re.findall(r"\s*\S+", body["script"]):
+        *words, last = re.findall(r"\s*\S+", body["script"])
+        for word in words:
             yield word
             if rest:
                 await asyncio.sleep(1 / float(rest[0]))
+        while not body["may_end"].is_set():
+            await asyncio.sleep(0.02)
+        yield last
         return
     if kind == "echo":
         question = str(body["messages"][-1]["content"])
