@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,20 @@ PING_SECONDS = 15.0
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 _UNFINISHED = re.compile(r"\[\d{0,3}$")
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+async def pieces(queue: "asyncio.Queue[bytes | None]", ping: bytes, cut: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """What is put into the queue, until None comes or it is cut off; silence is filled with `ping`."""
+    while not cut():
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                item = await queue.get()
+        except TimeoutError:
+            yield ping
+            continue
+        if item is None or cut():
+            return
+        yield item
 
 
 class AnswerStream:
@@ -65,15 +79,7 @@ class AnswerStream:
         producer = asyncio.create_task(self._produce(queue, offset))
         guard = asyncio.create_task(self._guard(producer))
         try:
-            while not self._cut:
-                try:
-                    async with asyncio.timeout(PING_SECONDS):
-                        item = await queue.get()
-                except TimeoutError:
-                    yield b": ping\r\n\r\n"
-                    continue
-                if item is None or self._cut:
-                    return
+            async for item in pieces(queue, b": ping\r\n\r\n", lambda: self._cut):
                 yield item
         finally:
             producer.cancel()

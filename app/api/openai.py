@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.answers import PING_SECONDS, STREAM_HEADERS, failed
+from app.api.answers import STREAM_HEADERS, failed, pieces
 from app.api.base import AccessEnd, Caller, Ending, Running, Use
 from app.bootstrap import Runtime
 from app.realtime.access import unless_ended
@@ -248,15 +248,7 @@ class Completion:
         guard = asyncio.ensure_future(ending())
         guard.add_done_callback(lambda _: producer.cancel())
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(PING_SECONDS):
-                        item = await queue.get()
-                except TimeoutError:
-                    yield b": ping\n\n"
-                    continue
-                if item is None or guard.done():
-                    return
+            async for item in pieces(queue, b": ping\n\n", guard.done):
                 yield item
         finally:
             producer.cancel()
