@@ -67,7 +67,7 @@ class EmbeddingModels:
         anyway: bool = False,
     ) -> Sequence[bytes]:
         """One vector for each text, in order; the model's provider is looked up where it is not given."""
-        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        until = moment(seconds)
         provider = provider or await self._provider(model)
         tracing.present().note({
             "gen_ai.operation.name": "embeddings",
@@ -110,7 +110,7 @@ class EmbeddingModels:
         self, access: Access, model: EmbeddingModel, texts: Sequence[str], seconds: float | None, *, anyway: bool
     ) -> list[bytes]:
         provider, read = access.provider, _estimated(texts)
-        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        until = moment(seconds)
         async with (
             self._turns.turn(model, provider, read, seconds, anyway=anyway),
             self._meter().call(model, provider, tokens_in=read) as call,
@@ -131,6 +131,11 @@ class EmbeddingModels:
             await self._guard.check(provider.base_url, "provider")
         rows, tokens = await litellm_client.embed(provider, secret, model, texts)
         return [array.array("f", unit(row)).tobytes() for row in rows], tokens
+
+
+def moment(seconds: float | None) -> float | None:
+    """When so many seconds are over, by the event loop's time; None for never."""
+    return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
 @asynccontextmanager
