@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from app.ai.embedding.client import BuiltinEmbedder
 from tests.support.browser import ready, sign_in
+from tests.support.programs import children
 from tests.support.provider import Provider
 from tests.support.server import MODEL, installed
-from tests.unit.test_parse import children
 
 STOP_SECONDS = 30
 

@@ -1,4 +1,4 @@
-"""Processes of the product that are killed and started again."""
+"""Processes of the product: how they are killed and started again, and how they are found."""
 
 import signal
 import subprocess
@@ -42,3 +42,16 @@ class Program:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def children(path: Path) -> list[str]:
+    """Processes that have `path` on their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if str(path).encode() in (folder / "cmdline").read_bytes():
+                    found.append(folder.name)
+            except OSError:
+                continue
+    return found

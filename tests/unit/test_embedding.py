@@ -16,8 +16,8 @@ from app.ai.embedding.client import BuiltinEmbedder
 from app.ingestion.chunk import HARD
 from app.ingestion.parse import DocumentParser
 from domain.knowledge.parsing import Block, ParsedDocument
+from tests.support.programs import children
 from tests.support.server import MODEL
-from tests.unit.test_parse import children
 
 QUESTION = "Hur lång tid tar det att få bygglov?"
 RIGHT = "Handläggningstiden för en bygglovsansökan är högst tio veckor från det att den är komplett."

@@ -16,6 +16,7 @@ from app.ingestion.sandbox import Limits
 from domain.kernel.errors import CorruptFile, EncryptedFile, UnreadableFile, UnsupportedFile
 from domain.knowledge.parsing import ParsedDocument
 from tests.support import documents
+from tests.support.programs import children
 
 ROWS = [["Namn", "Ort"], ["Åsa Öberg", "Östersund"], ["Kåre", "Malmö"]]
 SWEDISH = "Det här är en text som handlar om bygglov och om hur man söker det i kommunen."
@@ -349,19 +350,6 @@ async def test_a_caller_that_goes_away_takes_the_child_along(tmp_path: Path) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert children(path) == []
-
-
-def children(path: Path) -> list[str]:
-    """Processes that have `path` on their command line."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if str(path).encode() in (folder / "cmdline").read_bytes():
-                    found.append(folder.name)
-            except OSError:
-                continue
-    return found
 
 
 async def test_the_child_gets_nothing_of_our_environment(
