@@ -44,7 +44,7 @@ from pages.visit import (
 QUASAR = {"sv": "sv", "en": "en-US"}
 THEMES: dict[str, bool | None] = {"system": None, "light": False, "dark": True}
 WIDE_ENOUGH = 1200
-TOLD_SECONDS = 2.0
+TOLD_SECONDS = 5.0
 """So long a press waits until the browser has told what it shows."""
 Builder = Callable[..., Awaitable[None]]
 
@@ -130,6 +130,7 @@ class Shell:
     def __init__(self, here: Visit, theme: str) -> None:
         self.visit = here
         self.dark = ui.dark_mode(THEMES.get(theme))
+        self._told = asyncio.Event()
 
     async def build(self, routes: dict[str, Builder]) -> None:
         """Make all parts and the page that the address asks for."""
@@ -143,6 +144,8 @@ class Shell:
         with ui.left_drawer(value=None).props("width=264 breakpoint=1023 bordered") as self.left:
             self.navigation = Navigation()
             await self.navigation.refresh()
+        # After the drawer, which asks the browser in the same way whether it is shown.
+        ui.context.client.on_connect(self._ask_browser)
         with ui.right_drawer(value=False).props(f"width=350 breakpoint={WIDE_ENOUGH - 1} bordered") as self.right:
             self.side = box("side")
         self.visit.frame = self
@@ -176,12 +179,18 @@ class Shell:
         else:
             await self.banner.refresh()
 
+    async def _ask_browser(self) -> None:
+        """Know when the browser has answered the drawer: answers come in the order of the questions."""
+        self._told.clear()
+        with suppress(TimeoutError):
+            await ui.run_javascript("true", timeout=TOLD_SECONDS)
+        self._told.set()
+
     async def _toggle_navigation(self) -> None:
         """Show or hide it, once the browser has told whether it is shown: the answer would undo a press that overtook it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(TOLD_SECONDS):
-                while self.left.value is None:
-                    await asyncio.sleep(0.02)
+                await self._told.wait()
         self.left.toggle()
 
     def _header(self) -> None:

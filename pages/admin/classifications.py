@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
@@ -44,15 +43,10 @@ class Listed:
 
     def __init__(self) -> None:
         self.visit = visit()
-        self.shown: Classifications | None = None
         self.region = Region(self._draw)
 
-    async def _draw(self) -> Callable[[], None] | None:
+    async def _draw(self) -> Callable[[], None]:
         found = await self.visit.services.classifications.all(self.visit.actor)
-        # News of one's own change come after it was drawn.
-        if found == self.shown:
-            return None
-        self.shown = found
 
         def build() -> None:
             self._switch(found)
@@ -98,18 +92,22 @@ class Listed:
                 ui.label(each.name).classes("name")
                 if each.description:
                     ui.label(each.description).classes("sub").style("overflow-wrap:anywhere")
-            up = icon_button("arrow_upward", _("Move {name} up", **names), self._mover(place, 1, every))
+            up = icon_button("arrow_upward", _("Move {name} up", **names), self._mover(each, 1))
             up.set_enabled(place < len(every) - 1)
-            down = icon_button("arrow_downward", _("Move {name} down", **names), self._mover(place, -1, every))
+            down = icon_button("arrow_downward", _("Move {name} down", **names), self._mover(each, -1))
             down.set_enabled(place > 0)
             icon_button("edit", _("Edit {name}", **names), functools.partial(edit, each, self.region.refresh))
             icon_button("delete_outline", _("Delete {name}", **names), act(functools.partial(self._delete, each)))
 
-    def _mover(self, place: int, by: int, every: Sequence[SecurityClassification]) -> Callable[..., Awaitable[None]]:
+    def _mover(self, each: SecurityClassification, by: int) -> Callable[..., Awaitable[None]]:
         async def move() -> None:
-            order: list[UUID] = [each.id for each in every]
-            order.insert(place + by, order.pop(place))
             services, actor = self.visit.services, self.visit.actor
+            # As it is now: whoever presses twice at once moves it by two.
+            order = [other.id for other in (await services.classifications.all(actor)).items]
+            if each.id not in order:
+                return
+            place = order.index(each.id)
+            order.insert(max(place + by, 0), order.pop(place))
             impact = await services.classifications.suppose(actor, Supposition(order=order))
             if await agreed(impact, _("Change the order?"), _("Change the order")):
                 await services.classifications.reorder(actor, order, impact.token)

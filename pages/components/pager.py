@@ -90,11 +90,13 @@ class PagedList(Generic[T]):
             if page.next_cursor:
 
                 async def forward() -> None:
-                    self._cursors.append(page.next_cursor)
+                    if self._cursors[-1] != page.next_cursor:  # pressed twice
+                        self._cursors.append(page.next_cursor)
                     await self.region.refresh()
 
                 quiet_button(_("Next"), guarded(forward), icon="chevron_right").props("dense")
 
     async def _back(self) -> None:
-        self._cursors.pop()
+        if len(self._cursors) > 1:
+            self._cursors.pop()
         await self.region.refresh()

@@ -5,16 +5,18 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-Draw = Callable[[], Awaitable[Callable[[], None] | None]]
+Draw = Callable[[], Awaitable[Callable[[], None]]]
 QUIET_SECONDS = 0.4
+LATE_SECONDS = 5.0
+"""How long what was replaced still hears what is done to it."""
 
 
 class Region:
     """Drawn anew when its data has changed.
 
     `draw` fetches the data and returns the function that builds the elements, so that the old content stays until the
-    new one is ready. It may return None when what is shown is right as it is: elements that are replaced lose a click
-    that is on its way to them.
+    new one is ready. What is replaced disappears at once but hears for a moment longer: a press that was on its way
+    when the new content was drawn does what it was meant to do.
     """
 
     def __init__(self, draw: Draw, classes: str = "stack") -> None:
@@ -27,9 +29,9 @@ class Region:
         """Fetch and draw now."""
         async with self._lock:
             build = await self._draw()
-            if build is None or self.element.is_deleted:
+            if self.element.is_deleted:
                 return
-            self.element.clear()
+            self._retire()
             with self.element:
                 build()
 
@@ -42,3 +44,15 @@ class Region:
         self._waiting = False
         if not self.element.is_deleted:
             await self.refresh()
+
+    def _retire(self) -> None:
+        """Take the content out of the page; it is deleted when nothing can be on its way to it any more."""
+        client, content = self.element.client, self.element.default_slot.children
+        gone, content[:] = list(content), []
+        self.element.update()
+
+        def delete() -> None:
+            parts = (part for top in gone for part in top.descendants(include_self=True))
+            client.remove_elements([part for part in parts if not part.is_deleted])
+
+        asyncio.get_running_loop().call_later(LATE_SECONDS, delete)

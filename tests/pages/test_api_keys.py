@@ -94,7 +94,7 @@ def test_an_assistants_keys_have_a_page_of_their_own(page: Page, installation: I
         assistant = client.post(path, json={"name": "Permits"}).raise_for_status().json()["id"]
     open_page(page, f"{installation.url}/assistants/{assistant}")
     page.get_by_role("button", name="API keys").click()
-    page.wait_for_url(f"{installation.url}/assistants/{assistant}/api-keys")
+    expect(page).to_have_url(f"{installation.url}/assistants/{assistant}/api-keys")
     page.get_by_role("button", name="New key").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("checkbox")).to_have_count(0)

@@ -161,13 +161,13 @@ def test_whoever_leaves_with_changes_is_asked(page: Page, installation: Installa
     expect(page.get_by_text("Changes to keep", exact=True)).to_be_visible()
     page.get_by_role("button", name="Try it").click()
     dialog.get_by_role("button", name="Leave", exact=True).click()
-    page.wait_for_url(f"{installation.url}/chat/{assistant}")
+    expect(page).to_have_url(f"{installation.url}/chat/{assistant}")
     ready(page)
     page.goto(f"{installation.url}/assistants/{assistant}")
     ready(page)
     expect(page.get_by_label("Contact", exact=True)).to_have_value("Byggenheten")
     page.get_by_role("button", name="History").click()
-    page.wait_for_url(f"{installation.url}/assistants/{assistant}/history")
+    expect(page).to_have_url(f"{installation.url}/assistants/{assistant}/history")
 
 
 def test_only_what_the_model_takes_can_be_set(page: Page, installation: Installation, provider: Provider) -> None:

@@ -31,7 +31,7 @@ def ask(page: Page, url: str, question: str) -> None:
     ready(page)
     page.get_by_label("Message", exact=True).fill(question)
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/conversations/"))
+    expect(page).to_have_url(re.compile("/conversations/"))
 
 
 def test_a_stopped_answer_keeps_its_text_in_every_tab(
@@ -220,7 +220,7 @@ def test_an_answer_that_is_given_again_says_so(page: Page, installation: Install
         ready(page)
         page.get_by_label("Message", exact=True).fill("Vad kostar bygglov?")
         page.keyboard.press("Enter")
-        page.wait_for_url(re.compile("/conversations/"))
+        expect(page).to_have_url(re.compile("/conversations/"))
         expect(page.get_by_test_id("send")).to_be_visible()
     expect(page.get_by_test_id("stood-in")).to_contain_text("This answer was given before, to the same question")
     assert provider.seen.calls["echo"] == 1
@@ -251,7 +251,7 @@ def test_a_question_to_begin_with_goes_into_the_box(page: Page, installation: In
     expect(box).to_have_value("Vad kostar bygglov?")
     expect(box).to_be_focused()
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/conversations/"))
+    expect(page).to_have_url(re.compile("/conversations/"))
     expect(page.get_by_role("log")).to_contain_text("Vad kostar bygglov?")
     expect(starters).to_have_count(0)
 
@@ -296,7 +296,7 @@ def test_an_answer_is_found_again_by_its_words(page: Page, installation: Install
     expect(page.get_by_test_id("send")).to_be_visible()
     page.get_by_role("link", name="All conversations").focus()
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/conversations$"))
+    expect(page).to_have_url(re.compile("/conversations$"))
     page.get_by_label("Search conversations").fill("BLÅKLINT")
     expect(page.get_by_test_id("excerpt").locator("mark").first).to_have_text("blåklint")
     page.get_by_label("Search conversations").fill("prästkrage")

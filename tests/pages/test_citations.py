@@ -69,7 +69,7 @@ def ask(page: Page, installation: Installation, ids: dict[str, str], provider: P
     ready(page)
     page.get_by_label("Message", exact=True).fill(QUESTION)
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/conversations/"))
+    expect(page).to_have_url(re.compile("/conversations/"))
     expect(page.get_by_test_id("checked")).to_be_visible()
 
 
@@ -116,7 +116,7 @@ def test_a_citation_shows_its_verdict_and_opens_the_marked_page(
     expect(page.locator(".cite.not_found")).to_contain_text("not found")
     page.locator(".cite.supported").click()
     panel.get_by_role("link", name="Show the place in the document").click()
-    page.wait_for_url(re.compile("/sources/"))
+    expect(page).to_have_url(re.compile("/sources/"))
     ready(page)
     drawn(page)
     expect(page.locator(".excerpt mark")).to_contain_text("4 300 kronor")
@@ -170,7 +170,7 @@ def test_why_this_answer(page: Page, installation: Installation, ids: dict[str, 
     sign_in(page, installation.url)
     ask(page, installation, ids, provider)
     page.get_by_test_id("why").click()
-    page.wait_for_url(re.compile("/why/"))
+    expect(page).to_have_url(re.compile("/why/"))
     ready(page)
     for title in ("Checked citations", "Search", "Passages for the model", "Model", "Time", "What the model was sent"):
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
@@ -187,7 +187,7 @@ def test_the_playground_shows_both_lists_and_their_fusion(
     page.goto(f"{installation.url}/spaces/{ids['space']}/knowledge")
     ready(page)
     page.get_by_role("button", name="Try the search").click()
-    page.wait_for_url(re.compile("/playground"))
+    expect(page).to_have_url(re.compile("/playground"))
     page.get_by_label("Question").fill(QUESTION)
     page.keyboard.press("Enter")
     legs = page.locator(".leg")
@@ -251,7 +251,7 @@ def test_a_question_is_narrowed_at_the_box_in_which_it_is_written(
     box = page.get_by_label("Message", exact=True)
     box.fill(QUESTION)
     box.press("Enter")
-    page.wait_for_url(re.compile("/conversations/"))
+    expect(page).to_have_url(re.compile("/conversations/"))
     first = page.get_by_test_id("turn-narrowed").first
     expect(first).to_contain_text("#finns inte")
     expect(page.get_by_test_id("references")).to_have_count(0)
@@ -267,7 +267,7 @@ def test_a_question_is_narrowed_at_the_box_in_which_it_is_written(
     expect(page.get_by_test_id("turn-narrowed")).to_have_count(2)
     expect(chips.locator(".fn")).to_have_text(["Handböcker", "PDF"])
     page.get_by_test_id("why").last.click()
-    page.wait_for_url(re.compile("/why/"))
+    expect(page).to_have_url(re.compile("/why/"))
     expect(page.get_by_text("Handböcker, PDF")).to_be_visible()
 
 

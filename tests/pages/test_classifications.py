@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.pages.test_pages import grave
 from tests.support.browser import ready, sign_in
@@ -145,3 +145,36 @@ def test_a_space_chooses_the_models_that_it_uses(page: Page, installation: Insta
     ready(page)
     page.get_by_label("AI model", exact=True).click()
     expect(page.get_by_role("option", name="Quotes from the documents")).to_be_visible()
+
+
+def test_a_press_on_its_way_while_the_list_is_drawn_anew_counts(page: Page, installation: Installation) -> None:
+    held: list[str | bytes] = []
+    holding = False
+
+    def through(browser: WebSocketRoute) -> None:
+        server = browser.connect_to_server()
+        server.on_message(lambda message: held.append(message) if holding else browser.send(message))
+        browsers.append(browser)
+
+    browsers: list[WebSocketRoute] = []
+    page.route_web_socket("**/_nicegui_ws/**", through)
+    with installation.client() as client:
+        client.post("/api/v1/security-classifications/", json={"name": "Sluten"}).raise_for_status()
+        sign_in(page, installation.url)
+        page.goto(f"{installation.url}/admin/security-classes")
+        ready(page)
+        delete = page.get_by_role("button", name="Delete Sluten")
+        expect(delete).to_be_visible()
+        holding = True
+        client.post("/api/v1/security-classifications/", json={"name": "Hemlig"}).raise_for_status()
+    while not any("Delete Hemlig" in str(message) for message in held):
+        page.wait_for_timeout(10)
+    delete.click()  # The browser still shows what the server has replaced.
+    holding = False
+    for message in held:
+        browsers[-1].send(message)
+    expect(page.get_by_role("button", name="Delete Hemlig")).to_be_visible()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("“Sluten” is gone for good.")).to_be_visible()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(delete).to_have_count(0)

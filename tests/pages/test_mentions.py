@@ -77,5 +77,5 @@ def test_the_menu_of_assistants_stays_short_and_leads_to_the_search(page: Page, 
     page.get_by_role("menuitem", name="Search all assistants").click()
     page.get_by_label("Search", exact=True).last.fill("HJÄLP 21")
     page.get_by_role("dialog").get_by_role("link", name="Hjälp 21").click()
-    page.wait_for_url(re.compile("/chat/"))
+    expect(page).to_have_url(re.compile("/chat/"))
     expect(page.get_by_role("heading", name="Hjälp 21").first).to_be_visible()

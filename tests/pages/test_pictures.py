@@ -50,7 +50,7 @@ def mentioned_elsewhere(page: Page, installation: Installation, space: str) -> N
     box.press_sequentially("Vad kostar det?")
     page.keyboard.press("Enter")
     seen(page.get_by_test_id("message-answer-0"))
-    page.wait_for_url("**/conversations/**")
+    expect(page).to_have_url(re.compile("/conversations/"))
     page.reload()
     ready(page)
     answer = page.get_by_test_id("message-answer-0")

@@ -56,7 +56,7 @@ def test_three_mistakes_are_found_and_mended_and_people_sign_in(
     page.goto(f"{installation.url}/sign-in?next=/account")
     assert grave(page) == []
     page.get_by_role("button", name=re.compile("Sundviks inloggning")).click()
-    page.wait_for_url(f"{installation.url}/account")
+    expect(page).to_have_url(f"{installation.url}/account")
     ready(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Account")
 
@@ -102,7 +102,7 @@ def test_the_organisation_is_named_where_there_are_several(
         expect(page.get_by_text("Grannkommunen")).to_have_count(0)
         field.fill("chef@grannkommunen.se")
         page.get_by_role("button", name="Sign in with your organisation").click()
-        page.wait_for_url(f"{made.url}/")
+        expect(page).to_have_url(f"{made.url}/")
         ready(page)
         expect(page.get_by_text("Grannkommunen").first).to_be_visible()
 

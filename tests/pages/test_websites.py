@@ -64,7 +64,7 @@ def test_from_the_look_at_a_website_to_its_second_crawl(page: Page, installation
     picture(page, "website_preview", dialog=True)
     assert grave(page) == []
     dialog.get_by_role("button", name="Add", exact=True).click()
-    page.wait_for_url(re.compile("/websites/"))
+    expect(page).to_have_url(re.compile("/websites/"))
     ready(page)
     expect(page.get_by_text("5 new").first).to_be_visible(timeout=CRAWL_MS)
     expect(page.get_by_text("Bygglov", exact=True)).to_be_visible()
@@ -121,6 +121,7 @@ def test_settings_and_deletion(page: Page, installation: Installation, site: Sit
     dialog.get_by_label("Time of day").fill("04:30")
     dialog.get_by_text("More settings").click()
     dialog.get_by_label("No pages that fit").fill("skola")
+    expect(dialog.get_by_label("No pages that fit")).to_have_value("skola")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("A pattern begins with")
     dialog.get_by_label("No pages that fit").fill("/skola/")
@@ -132,5 +133,5 @@ def test_settings_and_deletion(page: Page, installation: Installation, site: Sit
     expect(page.get_by_text("1 removed").first).to_be_visible(timeout=CRAWL_MS)
     page.get_by_role("button", name="Delete Sundviks webbplats").click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    page.wait_for_url(re.compile("/knowledge"))
+    expect(page).to_have_url(re.compile("/knowledge"))
     expect(page.get_by_role("heading", name="No websites yet")).to_be_visible()

@@ -72,7 +72,7 @@ def sign_in(page: Page, url: str, email: str = EMAIL, password: str = PASSWORD) 
     page.get_by_label(re.compile("E-mail|E-post")).fill(email)
     page.get_by_label(re.compile("Password|Lösenord")).fill(password)
     page.locator("button.main").click()
-    page.wait_for_url(f"{url}/")
+    expect(page).to_have_url(f"{url}/")
     ready(page)
 
 
