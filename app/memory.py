@@ -10,8 +10,10 @@ from collections.abc import Callable
 from time import monotonic
 
 LOOK_SECONDS = 5.0
-ENOUGH = 20
+ENOUGH = 3
 """So many collections of the middle generation since the last look are worth one of ours."""
+YOUNG = 5_000
+"""So many new objects are worth a look at them: more of them are gone by then than at Python's 700."""
 SELDOM = 1_000_000
 WHOLE_SECONDS, LONGEST_SECONDS = 300.0, 3600.0
 """How often everything is gone through at the most, and when it is also where answers are being written."""
@@ -28,8 +30,8 @@ class Memory:
         """What is loaded at start stays: put it aside, and let nothing be gone through but by `look`."""
         gc.collect()
         gc.freeze()
-        young, middle, _ = gc.get_threshold()
-        gc.set_threshold(young, middle, SELDOM)
+        _, middle, _ = gc.get_threshold()
+        gc.set_threshold(YOUNG, middle, SELDOM)
 
     def look(self) -> None:
         """Collect what the moment allows."""

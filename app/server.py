@@ -88,8 +88,10 @@ from domain.kernel.errors import Failure
 from domain.tenants.operator import Operator
 
 log = logging.getLogger(__name__)
-SWITCH_SECONDS = 0.001
-"""So long the event loop waits at the most while a thread, such as that of a search, has the interpreter (usual: 5 ms)."""
+SWITCH_SECONDS = 0.0002
+"""So long the event loop and the threads of the databases wait for each other at the most when both want the interpreter.
+
+Usual are 5 ms. A statement of SQLite wants it several times, and who writes keeps all others from writing meanwhile."""
 DESCRIPTION = """The interface of Samråd. Sign in with POST /api/v1/users/login/token/ and send the token as
 `Authorization: Bearer`, or send an API key as `X-API-Key`.
 Every error has `message` (for people), `code`, and `request_id`."""

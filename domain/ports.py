@@ -83,7 +83,7 @@ class Access:
     """How a model provider is called: its address and options, and the plain key."""
 
     provider: ModelProvider
-    secret: str | None
+    secret: str | None = field(repr=False)
 
 
 class Credentials(Protocol):
@@ -217,7 +217,6 @@ class ContextPassage:
     text: str
     page: int | None
     vector_score: float | None
-    coverage: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +233,8 @@ class ChatRequest:
     passages: Sequence[ContextPassage]
     searched: bool
     language: str
+    access: Access | None = None
+    """How the provider is called, where that was found out ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,9 @@ class ChatProvider(Protocol):
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """The answer, piece by piece. Closing the iterator ends the call at the provider."""
+
+    async def access(self, provider: ModelProvider) -> Access:
+        """How a provider is called; raises `ProviderKeyMissing` when the key that it needs is nowhere."""
 
     async def test(self, provider: ModelProvider, secret: str | None) -> "ConnectionReport":
         """Try the provider and say what happened."""

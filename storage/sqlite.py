@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine  # noqa: E40
 from sqlalchemy.util import await_  # noqa: E402
 
 from domain.kernel.errors import NoRoom, StorageTrouble  # noqa: E402
-from storage.one_trip import OneTripConnection  # noqa: E402
+from storage.one_trip import OneTripConnection, may_wait  # noqa: E402
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -102,5 +102,13 @@ def make_engine(url: str, *, write: bool, pool_size: int, foreign_keys: bool = T
     def begin(connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
         driver.begin("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    @event.listens_for(engine.sync_engine, "do_execute")
+    def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        return may_wait(context) and cursor.later(False, statement, parameters)
+
+    @event.listens_for(engine.sync_engine, "do_executemany")
+    def executemany(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        return may_wait(context) and cursor.later(True, statement, parameters)
 
     return engine

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from app.ai import extractive, litellm_client
+from app.ai import extractive, litellm_client, openai_stream
 from app.ai.openai_client import OpenAIClient
 from app.security.outbound import OutboundGuard
 from domain.kernel.errors import N_, Failure, ProviderKeyMissing
 from domain.models.entities import ModelProvider, ProviderType
-from domain.ports import ChatDelta, ChatRequest, ConnectionReport, Credentials
+from domain.ports import Access, ChatDelta, ChatRequest, ConnectionReport, Credentials
 
 ADDRESSES = {ProviderType.OPENAI: "https://api.openai.com/v1", ProviderType.MISTRAL: "https://api.mistral.ai/v1"}
 """Where the providers that speak OpenAI's language are, unless another address is given."""
@@ -45,16 +45,21 @@ class ChatModels:
             async for delta in source:
                 yield delta
 
+    async def access(self, provider: ModelProvider) -> Access:
+        """The key of a provider, and what belongs to it."""
+        return await self._credentials.access(provider)
+
     async def _source(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         settings = dict(request.settings)
         if request.provider.type == ProviderType.BUILTIN:
             return extractive.answer(request)
-        access = await self._credentials.access(request.provider)
+        access = request.access or await self.access(request.provider)
         provider, secret = access.provider, access.secret
         address = address_of(provider)
         if address is not None:
-            client = OpenAIClient(self._guard.client("provider"), address, secret)
-            return client.stream(request.model.name, request.messages, request.max_tokens, settings)
+            return openai_stream.stream(
+                self._guard, address, secret, request.model.name, request.messages, request.max_tokens, settings
+            )
         if provider.base_url:
             await self._guard.check(provider.base_url, "provider")
         return litellm_client.stream(

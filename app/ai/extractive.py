@@ -42,7 +42,7 @@ def paragraphs(request: ChatRequest) -> list[str]:
     language = request.language
     if not request.searched:
         return [translate(NO_KNOWLEDGE, language)]
-    fitting = [p for p in request.passages if relevant(p)]
+    fitting = [p for p in request.passages if relevant(p, request.question)]
     if not fitting:
         return [translate(NOTHING_FOUND, language)]
     quotes = [
@@ -51,10 +51,16 @@ def paragraphs(request: ChatRequest) -> list[str]:
     return [translate(INTRODUCTION, language), *quotes]
 
 
-def relevant(passage: ContextPassage) -> bool:
+def relevant(passage: ContextPassage, question: str) -> bool:
     """Whether the passage is about the question."""
-    near = passage.vector_score or 0.0
-    return near >= NEAR or passage.coverage >= 0.8 or (near >= RELATED and passage.coverage >= ENOUGH_WORDS)
+    near, covered = passage.vector_score or 0.0, coverage(question, passage.text)
+    return near >= NEAR or covered >= 0.8 or (near >= RELATED and covered >= ENOUGH_WORDS)
+
+
+def coverage(question: str, text: str) -> float:
+    """The share of the question's words that stand in the text, by their first five letters."""
+    words, stems = set(_WORD.findall(question.casefold())), _stems(text)
+    return sum(word[:5] in stems for word in words) / len(words) if words else 0.0
 
 
 def quote(passage: ContextPassage, question: str) -> str:

@@ -1,13 +1,10 @@
-"""A small client for OpenAI-compatible addresses: chat completions as server-sent events, embeddings, the model list.
-
-It is the fast path: a streamed piece costs microseconds, and closing the iterator closes the provider's connection.
-"""
+"""A small client for OpenAI-compatible addresses: all that is not streamed, such as embeddings and the model list."""
 
 import asyncio
 import base64
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ import httpx
 
 from domain.kernel.clock import now
 from domain.kernel.errors import N_, ProviderFailed, ProviderKeyMissing, QueryTooLong, Trouble
-from domain.ports import ChatDelta
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
@@ -25,7 +21,6 @@ ANSWER_SECONDS = 60.0
 """How long a provider may take for what is not streamed."""
 TRANSCRIPT_SECONDS = 600.0
 """How long a provider may listen to one recording, or one part of it."""
-LINE_LIMIT = 4_000_000
 MOST_TOKENS = 100_000_000
 CONTEXT_WORDS = ("context_length_exceeded", "maximum context length", "context window", "too many tokens")
 
@@ -104,47 +99,6 @@ class OpenAIClient:
         self._http, self._base = http, base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    async def stream(
-        self, model: str, messages: Sequence[dict[str, Any]], max_tokens: int, settings: dict[str, Any]
-    ) -> AsyncGenerator[ChatDelta, None]:
-        """The answer, piece by piece, and the usage if the provider reports it."""
-        body = {
-            "model": model,
-            "messages": list(messages),
-            "max_tokens": max_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **settings,
-        }
-        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-        pieces = 0
-        finished = False
-        try:
-            async with self._http.stream(
-                "POST", f"{self._base}/chat/completions", json=body, headers=self._headers, timeout=timeout
-            ) as response:
-                if response.status_code >= 400:
-                    raise failure_of(
-                        response.status_code, await _head(response), model, response.headers.get("retry-after")
-                    )
-                async for event in _events(response):
-                    if event == "[DONE]":
-                        finished = True
-                        break
-                    delta, ended = _delta(event)
-                    finished = finished or ended
-                    if delta is not None:
-                        pieces += bool(delta.text or delta.thought)
-                        yield delta
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise unreachable() from error
-        except httpx.TimeoutException as error:
-            raise (ProviderFailed(SILENT, trouble=Trouble.SILENT) if pieces else mute()) from error
-        except httpx.TransportError as error:
-            raise (ProviderFailed(CUT, trouble=Trouble.CUT) if pieces else unreachable()) from error
-        if not finished:
-            raise ProviderFailed(CUT, trouble=Trouble.CUT) if pieces else garbage()
-
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[bytes], int | None]:
         """One unit-length float32 vector for each text, and how many tokens the provider has counted."""
         import array
@@ -215,56 +169,6 @@ class OpenAIClient:
             return response.json()
         except ValueError as error:
             raise garbage() from error
-
-
-async def _head(response: httpx.Response) -> bytes:
-    body = b""
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > 10_000:
-            break
-    return body
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[str]:
-    """The data of each event. A line beyond `LINE_LIMIT` is not an answer."""
-    buffer = ""
-    async for part in response.aiter_text():
-        buffer += part
-        while "\n" in buffer:
-            line, buffer = buffer.split("\n", 1)
-            line = line.rstrip("\r")
-            if line.startswith("data:"):
-                yield line[5:].strip()
-        if len(buffer) > LINE_LIMIT:
-            raise garbage()
-    if buffer.startswith("data:"):
-        yield buffer[5:].strip()
-
-
-def _delta(event: str) -> tuple[ChatDelta | None, bool]:
-    """What an event brings, and whether it says that the answer is complete."""
-    try:
-        data = json.loads(event)
-        if data.get("error"):
-            raise failure_of(500, event.encode(), "")
-        usage = data.get("usage") or {}
-        choice = (data.get("choices") or [{}])[0]
-        piece = choice.get("delta") or {}
-        text = piece.get("content") or ""
-        # Servers have two names for it.
-        thought = piece.get("reasoning_content") or piece.get("reasoning") or ""
-        ended = bool(choice.get("finish_reason"))
-        tokens = (count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
-        cached = count_of((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
-    except (ValueError, AttributeError, IndexError, TypeError) as error:
-        raise garbage() from error
-    if not isinstance(text, str):
-        raise garbage()
-    thought = thought if isinstance(thought, str) else ""
-    if not text and not thought and tokens == (None, None):
-        return None, ended
-    return ChatDelta(text, thought, *tokens, cached), ended
 
 
 def _place(index: Any, count: int) -> int:

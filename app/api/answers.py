@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from json.encoder import encode_basestring
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +30,8 @@ from domain.services import Services
 from pages.i18n import translate
 
 PING_SECONDS = 15.0
+ALLOWED_SECONDS = 0.2
+"""How long the right to ask holds unlooked at, for an answer that was asked for in this request."""
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 _UNFINISHED = re.compile(r"\[\d{0,3}$")
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -35,16 +39,29 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 async def pieces(queue: "asyncio.Queue[bytes | None]", ping: bytes, cut: Callable[[], bool]) -> AsyncIterator[bytes]:
     """What is put into the queue, until None comes or it is cut off; silence is filled with `ping`."""
-    while not cut():
-        try:
-            async with asyncio.timeout(PING_SECONDS):
-                item = await queue.get()
-        except TimeoutError:
-            yield ping
-            continue
-        if item is None or cut():
-            return
-        yield item
+    loop, came = asyncio.get_running_loop(), monotonic()
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        # One timer for a stream, and not one for each piece.
+        nonlocal timer, came
+        silent = monotonic() - came
+        if silent >= PING_SECONDS:
+            if queue.empty():
+                queue.put_nowait(ping)
+            silent, came = 0.0, monotonic()
+        timer = loop.call_later(PING_SECONDS - silent, look)
+
+    timer = loop.call_later(PING_SECONDS, look)
+    try:
+        while not cut():
+            item = await queue.get()
+            came = monotonic()
+            if item is None or cut():
+                return
+            yield item
+    finally:
+        timer.cancel()
 
 
 class AnswerStream:
@@ -88,6 +105,9 @@ class AnswerStream:
 
     async def _guard(self, producer: "asyncio.Task[None]") -> None:
         if self._ending is not None:
+            if self._asked is not None:
+                # The right to it was looked at just now, when it was asked: the answer goes first.
+                await asyncio.sleep(ALLOWED_SECONDS)
             await self._ending()
             self._cut = True
             producer.cancel()
@@ -139,8 +159,10 @@ class AnswerStream:
         }
 
     def _text(self, piece: str, offset: int) -> bytes:
-        data = _json({**self._base(), "answer": tagged(piece, self._sources, self._version)})
-        return _framed("text", f'{data[:-1]}, "references": {self._references_json(piece)}}}', offset)
+        words = encode_basestring(tagged(piece, self._sources, self._version))
+        references = self._references_json(piece)
+        data = f'{{"session_id": "{self._conversation_id}", "answer": {words}, "references": {references}}}'
+        return _framed("text", data, offset)
 
     def _references_json(self, piece: str) -> str:
         """All sources in version 1; from version 2 on those cited so far. Written out once for each new citation."""

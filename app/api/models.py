@@ -1,5 +1,6 @@
 """Models and the organisation's settings as the API shows them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from domain.files.service import IMAGES
 from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, NotFound
 from domain.knowledge.parsing import SUPPORTED
-from domain.models.entities import ModelProvider
+from domain.models.choice import AnyChoice
+from domain.models.entities import ModelProvider, kind_of, title_of
 from domain.models.service import MAX_INPUT, ProviderDraft
 from domain.ports import ConnectionReport
 from domain.services import Services
@@ -35,17 +37,23 @@ async def completion_models(actor: Caller, use: Use) -> Any:
 @completion.get("/health/", response_model=list[wire.ModelHealth])
 async def completion_model_health(actor: Caller, use: Use) -> Any:
     """The completion models that failed so often that they are left alone for a while."""
-    troubled = use.conversations.health.troubled()
+    return _troubled(use, await use.models.completion_models(actor))
+
+
+def _troubled(use: Services, choices: Iterable[AnyChoice]) -> list[dict[str, Any]]:
+    health = use.conversations.health
+    troubled = health.troubled()
     return [
         {
-            "id": choice.model.id,
-            "nickname": choice.model.nickname,
-            "trouble": troubled[choice.model.id].trouble,
-            "failures": troubled[choice.model.id].failures,
-            "resting_seconds": use.conversations.health.resting(choice.model.id),
+            "id": model.id,
+            "kind": kind_of(model),
+            "nickname": title_of(model),
+            "trouble": troubled[model.id].trouble,
+            "failures": troubled[model.id].failures,
+            "resting_seconds": health.resting(model.id),
         }
-        for choice in await use.models.completion_models(actor)
-        if choice.model.id in troubled
+        for model in (choice.model for choice in choices)
+        if model.id in troubled
     ]
 
 
@@ -128,6 +136,20 @@ async def all_models(actor: Caller, use: Use, space_id: UUID | None = None) -> A
         ],
         "rerank_models": [shown(c, present_models.plain_model(c)) for c in await use.rerank_models.all(actor)],
     }
+
+
+@overview.get("/ai-models/health/", response_model=list[wire.ModelHealth])
+async def model_health(actor: Caller, use: Use) -> Any:
+    """The models of all kinds that failed so often that they are left alone for a while."""
+    return _troubled(
+        use,
+        [
+            *await use.models.completion_models(actor),
+            *await use.models.embedding_models(actor),
+            *await use.transcription_models.all(actor),
+            *await use.rerank_models.all(actor),
+        ],
+    )
 
 
 @overview.get("/settings/", response_model=wire.SettingsPublic, tags=["settings"])

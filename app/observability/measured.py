@@ -9,7 +9,7 @@ from app.observability.metrics import Metrics
 from domain.kernel import tracing
 from domain.kernel.errors import Failure
 from domain.models.entities import ModelProvider
-from domain.ports import ChatDelta, ChatProvider, ChatRequest, ConnectionReport
+from domain.ports import Access, ChatDelta, ChatProvider, ChatRequest, ConnectionReport
 
 
 class MeasuredChat:
@@ -43,6 +43,10 @@ class MeasuredChat:
             raise
         finally:
             span.end()
+
+    async def access(self, provider: ModelProvider) -> Access:
+        """The key of a provider, and what belongs to it."""
+        return await self._inner.access(provider)
 
     async def test(self, provider: ModelProvider, secret: str | None) -> ConnectionReport:
         """Try the provider and say what happened."""

@@ -7,8 +7,8 @@ names the host. The connection is then made to the vetted address, so that a sec
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -16,6 +16,10 @@ import httpx
 
 from domain.kernel.errors import N_, ProviderFailed, Trouble
 
+if TYPE_CHECKING:
+    import aiohttp
+
+MOST_CONNECTIONS = 500
 REFUSED = N_(
     "The address {host} is in a private network and may not be called. An operator can allow it with OUTBOUND_ALLOW."
 )
@@ -46,6 +50,13 @@ class OutboundGuard:
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self._allow = [entry.strip().lower() for entry in allow if entry.strip()]
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._streams: aiohttp.ClientSession | None = None
+        self._importing = asyncio.Lock()
+
+    def require(self, host: str, port: int, addresses: Iterable[str]) -> None:
+        """Raise `ProviderFailed` unless each of the addresses of a host may be called."""
+        if not all(self._allowed(host.lower(), port, address) for address in addresses):
+            raise ProviderFailed(REFUSED, trouble=Trouble.REJECTED, host=host)
 
     def _allowed(self, host: str, port: int, address: str) -> bool:
         if is_public(address):
@@ -66,8 +77,9 @@ class OutboundGuard:
         except OSError as error:
             raise ProviderFailed(UNRESOLVED, trouble=Trouble.UNREACHABLE, host=host) from error
         addresses = [str(info[4][0]) for info in found]
-        if not addresses or not all(self._allowed(host.lower(), port, address) for address in addresses):
-            raise ProviderFailed(REFUSED, trouble=Trouble.REJECTED, host=host)
+        if not addresses:
+            raise ProviderFailed(UNRESOLVED, trouble=Trouble.UNREACHABLE, host=host)
+        self.require(host, port, addresses)
         return addresses[0]
 
     async def check(self, url: str, purpose: str) -> None:
@@ -83,15 +95,31 @@ class OutboundGuard:
 
     def fresh(self) -> httpx.AsyncClient:
         """A guarded client that shares neither connections nor cookies with any other; whoever asks for it closes it."""
-        limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
+        limits = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=50)
         transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
         transport._pool._network_backend = _GuardedBackend(self)
         return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+
+    async def streams(self) -> "aiohttp.ClientSession":
+        """The guarded client for answers that come in many small pieces. It follows redirects unless told not to."""
+        async with self._importing:
+            if self._streams is None:
+                session = await asyncio.to_thread(_imported)
+                self._streams = session(self)
+            return self._streams
 
     async def close(self) -> None:
         """Close all clients."""
         for client in self._clients.values():
             await client.aclose()
+        if self._streams is not None:
+            await self._streams.close()
+
+
+def _imported() -> "Callable[[OutboundGuard], aiohttp.ClientSession]":
+    from app.security.outbound_streams import session
+
+    return session
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):

@@ -8,6 +8,7 @@ from domain.assistants.entities import Assistant, Prompt
 from domain.files.entities import File
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection
+from domain.models.entities import EmbeddingModel, ModelProvider
 from domain.spaces.entities import Space
 
 
@@ -56,6 +57,9 @@ class AssistantRepository(Protocol):
 
     async def collections(self, assistant_id: UUID) -> Sequence[Collection]:
         """The collections of one assistant."""
+
+    async def searched(self, assistant_id: UUID) -> Sequence[tuple[Collection, EmbeddingModel, ModelProvider]]:
+        """The same with the embedding model of each and its provider."""
 
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""

@@ -3,14 +3,15 @@
 import asyncio
 import base64
 import logging
-import re
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from os import getpid
 from time import monotonic
 from typing import Any
 
+from domain.conversations.ahead import begun, unless_given_up
 from domain.conversations.attempts import EMPTY, ONLY_THOUGHT, Attempts, fitting
 from domain.conversations.checking import note_citations
 from domain.conversations.citations import Stems
@@ -24,7 +25,7 @@ from domain.conversations.context import (
     assemble,
 )
 from domain.conversations.entities import AnswerState, Message
-from domain.conversations.evidence import cited_numbers, coverage, source_of, unread_of
+from domain.conversations.evidence import cited_numbers, source_of, unread_of
 from domain.conversations.explaining import explanation
 from domain.conversations.narrowing import narrowed
 from domain.conversations.plan import FORGOTTEN, Plan
@@ -39,16 +40,17 @@ from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel import tracing
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
+from domain.kernel.errors import N_, Conflict, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.kernel.persistence import persistently
 from domain.knowledge.retrieval import Retrieval
-from domain.knowledge.searching import SearchService
+from domain.knowledge.searching import Meaning, SearchService
 from domain.knowledge.unanswered import note_unanswered
 from domain.models.capacity import Capacity
+from domain.models.entities import ModelProvider
 from domain.models.health import Health
-from domain.ports import ChatDelta, ChatProvider, ChatRequest, ContextPassage
+from domain.ports import Access, ChatDelta, ChatProvider, ChatRequest, ContextPassage
 from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import attributed, present
 from domain.usage.ledger import Ledger, count_in
@@ -57,6 +59,8 @@ log = logging.getLogger(__name__)
 PASSAGES = 10
 KEPT_SECONDS = 60.0
 """So long the end of an answer is kept in memory for a database that is away."""
+ASKED_SECONDS, EXPLAINED_SECONDS = 0.003, 0.05
+"""The question is on its way after so long, and what was found is told; when most have begun to answer, it is kept."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
 CONTINUE = N_("Continue exactly where your answer broke off.")
@@ -95,18 +99,20 @@ class Answering:
             self.runs.drive(run, asyncio.create_task(self._run(plan, run), name=f"answer {run.message_id}"))
 
     @asynccontextmanager
-    async def searching(self, plan: Plan) -> AsyncIterator[None]:
-        """Begin the search while the question is written down; it is given up when that fails."""
+    async def embedding(self, plan: Plan) -> AsyncIterator[None]:
+        """Ask the embedding models while the rest of the plan is read."""
         if plan.collections:
-            with attributed(plan.who), tracing.within(plan.span):
-                plan.retrieving = asyncio.create_task(self._retrieve(plan), name=f"search {plan.message.id}")
-        try:
+            plan.meaning = begun(plan, self._meaning(plan))
+        async with unless_given_up(plan.meaning):
             yield
-        except BaseException:
-            if plan.retrieving is not None:
-                plan.retrieving.cancel()
-                await asyncio.gather(plan.retrieving, return_exceptions=True)
-            raise
+
+    @asynccontextmanager
+    async def searching(self, plan: Plan) -> AsyncIterator[None]:
+        """Begin the search while the question is written down."""
+        if plan.collections:
+            plan.retrieving = begun(plan, self._retrieve(plan))
+        async with unless_given_up(plan.retrieving):
+            yield
 
     async def _run(self, plan: Plan, run: Run) -> None:
         state, error, params = str(AnswerState.DONE), None, {}
@@ -135,7 +141,8 @@ class Answering:
 
     async def _answer(self, plan: Plan, run: Run) -> bool:
         """Retrieve, then ask one model after the other until one begins to answer. Whether the user stopped it."""
-        retrieval = await (plan.retrieving or self._retrieve(plan))
+        searching = plan.retrieving or self._retrieve(plan)
+        retrieval, plan.access = await asyncio.gather(searching, self._access(plan.choice.provider))
         attempts = Attempts(plan.choice, list(plan.stand_ins), self.health)
         failed: ProviderFailed | None = None
         while True:
@@ -166,13 +173,17 @@ class Answering:
                 plan.message.trace |= {"reused": told(plan.earlier), "first_token_ms": plan.milliseconds}
                 run.append(plan.earlier.message.answer)
                 return False
-            request = await self._request(plan, run, context)
+            request = self._request(plan, context)
             run.try_anew(plan.thought)
-            explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval))
+            ended = asyncio.Event()
+            explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval, ended))
+            if not plan.stand_ins:
+                # Otherwise another model, with less room, may yet be given fewer passages.
+                asyncio.get_running_loop().call_later(ASKED_SECONDS, run.ready.set)
             try:
                 return await self._stream(plan, run, request, attempts)
             finally:
-                run.begun.set()
+                ended.set()
                 await asyncio.gather(explaining)
                 shown = len(run.text) > plan.kept
         except ProviderFailed:
@@ -197,32 +208,43 @@ class Answering:
     async def _retrieve(self, plan: Plan) -> Retrieval | None:
         if not plan.collections:
             return None
-        asked = plan.message.question or " ".join(f.name for f in plan.files)
-        question = sought(asked, [exchange.question for exchange in plan.history])
         retrieval = await self._search.in_collections(
             plan.actor.tenant_id,
-            question,
+            _sought(plan),
             plan.collections,
             limit=PASSAGES,
             narrowed=plan.documents,
             whole_tokens=plan.whole_tokens,
             reranker=plan.reranker,
+            meaning=plan.meaning or self._meaning(plan),
         )
         plan.message.trace["words_only"] = bool(retrieval.silent)
         plan.message.trace["retrieval_ms"] = plan.milliseconds
         return retrieval
 
+    def _meaning(self, plan: Plan) -> Coroutine[Any, Any, Meaning]:
+        return self._search.meaning(plan.actor.tenant_id, _sought(plan), plan.collections, plan.embedders)
+
     async def _explain(
-        self, plan: Plan, run: Run, request: ChatRequest, context: Context, retrieval: Retrieval | None
+        self,
+        plan: Plan,
+        run: Run,
+        request: ChatRequest,
+        context: Context,
+        retrieval: Retrieval | None,
+        ended: asyncio.Event,
     ) -> None:
         """Keep what the model was sent and how it was found, while the answer comes; an answer is never lost for it."""
         message = plan.message
         # Whoever reads waits for the first word, not for this.
-        await run.begun.wait()
-        try:
+        await within(EXPLAINED_SECONDS, ended)
+
+        async def keep() -> None:
             async with self._uow.begin(plan.actor.tenant_id) as tx:
-                if not await tx.conversations.holds(message.id):
-                    return
+                # Copies: when the commit fails, what was added counts as saved, and would not be added again.
+                await tx.add(*(replace(source) for source in run.sources))
+                # Both take their time; others have a turn between.
+                await asyncio.sleep(0)
                 former = await tx.conversations.explanation(message.id) if plan.explained else None
                 if former is not None:
                     await tx.remove(former)
@@ -232,6 +254,11 @@ class Answering:
                 unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
                 if unanswered and former is None and not plan.temporary and not narrowed(message):
                     await note_unanswered(tx, plan.assistant, message.question)
+
+        try:
+            await persistently(keep, f"what answer {message.id} rests on", seconds=KEPT_SECONDS, pause=SAVE_SECONDS)
+        except Conflict:
+            log.info("answer %s was deleted while it came", message.id)
         except Exception:
             log.exception("could not keep how an answer came about")
 
@@ -250,7 +277,6 @@ class Answering:
                 await tx.add(*run.sources, *present().collected or ())
                 return context
             if run.sources:
-                await tx.add(*run.sources)
                 plan.message.trace["unread"] = unread_of(context.passages)
             plan.call = await self._ledger.open(
                 tx,
@@ -261,9 +287,6 @@ class Answering:
                 price=plan.choice.price,
                 budgets=plan.choice.counted,
             )
-        if not plan.stand_ins:
-            # Otherwise another model, with less room, may yet be given fewer passages.
-            run.ready.set()
         return context
 
     async def _found_again(
@@ -316,8 +339,16 @@ class Answering:
         encoded = base64.b64encode(b"".join(parts)).decode()
         return AttachedImage(file.name, f"data:{file.media_type};base64,{encoded}")
 
-    async def _request(self, plan: Plan, run: Run, context: Context) -> ChatRequest:
-        words = set(re.findall(r"\w{3,}", plan.message.question.casefold()))
+    async def _access(self, provider: ModelProvider) -> Access | None:
+        """The key of a provider, while the search goes on; what is wrong with it is told when it is called."""
+        try:
+            return await self._chat.access(provider)
+        except Failure:
+            return None
+
+    @staticmethod
+    def _request(plan: Plan, context: Context) -> ChatRequest:
+        access, plan.access = plan.access, None
         return ChatRequest(
             tenant_id=plan.actor.tenant_id,
             provider=plan.choice.provider,
@@ -327,11 +358,12 @@ class Answering:
             settings=fitting(plan.settings, plan.choice, plan.asked),
             question=plan.message.question,
             passages=[
-                ContextPassage(n, p.title, p.text, p.page_from, p.vector_score, coverage(words, p.text))
+                ContextPassage(n, p.title, p.text, p.page_from, p.vector_score)
                 for n, p in enumerate(context.passages, 1)
             ],
             searched=bool(plan.collections),
             language=plan.actor.language,
+            access=access if access is not None and access.provider.id == plan.choice.provider.id else None,
         )
 
     async def _stream(self, plan: Plan, run: Run, request: ChatRequest, attempts: Attempts) -> bool:
@@ -377,10 +409,10 @@ class Answering:
     def _take(plan: Plan, run: Run, delta: ChatDelta) -> None:
         message = plan.message
         if delta.thought:
-            message.trace.setdefault("thinking_ms", plan.milliseconds)
+            _note_time(plan, "thinking_ms")
             run.think(delta.thought.replace("\x00", ""))
         if delta.text:
-            message.trace.setdefault("first_token_ms", plan.milliseconds)
+            _note_time(plan, "first_token_ms")
             run.append(delta.text.replace("\x00", ""))
         if delta.tokens_question is not None:
             message.tokens_question, message.tokens_estimated = delta.tokens_question, False
@@ -441,6 +473,12 @@ class Answering:
         await self._ledger.close(tx, call, state, plan.choice.price)
 
 
+def _sought(plan: Plan) -> str:
+    """What is searched for."""
+    asked = plan.message.question or " ".join(f.name for f in plan.files)
+    return sought(asked, [exchange.question for exchange in plan.history])
+
+
 def _choose(plan: Plan, attempts: Attempts) -> None:
     """Let the model answer that is to be asked now, and say so in the message."""
     plan.choice, message = attempts.choice, plan.message
@@ -450,6 +488,13 @@ def _choose(plan: Plan, attempts: Attempts) -> None:
     message.trace.pop("thinking_ms", None)
     # A list of its own: what is saved at the end is what is true then.
     message.trace["attempts"] = attempts.failed
+
+
+def _note_time(plan: Plan, what: str) -> None:
+    """Keep in the trace when it happened for the first time."""
+    trace = plan.message.trace
+    if what not in trace:
+        trace[what] = plan.milliseconds
 
 
 def _call(message: Message, outcome: str) -> Change:

@@ -46,14 +46,6 @@ def unread_of(passages: Sequence[Passage]) -> list[dict[str, Any]]:
     ]
 
 
-def coverage(words: set[str], text: str) -> float:
-    """The share of the question's words that stand in the passage, by their first five letters."""
-    if not words:
-        return 0.0
-    stems = {w[:5] for w in re.findall(r"\w{3,}", text.casefold())}
-    return sum(w[:5] in stems for w in words) / len(words)
-
-
 def cited_numbers(answer: str, count: int) -> list[int]:
     """The passages an answer refers to, in order of first mention; numbers beyond `count` do not count."""
     numbers = (int(n) for n in _CITATION.findall(answer))

@@ -10,6 +10,7 @@ from typing import Any
 from domain.assistants.entities import Assistant
 from domain.conversations.context import Exchange, room_for_documents
 from domain.conversations.entities import AnswerState, Message
+from domain.conversations.mentions import Hearing
 from domain.conversations.reuse import Earlier, Marks
 from domain.files.entities import File
 from domain.kernel import tracing
@@ -17,7 +18,9 @@ from domain.kernel.actor import Actor
 from domain.knowledge.entities import Collection
 from domain.knowledge.filters import Filter
 from domain.knowledge.retrieval import Retrieval
+from domain.knowledge.searching import Embedding, Meaning
 from domain.models.choice import CompletionChoice, RerankChoice
+from domain.ports import Access
 from domain.usage.attribution import Attribution
 from domain.usage.entities import ModelCall, Purpose
 
@@ -33,14 +36,14 @@ class Plan:
     assistant: Assistant
     message: Message
     choice: CompletionChoice
-    prompt: str
     settings: dict[str, Any]
     history: list[Exchange]
     collections: list[Collection]
     files: Sequence[File]
-    instruction_files: Sequence[File]
     asked: CompletionChoice
     """The model that the assistant has: its settings were made for it."""
+    prompt: str = ""
+    instruction_files: Sequence[File] = ()
     begun: float = field(default_factory=monotonic)
     call: ModelCall | None = None
     """The row of the ledger, once the model is called."""
@@ -58,8 +61,16 @@ class Plan:
     """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    heard: Hearing = field(default_factory=Hearing)
+    """Whose words the assistant hears with the question."""
+    embedders: Sequence[Embedding] = ()
+    """The embedding models of what the assistant searches."""
+    meaning: "asyncio.Task[Meaning] | None" = None
+    """What they make of the question, when they have been asked already."""
     retrieving: "asyncio.Task[Retrieval | None] | None" = None
     """The search, when it has begun already."""
+    access: Access | None = field(default=None, repr=False)
+    """The key for the first call, once it was found."""
     explained: bool = False
     """Whether there may be an explanation already."""
     reranker: RerankChoice | None = None

@@ -103,9 +103,6 @@ class ConversationRepository(Protocol):
     async def explanation(self, message_id: UUID) -> Explanation | None:
         """How the answer came about."""
 
-    async def holds(self, message_id: UUID) -> bool:
-        """Whether there is such a message."""
-
     async def save_running(self, answers: Mapping[UUID, str], owner: str, moment: datetime) -> Mapping[UUID, bool]:
         """Save answers so far: of those that are still the owner's, each with whether stopping was asked for."""
 

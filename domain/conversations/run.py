@@ -5,12 +5,19 @@ process (another process has it, or it ended long ago) a reader follows the mess
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from uuid import UUID
 
 from domain.conversations.entities import AnswerState, MessageSource
 from domain.conversations.thoughts import MOST_CHARACTERS
+
+PAUSE_SECONDS, LONGEST_PAUSE = 0.002, 0.1
+"""So long for each answer that is being written lies between two pieces of the same one that are told, up to the longest.
+
+Telling costs more than taking in, and nobody reads twenty words a second one by one; the first word never waits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +54,27 @@ class Run:
     sources: list[MessageSource] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """Whether the model that is asked has begun to answer."""
+    pause: Callable[[], float] = lambda: 0.0
     _tries: int = 0
     _waiting: "set[asyncio.Future[None]]" = field(default_factory=set)
+    _told: float = 0.0
+    _telling: asyncio.TimerHandle | None = None
 
     def append(self, text: str) -> None:
-        """Add a piece of the answer and wake the readers."""
+        """Add a piece of the answer and tell the readers."""
         self.text += text
         self.ready.set()
-        self.begun.set()
-        self._wake()
+        self._tell()
 
     def think(self, thought: str) -> None:
         """Add a piece of what the model thinks before it answers."""
         self.thought = (self.thought + thought)[:MOST_CHARACTERS]
-        self.begun.set()
-        self._wake()
+        self._tell()
 
     def try_anew(self, thought: str) -> None:
         """Another call begins: what the last one thought is void, down to the `thought` that had been before."""
         self.thought = thought
         self._tries += 1
-        self.begun.clear()
 
     def close(self, state: str) -> None:
         """End the run; readers get what is left and then the final state."""
@@ -77,7 +82,20 @@ class Run:
         self.ready.set()
         self._wake()
 
+    def _tell(self) -> None:
+        """Wake the readers, now or together with what comes until the pause is over."""
+        if self._telling is None:
+            left = self._told + self.pause() - monotonic()
+            if left > 0:
+                self._telling = asyncio.get_running_loop().call_later(left, self._wake)
+            else:
+                self._wake()
+
     def _wake(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        self._told = monotonic()
         for reader in self._waiting:
             if not reader.done():
                 reader.set_result(None)
@@ -134,6 +152,10 @@ class Runs:
     def add(self, run: Run) -> None:
         """Make a run known to readers."""
         self._runs[run.message_id] = run
+        run.pause = self._pause
+
+    def _pause(self) -> float:
+        return min(LONGEST_PAUSE, PAUSE_SECONDS * len(self._runs))
 
     def drive(self, run: Run, work: "asyncio.Task[None]") -> None:
         """Keep the task alive until it ends; then forget the run."""

@@ -131,6 +131,8 @@ class ConversationService(Kept):
         mention(plan.message, conversation, assistant)
         plan.fresh, plan.message.parent_id = question.fresh, parent_id
         narrow(plan, question.collection_ids, question.documents)
+        async with self._answering.embedding(plan):
+            await self._complete(tx, plan, space)
         if question.easy:
             ask_easily(plan)
         return conversation, plan
@@ -187,6 +189,7 @@ class ConversationService(Kept):
             conversation, assistant, space = await self._target(tx, actor, question, text, ())
             await tx.add(conversation)
             plan = await self._plan(tx, actor, assistant, space, conversation, (), text, ())
+            await self._complete(tx, plan, space)
             plan.history = history
             plan.prompt = "\n\n".join(part for part in (plan.prompt, instruction) if part)
             plan.settings |= settings
@@ -256,7 +259,6 @@ class ConversationService(Kept):
         choice, *others = preferred(
             [own, *(each for each in others if heard.may(each.model))], assistant.model_preference, self.health
         )
-        prompt = await tx.assistants.selected_prompt(assistant.id)
         message = Message(
             tenant_id=actor.tenant_id,
             conversation_id=conversation.id,
@@ -270,24 +272,33 @@ class ConversationService(Kept):
         )
         if choice.counted:
             await self._ledger.require_room(tx, attribution(actor, assistant, message))
-        collections = await approved_in(tx, space, await tx.assistants.collections(assistant.id))
-        reranker = await rerank_in(tx, space) if collections else None
+        searched = await tx.assistants.searched(assistant.id)
+        collections = await approved_in(tx, space, [collection for collection, _model, _provider in searched])
         return Plan(
             actor,
             assistant,
             message,
             choice,
-            await filled(tx, actor, assistant, self._zone, prompt.text) if prompt else "",
             dict(assistant.model_settings),
             recalled(earlier),
             collections,
             files,
-            await tx.assistants.files(assistant.id),
             own,
+            heard=heard,
             stand_ins=others,
-            reranker=reranker if reranker and heard.may(reranker.model) else None,
+            embedders=list({model.id: (model, provider) for _collection, model, provider in searched}.values()),
             temporary=conversation.temporary,
         )
+
+    async def _complete(self, tx: Transaction, plan: Plan, space: Space) -> None:
+        """Read what is not needed to begin the search."""
+        assistant = plan.assistant
+        prompt = await tx.assistants.selected_prompt(assistant.id)
+        if prompt is not None:
+            plan.prompt = await filled(tx, plan.actor, assistant, self._zone, prompt.text)
+        plan.instruction_files = await tx.assistants.files(assistant.id)
+        reranker = await rerank_in(tx, space) if plan.collections else None
+        plan.reranker = reranker if reranker and plan.heard.may(reranker.model) else None
 
     @staticmethod
     async def _earlier(tx: Transaction, path: Sequence[UUID]) -> list[Message]:
@@ -344,6 +355,7 @@ class ConversationService(Kept):
             branches = Branches(await tx.conversations.links(conversation.id))
             earlier = await self._earlier(tx, branches.path(message.parent_id))
             plan = await self._plan(tx, actor, assistant, access.space, conversation, earlier, message.question, files)
+            await self._complete(tx, plan, access.space)
             plan.explained = True
             message.state, message.error, message.error_params = AnswerState.RUNNING, None, {}
             message.citations = None

@@ -62,6 +62,7 @@ class CredentialService:
 
     def __init__(self, uow: UnitOfWork, vault: Vault, installation: Sequence[Key], *, enabled: bool) -> None:
         self._uow, self._vault, self._installation, self.enabled = uow, vault, tuple(installation), enabled
+        self._keyless: set[UUID] = set()
 
     async def all(self, actor: Actor) -> Sequence[TenantCredential]:
         """The organisation's credentials, for administrators."""
@@ -135,8 +136,13 @@ class CredentialService:
         return Access(_with(provider, key), secret)
 
     async def _choose(self, tenant_id: UUID, provider: ModelProvider) -> Choice:
-        async with self._uow.read(tenant_id) as tx:
-            stored = await tx.credentials.all()
+        stored: Sequence[TenantCredential] = ()
+        if tenant_id not in self._keyless:
+            async with self._uow.read(tenant_id) as tx:
+                stored = await tx.credentials.all()
+            if not stored and not self.enabled:
+                # It stays so: nobody can enter one. For every answer this is a look less.
+                self._keyless.add(tenant_id)
         tenant = [Key(c.provider, c.secret, c.endpoint, c.api_version, c.deployment_name) for c in stored]
         return choose(
             provider.type, provider.base_url, own=False, tenant=tenant, installation=self._installation,

@@ -9,7 +9,7 @@ from domain.jobs.entities import Job, JobState
 from domain.kernel import tracing
 from domain.kernel.actor import Actor
 from domain.kernel.clock import now, over
-from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed, StorageTrouble
+from domain.kernel.errors import N_, BadRequest, Failure, NotFound, ProviderFailed, StorageTrouble, Trouble
 from domain.kernel.events import Change, Signal
 from domain.ports import Directory
 from domain.tenants.entities import Tenant, TenantState
@@ -136,11 +136,14 @@ class JobService:
                 current.error, current.error_params = told.message, dict(told.params)
             else:
                 current.error, current.error_params = UNEXPECTED, {"id": incident}
-            helpless = isinstance(error, Failure) and not isinstance(error, ProviderFailed)
-            if helpless:
+            provider = error if isinstance(error, ProviderFailed) else None
+            if isinstance(error, Failure) and provider is None:
                 await end(tx, current, JobState.FAILED, self._ended)
-            else:
-                await self._again_or_dead(tx, current, error.retry_after if isinstance(error, ProviderFailed) else None)
+                return
+            if provider is not None and provider.trouble is Trouble.RESTING:
+                # It waited for its turn, or for a model that rests, and nobody was called: that was no attempt.
+                current.attempt -= 1
+            await self._again_or_dead(tx, current, provider.retry_after if provider is not None else None)
 
     async def _again_or_dead(self, tx: Transaction, job: Job, after: float | None = None) -> None:
         """Try again, in `after` seconds at the earliest, or give up."""
@@ -150,7 +153,7 @@ class JobService:
             job.error = job.error or LOST
             await end(tx, job, JobState.DEAD, self._ended)
         else:
-            wait = max(BACKOFF_SECONDS[min(job.attempt, len(BACKOFF_SECONDS)) - 1], after or 0.0)
+            wait = max(BACKOFF_SECONDS[min(max(job.attempt, 1), len(BACKOFF_SECONDS)) - 1], after or 0.0)
             job.state, job.lease_token, job.lease_until = JobState.QUEUED, None, None
             job.run_after = now() + timedelta(seconds=wait)
             _announce(tx, job)

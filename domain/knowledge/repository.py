@@ -138,6 +138,9 @@ class KnowledgeRepository(Protocol):
     async def collections(self, space_ids: Sequence[UUID]) -> Sequence[Collection]:
         """The collections of these spaces, in order of name."""
 
+    async def vector_sets(self, ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """The present set of vectors of each of these collections."""
+
     async def collections_by_id(self, ids: Sequence[UUID]) -> Sequence[Collection]:
         """Collections by id; unknown ones are left out."""
 

@@ -2,7 +2,7 @@
 
 import logging
 from asyncio import gather
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Literal
@@ -22,6 +22,7 @@ from domain.knowledge.retrieval import Passage, Retrieval, best, doubtful
 from domain.knowledge.search import QueryVector, find_passages, find_words, leg_depth
 from domain.knowledge.whole import widened
 from domain.models.choice import RerankChoice
+from domain.models.entities import EmbeddingModel, ModelProvider
 from domain.models.rerank import rerank_in
 from domain.ports import Embedder, TextHits
 from domain.spaces.entities import Space
@@ -30,6 +31,7 @@ from domain.transaction import Transaction, UnitOfWork
 from domain.usage.attribution import Attribution, attributed
 from domain.usage.entities import Purpose
 
+Embedding = tuple[EmbeddingModel, ModelProvider]
 Mode = Literal["hybrid", "vector", "text"]
 MAX_PASSAGES = 200
 QUERY_LIMIT = 10_000
@@ -49,11 +51,19 @@ class SearchScope:
 
 @dataclass(frozen=True, slots=True)
 class AskedVector:
-    """A query as an embedding model sees it, and where it is sought; or why there is none."""
+    """A query as an embedding model sees it, or why it could not be asked."""
 
-    model: str
-    places: Sequence[QueryVector]
+    model: EmbeddingModel
+    vector: bytes = b""
     failure: ProviderFailed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A query as each embedding model sees it, and how long they took."""
+
+    asked: Sequence[AskedVector]
+    milliseconds: int
 
 
 class SearchService:
@@ -97,13 +107,15 @@ class SearchService:
         narrowed: Filter | None = None,
         whole_tokens: int = 0,
         reranker: RerankChoice | None = None,
+        meaning: Awaitable[Meaning] | None = None,
     ) -> Retrieval:
         """The search itself, in collections whose reading was allowed before.
 
         A `reranker` puts what meaning and words have found in order. With `whole_tokens` the
-        documents found are given as a whole, as far as so many tokens reach.
+        documents found are given as a whole, as far as so many tokens reach. `meaning` is what the embedding models of
+        the collections make of the query, where they have been asked already.
         """
-        query, limit = query.strip()[:QUERY_LIMIT], max(1, min(limit, MAX_PASSAGES))
+        query, limit = _clean(query), max(1, min(limit, MAX_PASSAGES))
         reranker = reranker if mode == "hybrid" else None
         if not collections:
             return Retrieval(query, [])
@@ -111,26 +123,27 @@ class SearchService:
         while True:
             times: dict[str, int] = {}
             # Side by side: the embedding model answers from another process.
-            texts, vectors = await gather(
+            texts, meant = await gather(
                 self._words(tenant_id, query, ids, leg_depth(limit), times),
-                self._query_vectors(tenant_id, query, () if mode == "text" else collections, times),
+                meaning or self.meaning(tenant_id, query, () if mode == "text" else collections),
             )
+            vectors, times["embedding"] = meant.asked, meant.milliseconds
             if mode == "vector":
                 for each in vectors:
                     if each.failure is not None:
                         raise each.failure
-            by_meaning = [place for each in vectors for place in each.places]
+            by_meaning = [place for each in vectors for place in _places(collections, each)]
             async with self._uow.read(tenant_id) as tx:
                 found = await find_passages(
                     tx, query, by_meaning, ids, limit, narrowed, texts, deep=reranker is not None
                 )
                 if whole_tokens and reranker is None:
                     found.passages = await widened(tx, found, whole_tokens)
-                present = await tx.knowledge.collections_by_id([c.id for c in collections]) if vectors else collections
-            # A collection may have got another model between the embedding of the query and the search.
-            if not _moved(collections, present):
-                break
-            collections = present
+                sets = await tx.knowledge.vector_sets([c.id for c in collections]) if vectors else {}
+                # A collection may have got another model between the embedding of the query and the search.
+                if all(sets.get(c.id, c.vector_set) == c.vector_set for c in collections):
+                    break
+                collections, meaning = await tx.knowledge.collections_by_id([c.id for c in collections]), None
         if reranker is not None:
             # No connection to the database waits for the model.
             await self.reranking.order(found, reranker, limit)
@@ -138,9 +151,9 @@ class SearchService:
                 async with self._uow.read(tenant_id) as tx:
                     found.passages = await widened(tx, found, whole_tokens)
         found.milliseconds |= {name: took + found.milliseconds.get(name, 0) for name, took in times.items()}
-        found.silent = [each.model for each in vectors if each.failure is not None]
-        found.meant = next((place.vector for each in vectors for place in each.places), None)
-        names = [each.model for each in vectors]
+        found.silent = [each.model.name for each in vectors if each.failure is not None]
+        found.meant = next((each.vector for each in vectors if each.failure is None), None)
+        names = [each.model.name for each in vectors]
         found.unsure = mode == "hybrid" and not found.silent and doubtful(names, found.vectors, best(found.texts))
         return found
 
@@ -149,7 +162,7 @@ class SearchService:
         if not collections:
             return
         async with self._uow.read(actor.tenant_id) as tx:
-            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
+            models = await embedders_of(tx, collections)
         for _model, provider in models:
             await self._embedder.wake(provider)
 
@@ -181,38 +194,45 @@ class SearchService:
         async with self._uow.read(tenant_id) as tx:
             return await find_words(tx, query, collection_ids, depth, times)
 
-    async def _query_vectors(
-        self, tenant_id: UUID, query: str, collections: Sequence[Collection], times: dict[str, int]
-    ) -> list[AskedVector]:
-        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words."""
-        if not collections:
-            return []
+    async def meaning(
+        self, tenant_id: UUID, query: str, collections: Sequence[Collection], embedders: Sequence[Embedding] = ()
+    ) -> Meaning:
+        """The query as each embedding model sees it; a model that does not answer leaves its collections to the words.
+
+        `embedders` are the models of the collections, and maybe of others, where they are known already.
+        """
         began = monotonic()
-        async with self._uow.read(tenant_id) as tx:
-            models = await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections})
-        asked: list[AskedVector] = []
-        for model, provider in models:
+        if collections and not embedders:
+            async with self._uow.read(tenant_id) as tx:
+                embedders = await embedders_of(tx, collections)
+        wanted, asked = {c.embedding_model_id for c in collections}, []
+        for model, provider in embedders:
+            if model.id not in wanted:
+                continue
             try:
                 vectors = await self._embedder.embed(
-                    tenant_id, model, [query], "query", provider, seconds=QUERY_SECONDS
+                    tenant_id, model, [_clean(query)], "query", provider, seconds=QUERY_SECONDS
                 )
-                asked.append(AskedVector(model.name, _places(collections, model.id, vectors[0])))
+                asked.append(AskedVector(model, vectors[0]))
             except ProviderFailed as failure:
                 log.warning("searching by words only, because an embedding model failed: %s", failure.text())
-                asked.append(AskedVector(model.name, (), failure))
-        times["embedding"] = round((monotonic() - began) * 1_000)
-        return asked
+                asked.append(AskedVector(model, failure=failure))
+        return Meaning(asked, round((monotonic() - began) * 1_000))
 
 
-def _places(collections: Sequence[Collection], model_id: UUID, vector: bytes) -> list[QueryVector]:
+def _clean(query: str) -> str:
+    return query.strip()[:QUERY_LIMIT]
+
+
+def _places(collections: Sequence[Collection], asked: AskedVector) -> list[QueryVector]:
     """Where vectors of a model are searched: in either set those collections whose present set it is."""
-    of_model = [c for c in collections if c.embedding_model_id == model_id]
+    of_model = [c for c in collections if c.embedding_model_id == asked.model.id and asked.failure is None]
     return [
-        QueryVector([c.id for c in of_model if c.vector_set == number], vector, number)
+        QueryVector([c.id for c in of_model if c.vector_set == number], asked.vector, number)
         for number in sorted({c.vector_set for c in of_model})
     ]
 
 
-def _moved(before: Sequence[Collection], present: Sequence[Collection]) -> bool:
-    sets = {c.id: c.vector_set for c in before}
-    return any(sets[c.id] != c.vector_set for c in present)
+async def embedders_of(tx: Transaction, collections: Sequence[Collection]) -> Sequence[Embedding]:
+    """The embedding models of some collections, with their providers."""
+    return await tx.models.embedding_models_by_id({c.embedding_model_id for c in collections}) if collections else ()

@@ -169,5 +169,7 @@ def count_in(call: ModelCall, delta: ChatDelta) -> None:
     """Take over what the provider has counted."""
     if delta.tokens_question is not None:
         call.tokens_in, call.estimated = delta.tokens_question, False
-    call.tokens_out = call.tokens_out if delta.tokens_answer is None else delta.tokens_answer
-    call.tokens_cached = call.tokens_cached if delta.tokens_cached is None else delta.tokens_cached
+    if delta.tokens_answer is not None:
+        call.tokens_out = delta.tokens_answer
+    if delta.tokens_cached is not None:
+        call.tokens_cached = delta.tokens_cached

@@ -11,12 +11,14 @@ from domain.assistants.entities import Assistant, AssistantCollection, Assistant
 from domain.files.entities import File
 from domain.kernel.paging import Page
 from domain.knowledge.entities import Collection
+from domain.models.entities import EmbeddingModel, ModelProvider
 from domain.spaces.entities import Space
 from storage.guard import standing
 from storage.repositories.paging import decode, encode, escape_like, identifier
 from storage.tables.assistants import assistant_collections, assistant_files, assistants, prompts
 from storage.tables.files import files
 from storage.tables.knowledge import collections
+from storage.tables.models import embedding_models, model_providers
 from storage.tables.spaces import spaces
 
 _SELECTED_PROMPT = standing(
@@ -31,6 +33,14 @@ _WITH_SPACE = standing(
 _COLLECTIONS = standing(
     select(Collection)
     .join(AssistantCollection, assistant_collections.c.collection_id == collections.c.id)
+    .where(assistant_collections.c.assistant_id == bindparam("id"))
+    .order_by(assistant_collections.c.id)
+)
+_SEARCHED = standing(
+    select(Collection, EmbeddingModel, ModelProvider)
+    .join(AssistantCollection, assistant_collections.c.collection_id == collections.c.id)
+    .join(EmbeddingModel, embedding_models.c.id == collections.c.embedding_model_id)
+    .join(ModelProvider, model_providers.c.id == embedding_models.c.provider_id)
     .where(assistant_collections.c.assistant_id == bindparam("id"))
     .order_by(assistant_collections.c.id)
 )
@@ -145,6 +155,11 @@ class AssistantRepository:
     async def collections(self, assistant_id: UUID) -> Sequence[Collection]:
         """The collections of one assistant."""
         return (await self._session.scalars(_COLLECTIONS, {"id": assistant_id})).all()
+
+    async def searched(self, assistant_id: UUID) -> Sequence[tuple[Collection, EmbeddingModel, ModelProvider]]:
+        """The same with the embedding model of each and its provider."""
+        rows = await self._session.execute(_SEARCHED, {"id": assistant_id})
+        return [(collection, model, provider) for collection, model, provider in rows]
 
     async def set_collections(self, assistant_id: UUID, collection_ids: Sequence[UUID]) -> None:
         """Replace the collections of an assistant."""

@@ -52,7 +52,6 @@ _LINKS = standing(
     .select_from(Message)
     .where(messages.c.conversation_id == bindparam("id"))
 )
-_HOLDS = standing(select(messages.c.id).select_from(Message).where(messages.c.id == bindparam("id")))
 _RUNNING = standing(
     select(messages.c.id, messages.c.stop_requested)
     .select_from(Message)
@@ -290,10 +289,6 @@ class ConversationRepository:
         """Ask every answer that is being written to stop."""
         statement = update(Message).where(messages.c.state == AnswerState.RUNNING).values(stop_requested=True)
         await self._session.execute(statement, execution_options={"synchronize_session": False})
-
-    async def holds(self, message_id: UUID) -> bool:
-        """Whether there is such a message."""
-        return (await self._session.execute(_HOLDS, {"id": message_id})).first() is not None
 
     async def save_running(self, answers: Mapping[UUID, str], owner: str, moment: datetime) -> Mapping[UUID, bool]:
         """Save answers so far: of those that are still the owner's, each with whether stopping was asked for."""

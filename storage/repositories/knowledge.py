@@ -83,6 +83,11 @@ _LIMITS = standing(
     .order_by(knowledge_limits.c.id)
 )
 
+_VECTOR_SETS = standing(
+    select(collections.c.id, collections.c.vector_set)
+    .select_from(Collection)
+    .where(collections.c.id.in_(bindparam("ids", expanding=True)))
+)
 _COLLECTIONS_BY_ID = standing(
     select(Collection)
     .where(collections.c.id.in_(bindparam("ids", expanding=True)))
@@ -129,6 +134,11 @@ class KnowledgeRepository:
             .order_by(func.lower(collections.c.name), collections.c.id)
         )
         return (await self._session.scalars(statement)).all()
+
+    async def vector_sets(self, ids: Sequence[UUID]) -> Mapping[UUID, int]:
+        """The present set of vectors of each of these collections."""
+        found = await self._session.execute(_VECTOR_SETS, {"ids": list(set(ids))})
+        return {row.id: row.vector_set for row in found}
 
     async def collections_by_id(self, ids: Sequence[UUID]) -> Sequence[Collection]:
         """Collections by id."""

@@ -300,8 +300,10 @@ async def test_a_provider_that_fails_for_good_leaves_the_old_model(house: House)
 
 
 async def attempted(house: House) -> None:
-    """All attempts of the job that is due, one right after the other."""
+    """All attempts of the job that is due, one right after the other, the model rested each time."""
+    health = house.api.runtime.services.conversations.health
     for _ in range(4):
+        await health.answers(UUID(house.model))
         await house.api.work()
         async with house.api.runtime.database.session(house.api.owner.tenant_id) as session:
             await session.execute(text("update jobs set run_after = null"), execution_options=BY_HAND)

@@ -12,6 +12,7 @@ from openai import AsyncOpenAI
 from sqlalchemy import func, select, update
 
 from domain.assistants.entities import Assistant
+from domain.conversations import saving
 from domain.conversations.entities import Conversation, Message
 from domain.conversations.views import Dialogue
 from domain.kernel.clock import now
@@ -228,14 +229,18 @@ async def test_keys_reach_only_what_they_are_for(api: Api) -> None:
         await annas.chat.completions.create(model=assistant, messages=QUESTION)
 
 
-async def test_nothing_stays_when_the_process_dies(api: Api, provider: Provider) -> None:
+async def test_nothing_stays_when_the_process_dies(
+    api: Api, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This process gives no sign of life.
+    monkeypatch.setattr(saving, "SAVE_SECONDS", 3600.0)
     client = await api.client()
     assistant = await make_assistant(client, await make_space(client))
     await priced(client, provider, "hang:3", assistant)
     conversations = api.runtime.services.conversations
     asked = await conversations.converse(api.owner, Dialogue(UUID(assistant), "Vad kostar det?"))
     assert await asyncio.to_thread(provider.wait_for_question)
-    # As if another process had asked, and given no sign of life since.
+    # As if another process had asked.
     run = conversations.runs._runs.pop(asked.message.id)
     async with api.runtime.database.session(api.owner.tenant_id) as session:
         await session.execute(update(Message).values(heartbeat_at=now() - timedelta(hours=1)))

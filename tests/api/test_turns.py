@@ -7,11 +7,12 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from domain.jobs.entities import Job, JobState
 from domain.kernel.clock import now
 from domain.knowledge import searching
+from domain.models import capacity
 from domain.models.capacity import PARALLEL, RATE
 from domain.models.health import FAILURES
 from domain.models.turns import RESTING
@@ -40,6 +41,14 @@ class House:
         self.space = await make_space(self.client)
         self.collection = await make_collection(self.client, self.space)
 
+    async def with_one_place(self, provider: Provider) -> None:
+        """A provider that takes one call at a time, and a document that was read; what was embedded for it is forgotten."""
+        await self.furnish(provider, **{PARALLEL: 1})
+        await upload(self.client, self.collection, "Taxa.txt", TEXT.encode())
+        await self.api.work()
+        while provider.wait_for_embedding(0):
+            pass
+
     async def add(self, kind: str, name: str) -> str:
         body = {"provider_id": self.added, "name": name, "display_name": name}
         answer = await self.client.post(f"/api/v1/admin/tenant-models/{kind}/", json=body)
@@ -62,6 +71,12 @@ class House:
     async def states(self) -> list[str]:
         items = (await self.client.get(f"/api/v1/groups/{self.collection}/info-blobs/")).json()["items"]
         return sorted(item["state"] for item in items)
+
+    async def due(self) -> None:
+        """Whatever was to be tried later is to be tried now."""
+        async with self.api.runtime.database.session(self.api.owner.tenant_id) as session:
+            await session.execute(update(Job).values(run_after=None), execution_options={"synchronize_session": False})
+            await session.commit()
 
 
 @pytest.fixture
@@ -95,13 +110,9 @@ async def test_calls_of_every_kind_share_the_places_and_none_waits_for_itself(ho
 async def test_a_search_without_a_place_goes_on_by_words_and_work_leaves_room_for_people(
     house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.furnish(provider, **{PARALLEL: 1})
-    await upload(house.client, house.collection, "Taxa.txt", TEXT.encode())
-    await house.api.work()
+    await house.with_one_place(provider)
     for name in ("Ny.txt", "Nyare.txt"):
         await upload(house.client, house.collection, name, f"Nytt om {name}. {TEXT}".encode())
-    while provider.wait_for_embedding(0):
-        pass
     provider.hold_embeddings(words="Nytt")
     working = asyncio.create_task(house.api.work())
     assert await asyncio.to_thread(provider.wait_for_embedding)
@@ -128,6 +139,10 @@ async def test_an_embedding_model_that_fails_is_left_alone(house: House, provide
     assert provider.seen.calls["first:1"] == 1 + FAILURES
     assert all(search["fused"] and search["silent"] for search in searches)
     assert "får därför vila" in await house.why_not()
+    [health] = (await house.client.get("/api/v1/ai-models/health/")).json()
+    assert (health["kind"], health["nickname"], health["failures"]) == ("embedding", "first:1", FAILURES)
+    assert 0 < health["resting_seconds"] <= 15
+    assert (await house.client.get("/api/v1/completion-models/health/")).json() == []
 
 
 async def test_one_that_is_silent_too(house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +169,29 @@ async def test_recordings_wait_until_a_model_that_failed_is_tried_again(house: H
     assert (last.state, last.error) == (JobState.QUEUED, RESTING)
     assert last.run_after is not None
     assert last.run_after > now() + timedelta(seconds=5)
+
+
+async def test_a_document_waits_for_its_turn_as_often_as_it_has_to(
+    house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.with_one_place(provider)
+    provider.hold_embeddings(words=QUESTION)
+    monkeypatch.setattr(searching, "QUERY_SECONDS", 120.0)
+    person = asyncio.create_task(house.tried())
+    assert await asyncio.to_thread(provider.wait_for_embedding)
+    monkeypatch.setattr(capacity, "LATER_WAIT", 0.05)
+    await upload(house.client, house.collection, "Ny.txt", f"Nytt. {TEXT}".encode())
+    calls = provider.seen.calls["ok"]
+    for _ in range(6):  # more often than a job is tried
+        await house.due()
+        await house.api.work()
+        assert await house.states() == ["indexing", "ready"]
+    assert provider.seen.calls["ok"] == calls
+    provider.release_embeddings()
+    assert (await person)["silent"] == []
+    await house.due()
+    await house.api.work()
+    assert await house.states() == ["ready"] * 2
 
 
 async def test_a_request_for_embeddings_fits_into_the_minute(house: House, provider: Provider) -> None:

@@ -108,8 +108,9 @@ async def test_what_is_done_is_one_trace_and_tells_nothing_of_anybody(
     assert chat.facts["gen_ai.request.model"] == answer.facts["gen_ai.request.model"] == "ok:20"
     assert chat.marks == ["first token"]
     assert (answer.facts["gen_ai.usage.output_tokens"], answer.facts["samrad.answer.state"]) == (20, "done")
-    for part in ("embed", "search vectors", "search texts"):
-        assert _above(spans, _named(spans, part)[0])[0] == "retrieve"
+    # The question is embedded before the search itself begins.
+    for part, whole in (("embed", "answer"), ("search vectors", "retrieve"), ("search texts", "retrieve")):
+        assert _above(spans, _named(spans, part)[0])[0] == whole
     assert answer.milliseconds >= chat.milliseconds > 0
 
     assert collector.paths == {"/v1/traces"}

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.ai import openai_client
+from app.ai import openai_client, openai_stream
 from domain.conversations import attempts
 from domain.jobs.entities import JobState
 from domain.kernel.errors import Trouble
@@ -38,7 +38,8 @@ SENTENCE = {
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for is waited for less long; everything else is as it is."""
     for name in ("CONNECT_SECONDS", "SILENCE_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(openai_client, name, PATIENCE)
+        for module in (openai_client, openai_stream):
+            monkeypatch.setattr(module, name, PATIENCE, raising=False)
     monkeypatch.setattr(attempts, "ALONE_SECONDS", PATIENCE * 2)
 
 
@@ -90,7 +91,7 @@ async def _model_of(client: httpx.AsyncClient, assistant_id: str) -> str:
 
 
 async def test_one_can_stop_while_nothing_comes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_client, "SILENCE_SECONDS", 120.0)
+    monkeypatch.setattr(openai_stream, "SILENCE_SECONDS", 120.0)
     monkeypatch.setattr(attempts, "ALONE_SECONDS", 300.0)
     client = await english(api)
     async with silent() as hole:

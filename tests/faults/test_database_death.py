@@ -6,10 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from domain.conversations import answering
 from domain.conversations.entities import AnswerState
 from domain.conversations.views import Question
 from domain.kernel.errors import StorageTrouble
 from domain.models.service import ProviderDraft
+from tests.api.test_conversations import QUESTION, with_documents
 from tests.conftest import _template
 from tests.support.api import Api
 from tests.support.postgres import Postgres
@@ -55,13 +57,16 @@ async def test_everybody_is_told_and_it_goes_on_by_itself(api: Api, killed: Post
     assert (await client.get(f"/api/v1/spaces/{made['id']}/")).json()["name"] == "Bygg"
 
 
-async def test_an_answer_that_ends_meanwhile_is_kept_whole(api: Api, provider: Provider, killed: Postgres) -> None:
-    services, owner = api.runtime.services, api.owner
+async def test_an_answer_that_ends_meanwhile_is_kept_whole(
+    api: Api, provider: Provider, killed: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What an answer rests on is written when the database is gone already.
+    monkeypatch.setattr(answering, "EXPLAINED_SECONDS", 0.5)
+    services, owner, client = api.runtime.services, api.owner, await api.client()
     added = await services.models.add_provider(owner, ProviderDraft("Test", "openai_compatible", provider.url))
     await services.models.add_completion_model(owner, added.id, f"rate:40:{WORDS}", make_default=True)
-    personal = (await (await api.client()).get("/api/v1/spaces/type/personal/")).json()
-    question = Question("Berätta", None, UUID(personal["default_assistant"]["id"]))
-    asked = await services.conversations.ask(owner, question)
+    assistant = await with_documents(api, client)
+    asked = await services.conversations.ask(owner, Question(QUESTION, None, UUID(assistant)))
     follower = services.conversations.follow(owner, asked.message.id)
     assert (await anext(follower)).text
     killed.kill()
@@ -76,6 +81,9 @@ async def test_an_answer_that_ends_meanwhile_is_kept_whole(api: Api, provider: P
     async for news in follower:
         last = news
     assert last.state == AnswerState.DONE
-    message = (await services.conversations.message(owner, asked.message.id)).message
-    assert message.state == AnswerState.DONE
-    assert len(message.answer.split()) == WORDS
+    view = await services.conversations.message(owner, asked.message.id)
+    assert view.message.state == AnswerState.DONE
+    assert len(view.message.answer.split()) == WORDS
+    assert {source.title for source in view.sources} == {"Handbok.pdf"}
+    path = f"/api/v1/conversations/{asked.conversation.id}/messages/{asked.message.id}/context/"
+    assert (await client.get(path)).json() == provider.seen.requests[-1]["messages"]

@@ -313,7 +313,8 @@ class Provider:
         return await self._stream(reader, writer, body, kind, rest)
 
     async def _stream(self, reader: Reader, writer: Writer, body: dict[str, Any], kind: str, rest: list[str]) -> bool:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        head = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head)
         gone = asyncio.create_task(_gone(reader, None))
         count = 0
         try:

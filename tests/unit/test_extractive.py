@@ -17,5 +17,5 @@ from domain.ports import ContextPassage
     ],
 )  # fmt: skip
 def test_a_quotation_is_whole_sentences_without_the_heading_above_them(text: str, quoted: str) -> None:
-    passage = ContextPassage(number=1, title="Taxa", text=text, page=1, vector_score=0.9, coverage=1.0)
+    passage = ContextPassage(number=1, title="Taxa", text=text, page=1, vector_score=0.9)
     assert quote(passage, "Vad är avgiften?") == quoted

@@ -44,7 +44,7 @@ def labelled(folder: Path, corpus: object = None, queries: object = None, qrels:
         "q1\tQ0\td1\t1",
         "query-id\tcorpus-id\tscore\r\nq1\td1\t1\r\n",
         "\ufeffq1\td1\t1.0\n\n",
-        gzip.compress(QRELS.encode()),
+        gzip.compress(QRELS.encode(), mtime=0),
     ],
 )
 def test_judgements_are_read_as_published_sets_write_them(written: str | bytes, tmp_path: Path) -> None:

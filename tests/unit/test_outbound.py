@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from app.ai.openai_stream import stream
 from app.security.outbound import OutboundGuard, is_public
 from domain.kernel.errors import ProviderFailed
 
@@ -179,3 +180,77 @@ async def test_a_name_service_that_is_silent_is_waited_for_no_longer_than_a_host
             await guard.client("provider").get("https://tyst.example.se/", timeout=httpx.Timeout(60, connect=0.1))
     finally:
         await guard.close()
+
+
+async def test_the_client_for_streams_does_not_connect_to_this_machine_however_it_is_written(server: Server) -> None:
+    guard = OutboundGuard()
+    streams = await guard.streams()
+    try:
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"):
+            with pytest.raises(ProviderFailed) as refusal:
+                await streams.get(f"http://{host}:{server.port}/")
+            assert "private network" in refusal.value.message
+        assert server.asked == []
+    finally:
+        await guard.close()
+
+
+async def test_the_client_for_streams_goes_to_the_address_that_was_vetted_for_the_name(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard, strict = OutboundGuard([f"bytt.example.se:{server.port}"]), OutboundGuard()
+    asked = _names(monkeypatch, ["127.0.0.1"])
+    url = f"http://bytt.example.se:{server.port}/"
+    try:
+        streams = await guard.streams()
+        assert streams is await guard.streams()
+        async with streams.get(url) as answer:
+            assert await answer.text() == "ok"
+        assert b"host: bytt.example.se" in server.asked[0].lower()
+        assert asked == ["bytt.example.se"]
+        # The name was allowed, not the address behind it.
+        with pytest.raises(ProviderFailed):
+            await streams.get(f"http://127.0.0.1:{server.port}/")
+        with pytest.raises(ProviderFailed):
+            await (await strict.streams()).get(url)
+        assert len(server.asked) == 1
+    finally:
+        await guard.close()
+        await strict.close()
+
+
+async def test_an_answer_does_not_follow_a_redirect(server: Server) -> None:
+    guard = OutboundGuard([f"127.0.0.1:{server.port}"])
+    try:
+        with pytest.raises(ProviderFailed):
+            async for _ in stream(guard, f"http://127.0.0.1:{server.port}/redirect", None, "m", [], 5, {}):
+                pass
+        assert len(server.asked) == 1
+    finally:
+        await guard.close()
+
+
+async def test_a_kept_connection_that_the_server_closes_as_it_is_used_again_loses_no_question() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        event = b'data: {"choices": [{"delta": {"content": "hej"}, "finish_reason": "stop"}]}\n\n'
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(event), event))
+        await writer.drain()
+        # What comes next on it is not answered any more.
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    guard = OutboundGuard([f"127.0.0.1:{port}"])
+    try:
+        for asked in (1, 2, 3):
+            pieces = [piece async for piece in stream(guard, f"http://127.0.0.1:{port}", None, "m", [], 5, {})]
+            assert ([piece.text for piece in pieces], connections) == (["hej"], asked)
+    finally:
+        await guard.close()
+        server.close()

@@ -268,6 +268,7 @@ class ModelHealth(Wire):
     """A model that is left alone until `resting_seconds` have passed; then one call may show whether it answers again."""
 
     id: UUID
+    kind: str
     nickname: str
     trouble: str
     failures: int
