@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def _run(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
-    from app.databases import DataFolderError, migrate_database
+    from app.databases import DataFolderError, migrate_database, patiently
     from domain.kernel.errors import StorageTrouble
     from storage.migrate import SchemaError
 
@@ -155,7 +156,7 @@ async def _run_async(chosen: argparse.Namespace, settings: Settings) -> int:
             case "serve":
                 from app.server import serve
 
-                await migrate_database(settings)
+                await patiently(partial(migrate_database, settings))
                 await serve(settings)
             case "worker":
                 from app.jobs.run import supervise

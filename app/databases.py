@@ -1,12 +1,23 @@
 """The database that the settings name: opening it, and bringing it to the present schema."""
 
+import asyncio
+import logging
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import monotonic
 
 from app.config import Settings
 from app.from_settings import keys_of
+from domain.kernel.errors import DatabaseAway, StorageTrouble
 from storage import migrate
 from storage.database import Database
+from storage.migrate import SchemaError
+
+log = logging.getLogger(__name__)
+PATIENCE_SECONDS = 120.0
+"""So long a program that starts waits for its database."""
+LOOK_SECONDS = 1.0
 
 
 def database_path(settings: Settings) -> Path:
@@ -47,6 +58,25 @@ async def check_database(settings: Settings) -> None:
         await migrate.check_sqlite(database_path(settings))
     else:
         await migrate.check_postgres(settings.database_url)
+
+
+async def patiently(bring: Callable[[], Awaitable[None]], *, migrated: bool = True) -> None:
+    """Do what needs the database; again while that does not answer: what belongs together may be started in any order.
+
+    `migrated`: by `bring` itself; otherwise another process does that, and it is waited for too.
+    """
+    ends, told = monotonic() + PATIENCE_SECONDS, ""
+    while True:
+        try:
+            return await bring()
+        except (SchemaError, StorageTrouble) as error:
+            passes = isinstance(error.shown, DatabaseAway) if isinstance(error, StorageTrouble) else not migrated
+            if not passes or monotonic() >= ends:
+                raise
+            if str(error) != told:
+                log.warning("Waiting for the database: %s", error)
+            told = str(error)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def open_database(settings: Settings) -> Database:

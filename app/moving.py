@@ -56,13 +56,9 @@ async def refuse_running(settings: Settings) -> None:
         if settings.redis_url is None and valkey.answers(redis_url(settings)):
             raise ArchiveError(RUNNING)
         return
-    engine = migrate.owner_engine(settings.database_url)
-    try:
-        async with engine.connect() as connection:
-            if (await connection.execute(_CONNECTED, {"role": PROGRAM_ROLE})).scalar_one():
-                raise ArchiveError(RUNNING)
-    finally:
-        await engine.dispose()
+    async with migrate.postgres_connection(settings.database_url) as connection:
+        if (await connection.execute(_CONNECTED, {"role": PROGRAM_ROLE})).scalar_one():
+            raise ArchiveError(RUNNING)
 
 
 async def _copy(source: Settings, destination: Settings) -> None:

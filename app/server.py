@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
@@ -61,7 +62,7 @@ from app.auth.sysadmin import admit
 from app.auth.tokens import TokenRules
 from app.bootstrap import Runtime, build
 from app.config import Settings
-from app.databases import check_database
+from app.databases import check_database, patiently
 from app.from_settings import builtin_embedder, redis_url
 from app.memory import Memory
 from app.security.edge import HostCheck, Strangers, Troubled, hosts_of
@@ -203,7 +204,7 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
 @asynccontextmanager
 async def running(settings: Settings, *, pages: bool = True) -> AsyncIterator[FastAPI]:
     """The application with everything it needs, until the block is left."""
-    await check_database(settings)
+    await patiently(partial(check_database, settings))
     runtime = await build(settings)
     runtime.contents.prepare(alone=settings.single_node and settings.workers > 0)
     api = create_api(runtime)

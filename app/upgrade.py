@@ -77,15 +77,11 @@ async def _revision(settings: Settings) -> str:
             raise ArchiveError(f"There is no installation in {settings.data_dir}.")
         async with migrate.sqlite_connection(database_path(settings)) as connection:
             return str((await connection.execute(statement)).scalar_one())
-    engine = migrate.owner_engine(settings.database_url)
-    try:
-        async with engine.connect() as connection:
-            found = (await connection.execute(text("select to_regclass('public.alembic_version')"))).scalar_one()
-            if found is None:
-                raise ArchiveError("There is no installation in this database.")
-            return str((await connection.execute(statement)).scalar_one())
-    finally:
-        await engine.dispose()
+    async with migrate.postgres_connection(settings.database_url) as connection:
+        found = (await connection.execute(text("select to_regclass('public.alembic_version')"))).scalar_one()
+        if found is None:
+            raise ArchiveError("There is no installation in this database.")
+        return str((await connection.execute(statement)).scalar_one())
 
 
 class Watch:

@@ -13,8 +13,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import partitions, postgres, sqlite
 from storage.guard import SYSTEM
@@ -170,9 +170,22 @@ async def migrate_sqlite(path: Path, watch: Watcher | None = None) -> None:
         await connection.commit()
 
 
-def owner_engine(url: str) -> AsyncEngine:
-    """An engine for the owner of a Postgres database."""
-    return create_async_engine(postgres.async_url(url), poolclass=NullPool)
+@asynccontextmanager
+async def postgres_connection(owner_url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of the owner of a Postgres database; raises `SchemaError` when it is not let in."""
+    engine = postgres.make_engine([postgres.async_url(owner_url)])
+    try:
+        connection = engine.connect()
+        try:
+            await connection.start()
+        except DBAPIError as error:
+            raise SchemaError(f"the database cannot be opened: {error.orig}. Look at DATABASE_URL.") from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    finally:
+        await engine.dispose()
 
 
 async def migrate_postgres(
@@ -182,10 +195,9 @@ async def migrate_postgres(
 
     With `manage_role` the program's role is created, with the password derived from `key`.
     """
-    engine = owner_engine(owner_url)
     password = postgres.program_password(postgres.async_url(owner_url).database or "", key) if manage_role else None
     try:
-        async with engine.connect() as connection:
+        async with postgres_connection(owner_url) as connection:
             await connection.execute(text("select pg_advisory_lock(:key)"), {"key": LOCK_KEY})
             await connection.commit()
             await connection.execute(text("select 1"))
@@ -198,19 +210,13 @@ async def migrate_postgres(
             await connection.commit()
     except ddl.NotAllowed as error:
         raise SchemaError(str(error)) from error
-    finally:
-        await engine.dispose()
 
 
 async def spread_parts(owner_url: str) -> int:
     """Make the parts of divided tables for the months to come; how many were made. Waits for nobody longer than a moment."""
-    engine = owner_engine(owner_url)
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("set local lock_timeout = '5s'"))
-            return await connection.run_sync(partitions.spread)
-    finally:
-        await engine.dispose()
+    async with postgres_connection(owner_url) as connection, connection.begin():
+        await connection.execute(text("set local lock_timeout = '5s'"))
+        return await connection.run_sync(partitions.spread)
 
 
 async def check(connection: AsyncConnection) -> None:
@@ -230,12 +236,8 @@ async def check_sqlite(path: Path) -> None:
 
 async def check_postgres(owner_url: str) -> None:
     """Raise `SchemaError` unless the database has exactly the expected schema."""
-    engine = owner_engine(owner_url)
-    try:
-        async with engine.connect() as connection:
-            await check(connection)
-    finally:
-        await engine.dispose()
+    async with postgres_connection(owner_url) as connection:
+        await check(connection)
 
 
 def new_revision(connection: Connection, message: str, revision: str) -> Any:

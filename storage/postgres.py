@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from domain.kernel.errors import DatabaseAway, NoRoom, StorageTrouble
 
@@ -40,20 +41,19 @@ def async_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
 
 
-def make_engine(urls: Sequence[URL], *, pool_size: int) -> AsyncEngine:
-    """An engine with a small pool. Just-in-time compilation is off: it costs seconds at each new connection.
+def make_engine(urls: Sequence[URL], *, pool_size: int = 0) -> AsyncEngine:
+    """An engine with a small pool, or with none. Just-in-time compilation is off: it costs seconds at each new connection.
 
-    Each password of `urls` is tried: while a master key is being replaced, the role's may come from the old or the new one.
+    What fails because of the server raises `StorageTrouble`. Each password of `urls` is tried: while a master key is being
+    replaced, the role's may come from the old or the new one.
     """
-    engine = create_async_engine(
-        urls[0],
-        connect_args={"server_settings": {"jit": "off"}, "timeout": CONNECT_SECONDS},
-        pool_size=pool_size,
-        max_overflow=5,
-        pool_timeout=30,
-        pool_recycle=1800,
-        pool_pre_ping=True,
-    )
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if pool_size:
+        pool = {
+            "pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30, "pool_recycle": 1800, "pool_pre_ping": True,
+        }  # fmt: skip
+    connecting = {"server_settings": {"jit": "off"}, "timeout": CONNECT_SECONDS}
+    engine = create_async_engine(urls[0], connect_args=connecting, **pool)
     passwords = [url.password for url in urls]
 
     @event.listens_for(engine.sync_engine, "do_connect")

@@ -184,9 +184,8 @@ def remove_database(path: Path) -> None:
 @asynccontextmanager
 async def into_postgres(owner_url: str, program_password: str | None) -> AsyncIterator[Loader]:
     """A loader for an empty database, as its owner, in one transaction."""
-    engine = migrate.owner_engine(owner_url)
     try:
-        async with engine.connect() as connection:
+        async with migrate.postgres_connection(owner_url) as connection:
             tables = "select count(*) from pg_tables where schemaname = 'public'"
             if (await connection.execute(text(tables))).scalar_one():
                 raise ArchiveError(NOT_EMPTY.format(place="in the Postgres database"))
@@ -194,5 +193,3 @@ async def into_postgres(owner_url: str, program_password: str | None) -> AsyncIt
             await connection.commit()
     except ddl.NotAllowed as error:
         raise ArchiveError(str(error)) from error
-    finally:
-        await engine.dispose()

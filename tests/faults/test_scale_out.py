@@ -25,7 +25,7 @@ KNOWN_SECONDS, CLOSED_SECONDS = 5.0, 40.0
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def house() -> Iterator[ManyHouse]:
     """Two web processes and two workers."""
     made = ManyHouse(2, 2)
     try:
@@ -206,6 +206,31 @@ async def _go_on(asking: Person, answer: Answer, url: str) -> None:
         asking.heard(answer, name, data, offset, None)
     assert answer.state == "done"
     assert len(answer.text.split()) >= WORDS
+
+
+def test_what_is_started_before_its_database_waits_for_it(house: ManyHouse) -> None:
+    web, worker = house.programs[0], house.programs[-1]
+    house.hand.submit(house.database.kill).result()
+    told = {}
+    for program in (web, worker):
+        program.kill()
+        told[program] = program.log.stat().st_size
+        program.start()
+
+    async def waits() -> bool:
+        return all(b"Waiting for the database" in each.log.read_bytes()[at:] for each, at in told.items())
+
+    async def through() -> None:
+        await until(waits)
+        house.hand.submit(house.database.start).result()
+        await house.ready()
+        assert all(program.process.poll() is None for program in told)
+        asking = await person(house, 9)
+        await asking.settle(30)
+        assert not asking.record.wrong
+        await asking.leave()
+
+    in_thread(through())
 
 
 @pytest.mark.timeout(240)

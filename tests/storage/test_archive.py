@@ -136,8 +136,7 @@ async def former(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postg
         name = await postgres.create()
         await postgres.execute("create extension vector", name)
         url = postgres.url(name)
-        engine = migrate.owner_engine(url)
-        async with engine.begin() as connection:
+        async with migrate.postgres_connection(url) as connection, connection.begin():
             await connection.run_sync(_as_it_was)
             # As a former version's `migrate` leaves it: the look-ups of the program, and its rights.
             await connection.execute(text("create schema app"))
@@ -145,7 +144,6 @@ async def former(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postg
                                           "'select id from tenants'"))  # fmt: skip
             for grant in ("usage on schema public, app", "select on all tables in schema public"):
                 await connection.execute(text(f"grant {grant} to samrad_app"))
-        await engine.dispose()
     else:
         async with migrate.sqlite_connection(data / "samrad.db") as connection:
             await connection.run_sync(_as_it_was)
@@ -163,12 +161,9 @@ async def _run(settings: Settings, statement: str) -> list[str]:
                 await connection.execute(text(statement))
                 await connection.commit()
             return found
-    engine = migrate.owner_engine(settings.database_url)
-    async with engine.begin() as connection:
+    async with migrate.postgres_connection(settings.database_url) as connection, connection.begin():
         done = await connection.execute(text(statement))
-        found = [str(row[0]) for row in done] if "select" in statement else []
-    await engine.dispose()
-    return found
+        return [str(row[0]) for row in done] if "select" in statement else []
 
 
 @pytest.mark.parametrize("former", ["sqlite", "postgres"], indirect=True)

@@ -55,6 +55,11 @@ async def test_an_owner_who_may_not_add_the_extension_is_told(postgres: Postgres
         await postgres.drop(name)
 
 
+async def test_a_database_that_is_not_there_is_named(postgres: Postgres) -> None:
+    with pytest.raises(SchemaError, match=r'"nowhere" does not exist.*DATABASE_URL'):
+        await migrate.migrate_postgres(postgres.url("nowhere"), MASTER_KEY)
+
+
 async def test_a_program_role_that_escapes_the_policies_is_refused(postgres: Postgres, empty: str) -> None:
     await migrate.migrate_postgres(empty, MASTER_KEY)
     await postgres.execute("alter role samrad_app bypassrls")

@@ -79,10 +79,8 @@ async def tenant(connection: asyncpg.Connection) -> UUID:
 
 
 async def test_tables_that_were_whole_are_divided_with_their_rows(whole: str) -> None:
-    engine = migrate.owner_engine(whole)
-    async with engine.begin() as connection:
+    async with migrate.postgres_connection(whole) as connection, connection.begin():
         await connection.run_sync(before)
-    await engine.dispose()
     owner = await asyncpg.connect(whole)
     theirs = await tenant(owner)
     for moment in (MARCH, MARCH, APRIL, now()):

@@ -300,10 +300,8 @@ async def test_vectors_are_moved_apart_from_words(shelf: Shelf, place: Place, re
         name = place.url.rpartition("/")[2]
         for statement in (*FORMER["postgres"], *FORMER_TABLES):
             await request.getfixturevalue("postgres").execute(statement, name)
-        engine = migrate.owner_engine(place.url)
-        async with engine.connect() as connection:
+        async with migrate.postgres_connection(place.url) as connection:
             await _move_apart(connection)
-        await engine.dispose()
         await migrate.migrate_postgres(place.url, MASTER_KEY)
     assert await shelf.vectors(cone(1)[0].tobytes(), 5) == before
     assert len(before) == 5
