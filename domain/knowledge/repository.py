@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.kernel.paging import Page
@@ -108,11 +108,34 @@ class CutCount:
     kept: int = 0
 
 
+class ChunkText(NamedTuple):
+    """What a reader needs of a chunk."""
+
+    id: UUID
+    document_id: UUID
+    version_id: UUID
+    collection_id: UUID
+    key: int
+    position: int
+    text: str
+    start: int
+    end: int
+    page_from: int | None
+    page_to: int | None
+    heading_path: Sequence[str]
+    header: str
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> "ChunkText":
+        """The same of a whole chunk."""
+        return cls(*(getattr(chunk, name) for name in cls._fields))
+
+
 @dataclass(frozen=True, slots=True)
 class FoundChunk:
     """A chunk with what a reader needs to know of its document."""
 
-    chunk: Chunk
+    chunk: ChunkText
     title: str
     url: str | None
     language: str

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from domain.knowledge.repository import FoundChunk
+from domain.knowledge.repository import ChunkText, FoundChunk
 from domain.knowledge.retrieval import Passage, Retrieval, whole
 from domain.transaction import Transaction
 
@@ -23,7 +23,9 @@ async def widened(tx: Transaction, retrieval: Retrieval, budget: int) -> list[Pa
         if len(chunks) <= MOST_CHUNKS and tokens <= budget:
             first = own[0]
             seen = [
-                FoundChunk(c, first.title, first.url, "", first.pages, first.unread) for c in chunks if not c.disabled
+                FoundChunk(ChunkText.of(c), first.title, first.url, "", first.pages, first.unread)
+                for c in chunks
+                if not c.disabled
             ]
             given += whole(seen, ranked)
             budget -= tokens

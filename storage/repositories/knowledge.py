@@ -23,6 +23,7 @@ from domain.knowledge.entities import (
 from domain.knowledge.limits import KnowledgeLimit
 from domain.knowledge.repository import (
     Amount,
+    ChunkText,
     CollectionSize,
     CutCount,
     Described,
@@ -94,14 +95,16 @@ _COLLECTIONS_BY_ID = standing(
     .order_by(func.lower(collections.c.name))
 )
 _FOUND = standing(
+    # No entities: of all that is read of a search these are most rows, and nobody changes them.
     select(
-        Chunk,
+        *(chunks.c[name] for name in ChunkText._fields),
         documents.c.title,
         documents.c.url,
         document_versions.c.language,
         document_versions.c.page_count,
         document_versions.c.pages_without_text,
     )
+    .select_from(Chunk)
     .join(Document, documents.c.id == chunks.c.document_id)
     .join(DocumentVersion, document_versions.c.id == chunks.c.version_id)
     .where(chunks.c.key.in_(bindparam("keys", expanding=True)), chunks.c.disabled.is_(False))
@@ -401,10 +404,11 @@ class KnowledgeRepository:
         if not keys:
             return {}
         rows = await self._session.execute(_FOUND, {"keys": list(keys)})
-        return {
-            chunk.key: FoundChunk(chunk, title, url, language, pages or 0, len(without_text))
-            for chunk, title, url, language, pages, without_text in rows
-        }
+        found = {}
+        for *columns, title, url, language, pages, without_text in rows:
+            chunk = ChunkText(*columns)
+            found[chunk.key] = FoundChunk(chunk, title, url, language, pages or 0, len(without_text))
+        return found
 
     async def described(self, keys: Sequence[int]) -> Mapping[int, Described]:
         """What the documents of chunks are like."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.knowledge.entities import Chunk
-from domain.knowledge.repository import FoundChunk
+from domain.knowledge.repository import ChunkText, FoundChunk
 from domain.knowledge.retrieval import (
     EXACT_WEIGHT,
     JOINED_CHUNKS,
@@ -33,7 +33,7 @@ def found(key: int, position: int, text: str, *, document: UUID, start: int, pag
         position=position, text=text, start=start, end=start + len(text), token_count=10, page_from=page, page_to=page,
         heading_path=["Kapitel"],
     )  # fmt: skip
-    return FoundChunk(chunk, "Policy", None, "sv")
+    return FoundChunk(ChunkText.of(chunk), "Policy", None, "sv")
 
 
 def pieces(
