@@ -19,6 +19,7 @@ from domain.operations.service import TOPIC
 from pages import keyboard
 from pages.components.base import Tone, box, empty_state, heading, icon, icon_button, note, quiet_button
 from pages.components.face import initials
+from pages.components.focus import KeptFocus
 from pages.components.region import Region
 from pages.components.shortcuts import Shortcuts
 from pages.components.sources import Sources
@@ -138,6 +139,7 @@ class Shell:
         Shortcuts(
             {"mod+k": "search", "mod+shift+o": "new", "/": "search", "shift+?": "keys", "?": "keys"}, self._shortcut
         )
+        KeptFocus()
         self.palette = Palette()
         with ui.header() as self.header:
             self._header()

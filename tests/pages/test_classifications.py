@@ -62,6 +62,7 @@ def test_classes_from_the_first_to_a_space_that_obeys(
     down.focus()
     page.keyboard.press("Enter")
     expect(rows(page).nth(0)).to_contain_text("Confidential")
+    expect(down).to_be_focused()
     expect(page.get_by_role("button", name="Move Confidential up")).to_be_disabled()
     page.get_by_role("switch", name="Security classes count").click()
     expect(page.get_by_text("Security classes count now.")).to_be_visible()
@@ -178,3 +179,38 @@ def test_a_press_on_its_way_while_the_list_is_drawn_anew_counts(page: Page, inst
     expect(dialog.get_by_text("“Sluten” is gone for good.")).to_be_visible()
     dialog.get_by_role("button", name="Delete").click()
     expect(delete).to_have_count(0)
+
+
+def test_the_focus_stays_while_the_list_is_drawn_anew(page: Page, installation: Installation) -> None:
+    with installation.client() as client:
+
+        def create(name: str) -> None:
+            client.post("/api/v1/security-classifications/", json={"name": name}).raise_for_status()
+            expect(rows(page).filter(has_text=name)).to_be_visible()
+
+        sign_in(page, installation.url)
+        page.goto(f"{installation.url}/admin/security-classes")
+        ready(page)
+        create("Alfa")
+        edit, dialog = page.get_by_role("button", name="Edit Alfa"), page.get_by_role("dialog")
+        # After a dialog that has changed the row, and after the news of what somebody else does.
+        edit.press("Enter")
+        dialog.get_by_label("Description").fill("Får läsas av alla")
+        dialog.get_by_role("button", name="Save").press("Enter")
+        expect(rows(page).filter(has_text="Får läsas av alla")).to_be_visible()
+        expect(edit).to_be_focused()
+        former = edit.element_handle()
+        create("Beta")
+        expect(edit).to_be_focused()
+        assert former is not None
+        assert not former.evaluate("element => element.isConnected")
+        # What is gone hands over to its neighbour; whoever has left a control is not brought back to it.
+        gone = page.get_by_role("button", name="Delete Alfa")
+        gone.press("Enter")
+        dialog.get_by_role("button", name="Delete").press("Enter")
+        expect(gone).to_have_count(0)
+        focused = rows(page).get_by_role("button").and_(page.locator(":focus"))
+        expect(focused).to_have_count(1)
+        page.get_by_text("How sensitive spaces are").click()
+        create("Gamma")
+        expect(focused).to_have_count(0)
