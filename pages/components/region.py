@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from nicegui import ui
 
@@ -24,25 +25,31 @@ class Region:
         self.element = ui.element().classes(classes)
         self._lock = asyncio.Lock()
         self._waiting = False
+        self._told, self._fetched = 0.0, 0.0
+        """When news came last, and when the fetching of what is shown began."""
 
     async def refresh(self) -> None:
         """Fetch and draw now."""
         async with self._lock:
+            began = monotonic()
             build = await self._draw()
             if self.element.is_deleted:
                 return
+            self._fetched = began
             self._retire()
             with self.element:
                 build()
 
     async def soon(self) -> None:
-        """Fetch and draw in a moment; several calls in that time are one."""
+        """Fetch and draw in a moment; several calls in that time are one, and none when all was fetched meanwhile."""
+        self._told = monotonic()
         if self._waiting:
             return
         self._waiting = True
         await asyncio.sleep(QUIET_SECONDS)
         self._waiting = False
-        if not self.element.is_deleted:
+        # Whoever changed something gets it drawn at once, and then hears the news of it.
+        if not self.element.is_deleted and self._fetched <= self._told:
             await self.refresh()
 
     def _retire(self) -> None:
