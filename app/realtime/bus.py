@@ -19,6 +19,8 @@ from domain.kernel.events import Signal
 log = logging.getLogger(__name__)
 CHANNEL = "samrad:events"
 QUEUE_LENGTH = 500
+PUBLISH_SECONDS = 2.0
+"""Whoever has changed something waits no longer than this for a Redis that is silent."""
 RESYNC = "resync"
 """Kind of the news that some was lost: load again what you show."""
 
@@ -65,9 +67,10 @@ class Bus:
             return
         message = {"origin": self._origin, "topic": signal.topic, "kind": signal.kind, "data": signal.data}
         try:
-            await client.publish(CHANNEL, json.dumps(message))
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await client.publish(CHANNEL, json.dumps(message))
         except Exception as error:
-            log.warning("events do not reach other processes: %s", error)
+            log.warning("events do not reach other processes: %r", error)
 
     def _deliver(self, signal: Signal) -> None:
         for queue in list(self._listeners.get(signal.topic, ())):
@@ -99,15 +102,28 @@ class Bus:
             self._bridge = asyncio.create_task(self._listen(), name="event bridge")
 
     async def _listen(self) -> None:
+        deaf = False
         while True:
             try:
-                async with self._client().pubsub(ignore_subscribe_messages=True) as subscription:
+                async with self._client().pubsub() as subscription:
                     await subscription.subscribe(CHANNEL)
                     async for message in subscription.listen():
-                        self._take(message["data"])
+                        if message["type"] == "message":
+                            self._take(message["data"])
+                        elif deaf:
+                            deaf = False
+                            self._resync()
             except Exception as error:
-                log.warning("events of other processes are not received: %s", error)
+                if not deaf:
+                    log.warning("events of other processes are not received: %s", error)
+                deaf = True
                 await asyncio.sleep(1)
+
+    def _resync(self) -> None:
+        """What others told meanwhile is lost: everybody loads again what they show."""
+        log.warning("events of other processes are received again")
+        for topic in list(self._listeners):
+            self._deliver(Signal(topic, RESYNC))
 
     def _take(self, encoded: bytes) -> None:
         with contextlib.suppress(ValueError, KeyError):

@@ -9,7 +9,7 @@ import pytest
 from app.config import Settings
 from app.jobs import valkey as private
 from app.jobs.worker import Supervisor
-from app.realtime.bus import QUEUE_LENGTH, RESYNC, Bus
+from app.realtime.bus import PUBLISH_SECONDS, QUEUE_LENGTH, RESYNC, Bus
 from domain.kernel.events import Signal
 from tests.support.valkey import Valkey
 from tests.support.worker import until
@@ -83,11 +83,28 @@ async def test_a_redis_that_comes_back() -> None:
         async with here.subscribe("space:1") as signals:
             await here.publish(Signal("space:1", "alone"))
             assert (await _next(signals)).kind == "alone"
-        server.start()
+            await there.publish(Signal("space:1", "lost"))
+            server.start()
+            assert (await _next(signals)).kind == RESYNC
         await _connected(there, here)
     finally:
         await there.close()
         await here.close()
+        server.stop()
+
+
+async def test_nobody_waits_long_for_a_redis_that_is_silent() -> None:
+    server = Valkey()
+    bus = Bus(server.url)
+    try:
+        await bus.publish(Signal("space:1", "first"))
+        server.pause()
+        async with asyncio.timeout(PUBLISH_SECONDS * 3):
+            await bus.publish(Signal("space:1", "second"))
+        server.resume()
+        await bus.publish(Signal("space:1", "third"))
+    finally:
+        await bus.close()
         server.stop()
 
 
