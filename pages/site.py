@@ -114,6 +114,10 @@ def register_pages(
     )
     ui.button.default_props("no-caps unelevated")
     ui.menu_item.default_props("role=menuitem")
+    # Once the movement of one of these has ended, the focus is put where it was before; who is already typing elsewhere
+    # would lose what they type. Nothing moves, so the focus is there at once.
+    for moving in (ui.select, ui.menu, ui.dialog):
+        moving.default_props("transition-duration=0")
     _teach_swedish()
     _register_public(site)
     if admit_operator is not None:

@@ -65,3 +65,19 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("50,000 tokens in a month")).to_be_visible()
     assert grave(page) == []
+
+
+def test_who_types_right_after_a_choice_types_where_they_are(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/admin/budgets")
+    ready(page)
+    page.get_by_role("button", name="Add budget").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("In", exact=True).click()
+    page.get_by_role("option", name="a week").click()
+    tokens = dialog.get_by_label("Tokens")
+    tokens.click()
+    expect(page.locator("[id^='q-portal--menu']")).to_have_count(0)
+    expect(tokens).to_be_focused()
+    page.keyboard.type("2000")
+    expect(tokens).to_have_value("2000")
