@@ -21,8 +21,11 @@ CHANNEL = "samrad:events"
 QUEUE_LENGTH = 500
 PUBLISH_SECONDS = 2.0
 """Whoever has changed something waits no longer than this for a Redis that is silent."""
+MEND_SECONDS = 1.0
 RESYNC = "resync"
 """Kind of the news that some was lost: load again what you show."""
+EVERYTHING = ""
+"""The topic of those who tell other processes so."""
 
 
 class _Signals:
@@ -47,6 +50,7 @@ class Bus:
         self._listeners: dict[str, set[asyncio.Queue[Signal]]] = defaultdict(set)
         self._redis: Any = None
         self._bridge: asyncio.Task[None] | None = None
+        self._mending: asyncio.Task[None] | None = None
 
     def _client(self) -> Any:
         if self._redis is None and self._url is not None:
@@ -62,15 +66,31 @@ class Bus:
     async def publish(self, signal: Signal) -> None:
         """Tell the listeners in this process, then the other processes."""
         self._deliver(signal)
-        client = self._client()
-        if client is None:
+        if self._url is None or self._mends():
             return
-        message = {"origin": self._origin, "topic": signal.topic, "kind": signal.kind, "data": signal.data}
         try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await client.publish(CHANNEL, json.dumps(message))
+            await self._send(signal)
         except Exception as error:
-            log.warning("events do not reach other processes: %r", error)
+            if not self._mends():
+                log.warning("events do not reach other processes: %r", error)
+                self._mending = asyncio.create_task(self._mend(), name="events that did not arrive")
+
+    def _mends(self) -> bool:
+        return self._mending is not None and not self._mending.done()
+
+    async def _send(self, signal: Signal) -> None:
+        message = {"origin": self._origin, "topic": signal.topic, "kind": signal.kind, "data": signal.data}
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await self._client().publish(CHANNEL, json.dumps(message))
+
+    async def _mend(self) -> None:
+        """Once Redis answers, let the other processes load again what was not told to them meanwhile."""
+        while True:
+            await asyncio.sleep(MEND_SECONDS)
+            with contextlib.suppress(Exception):
+                await self._send(Signal(EVERYTHING, RESYNC))
+                log.warning("events reach other processes again")
+                return
 
     def _deliver(self, signal: Signal) -> None:
         for queue in list(self._listeners.get(signal.topic, ())):
@@ -112,6 +132,7 @@ class Bus:
                             self._take(message["data"])
                         elif deaf:
                             deaf = False
+                            log.warning("events of other processes are received again")
                             self._resync()
             except Exception as error:
                 if not deaf:
@@ -121,20 +142,24 @@ class Bus:
 
     def _resync(self) -> None:
         """What others told meanwhile is lost: everybody loads again what they show."""
-        log.warning("events of other processes are received again")
         for topic in list(self._listeners):
             self._deliver(Signal(topic, RESYNC))
 
     def _take(self, encoded: bytes) -> None:
         with contextlib.suppress(ValueError, KeyError):
             message = json.loads(encoded)
-            if message["origin"] != self._origin:
+            if message["origin"] == self._origin:
+                return
+            if message["topic"] == EVERYTHING:
+                self._resync()
+            else:
                 self._deliver(Signal(message["topic"], message["kind"], message["data"]))
 
     async def close(self) -> None:
         """Stop listening and disconnect."""
-        if self._bridge is not None:
-            self._bridge.cancel()
-            await asyncio.gather(self._bridge, return_exceptions=True)
+        tasks = [task for task in (self._bridge, self._mending) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._redis is not None:
             await self._redis.aclose()

@@ -5,7 +5,8 @@ Redis may be away at any time. Then nobody waits for it: for a few seconds each 
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -24,30 +25,47 @@ class Away(Exception):
     """Redis does not answer."""
 
 
+class Absence:
+    """Whether Redis was away a moment ago; `what` it is the log says when it cannot be shared."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._until = self._complained = 0.0
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """For what asks Redis: raises `Away` where that fails, and at once for a while after it did."""
+        if time.monotonic() < self._until:
+            raise Away
+        if self._until:
+            # The others do not wait for how this ends.
+            self._until = time.monotonic() + PATIENCE
+        try:
+            yield
+        except Exception as error:
+            self._until = time.monotonic() + AWAY_SECONDS
+            self._complain(error)
+            raise Away from error
+        self._until = 0.0
+
+    def _complain(self, error: Exception) -> None:
+        if time.monotonic() - self._complained > COMPLAIN_SECONDS:
+            self._complained = time.monotonic()
+            log.warning("%s by each process alone: %s", self._what, error)
+
+
 class Common:
     """Runs scripts for one kind of state; `what` it is the log says when it cannot be shared."""
 
     def __init__(self, url: str, what: str) -> None:
-        self._url, self._what = url, what
+        self._url, self._absence = url, Absence(what)
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
-        self._away_until = self._complained = 0.0
 
     async def run(self, script: str, keys: Sequence[str], *arguments: str | int) -> Any:
         """What the script returns; raises `Away`."""
-        if time.monotonic() < self._away_until:
-            raise Away
-        if self._away_until:
-            # The others do not wait for how this ends.
-            self._away_until = time.monotonic() + PATIENCE
-        try:
-            found = await self._known(script)(keys, arguments)
-        except Exception as error:
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            self._complain(error)
-            raise Away from error
-        self._away_until = 0.0
-        return found
+        with self._absence.noted():
+            return await self._known(script)(keys, arguments)
 
     # The library takes a tenth of a second to load, which the start can do without.
     def _known(self, script: str) -> Any:
@@ -63,11 +81,6 @@ class Common:
         if script not in self._scripts:
             self._scripts[script] = self._client.register_script(NOW + script)
         return self._scripts[script]
-
-    def _complain(self, error: Exception) -> None:
-        if time.monotonic() - self._complained > COMPLAIN_SECONDS:
-            self._complained = time.monotonic()
-            log.warning("%s by each process alone: %s", self._what, error)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -5,18 +5,16 @@ are wider for a while but never gone, and nobody is locked out.
 """
 
 import ipaddress
-import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from app.realtime.common import Absence, Away
 from domain.kernel.actor import Actor
 from domain.kernel.errors import TooManyRequests
 from domain.ports import Deed
-
-log = logging.getLogger(__name__)
-COMPLAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class RateLimits:
         self._rates, self._redis_url = rates, redis_url
         self._local: Any = None
         self._shared: Any = None
-        self._complained = 0.0
+        self._absence = Absence("rate limits are counted")
 
     async def take(self, deed: Deed, actor: Actor) -> None:
         """Count what the actor does; raises `TooManyRequests` when it is too much for one, or for one organisation."""
@@ -91,10 +89,8 @@ class RateLimits:
 
     async def _counted(self, item: Any, what: str, who: str, told: bool) -> tuple[bool, Any]:
         if self._redis_url is not None:
-            try:
+            with suppress(Away), self._absence.noted():
                 return await self._ask(self._common(), item, what, who, told)
-            except Exception as error:
-                self._complain(error)
         return await self._ask(self._own(), item, what, who, told)
 
     @staticmethod
@@ -122,11 +118,6 @@ class RateLimits:
             )  # fmt: skip
             self._shared = SlidingWindowCounterRateLimiter(storage)
         return self._shared
-
-    def _complain(self, error: Exception) -> None:
-        if time.monotonic() - self._complained > COMPLAIN_SECONDS:
-            self._complained = time.monotonic()
-            log.warning("rate limits are counted by each process alone: %s", error)
 
 
 def network_of(ip: str | None) -> str:

@@ -95,19 +95,30 @@ async def test_a_redis_that_comes_back() -> None:
 
 async def test_nobody_waits_long_for_a_redis_that_is_silent() -> None:
     server = Valkey()
-    bus = Bus(server.url)
+    here, there = Bus(server.url), Bus(server.url)
     try:
-        async with bus.subscribe("space:1") as signals:
-            await bus.publish(Signal("space:1", "first"))
+        there.start()
+        await _connected(here, there)
+        async with here.subscribe("space:1") as own, there.subscribe("space:1") as others:
+            await here.publish(Signal("space:1", "first"))
+            assert (await _next(others)).kind == "first"
             server.pause()
             async with asyncio.timeout(PUBLISH_SECONDS * 3):
-                await bus.publish(Signal("space:1", "second"))
+                await here.publish(Signal("space:1", "second"))
+            # From then on nobody waits at all.
+            async with asyncio.timeout(PUBLISH_SECONDS / 2):
+                await here.publish(Signal("space:1", "third"))
             server.resume()
-            await bus.publish(Signal("space:1", "third"))
-            # Who listens in this process does not depend on it.
-            assert [(await _next(signals)).kind for _ in range(3)] == ["first", "second", "third"]
+            # Who listens in this process does not depend on it; the others load again what they missed.
+            assert [(await _next(own)).kind for _ in range(3)] == ["first", "second", "third"]
+            heard = [(await _next(others)).kind]
+            while heard[-1] != RESYNC:
+                heard.append((await _next(others)).kind)
+            assert "third" not in heard
+        await _connected(here, there)
     finally:
-        await bus.close()
+        await here.close()
+        await there.close()
         server.stop()
 
 
