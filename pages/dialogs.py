@@ -63,23 +63,27 @@ async def ask_name(title: str, label: str, value: str, action: str, save: Callab
 
 
 async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool:
-    """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well."""
-    try:
-        await visit().authenticate()
-        await work()
-    except ENDED as failure:
-        leave(failure)
+    """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well.
+
+    It runs in the slot of the whole page: the dialog that it was asked for in may have closed, and be gone, before it ends.
+    """
+    with context.client.content:
+        try:
+            await visit().authenticate()
+            await work()
+        except ENDED as failure:
+            leave(failure)
+            return False
+        except Failure as failure:
+            await noted(failure)
+            text = sentence(failure)
+        except Exception:
+            text = unexpected()
+        else:
+            if not place.is_deleted:
+                place.clear()
+            return True
+        place.clear()
+        with place:
+            note(text, "bad", icon_name="error_outline")
         return False
-    except Failure as failure:
-        await noted(failure)
-        text = sentence(failure)
-    except Exception:
-        text = unexpected()
-    else:
-        if not place.is_deleted:
-            place.clear()
-        return True
-    place.clear()
-    with place:
-        note(text, "bad", icon_name="error_outline")
-    return False
