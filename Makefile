@@ -53,7 +53,7 @@ binary:
 BINARY ?= dist/samrad
 ALONE := unshare --mount --net $(shell [ "$$(id -u)" = 0 ] || echo --map-current-user --keep-caps)
 check-binary: dev browser
-	BINARY=$(abspath $(BINARY)) $(ALONE) sh -c 'ip link set lo up && exec $(BIN)/python -m pytest tests/deploy/test_binary.py $(ARGS)'
+	BINARY=$(abspath $(BINARY)) $(ALONE) sh -c 'ip link set lo up && exec $(PYTEST) tests/deploy/test_binary.py $(ARGS)'
 
 settings: dev
 	$(BIN)/python main.py settings > docs/settings.md

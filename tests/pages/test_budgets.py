@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.pages.test_pages import grave
+from tests.pages.test_pages import grave, open_page
 from tests.support.browser import ready, sign_in
 from tests.support.provider import Provider
 from tests.support.server import Installation, installed
@@ -16,6 +16,14 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     """An installation of its own: budgets hold for everybody."""
     with installed(tmp_path_factory.mktemp("budgets") / "data", WORKERS="0") as made:
         yield made
+
+
+def new_budget(page: Page, installation: Installation) -> Locator:
+    """The form of a budget that the administrator is about to add."""
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/budgets")
+    page.get_by_role("button", name="Add budget").click()
+    return page.get_by_role("dialog")
 
 
 def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation, provider: Provider) -> None:
@@ -30,11 +38,7 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
         client.post(
             f"/api/v1/assistants/{assistant}/", json={"completion_model": {"id": model["id"]}}
         ).raise_for_status()
-    sign_in(page, installation.url)
-    page.goto(f"{installation.url}/admin/budgets")
-    ready(page)
-    page.get_by_role("button", name="Add budget").click()
-    dialog = page.get_by_role("dialog")
+    dialog = new_budget(page, installation)
     dialog.get_by_label("For", exact=True).click()
     page.get_by_role("option", name="Space", exact=True).click()
     dialog.get_by_label("Which").click()
@@ -68,11 +72,7 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
 
 
 def test_who_types_right_after_a_choice_types_where_they_are(page: Page, installation: Installation) -> None:
-    sign_in(page, installation.url)
-    page.goto(f"{installation.url}/admin/budgets")
-    ready(page)
-    page.get_by_role("button", name="Add budget").click()
-    dialog = page.get_by_role("dialog")
+    dialog = new_budget(page, installation)
     dialog.get_by_label("In", exact=True).click()
     page.get_by_role("option", name="a week").click()
     tokens = dialog.get_by_label("Tokens")
