@@ -19,8 +19,10 @@ from domain.kernel.events import Signal
 log = logging.getLogger(__name__)
 CHANNEL = "samrad:events"
 QUEUE_LENGTH = 500
-PUBLISH_SECONDS = 2.0
-"""Whoever has changed something waits no longer than this for a Redis that is silent."""
+WAITING_NEWS = 5_000
+"""So many are kept for Redis while it is slow; with more, the other processes load again what they show."""
+SEND_SECONDS = 2.0
+"""So long Redis may take for one piece of news."""
 MEND_SECONDS = 1.0
 RESYNC = "resync"
 """Kind of the news that some was lost: load again what you show."""
@@ -50,7 +52,8 @@ class Bus:
         self._listeners: dict[str, set[asyncio.Queue[Signal]]] = defaultdict(set)
         self._redis: Any = None
         self._bridge: asyncio.Task[None] | None = None
-        self._mending: asyncio.Task[None] | None = None
+        self._outbox: asyncio.Queue[Signal] = asyncio.Queue(WAITING_NEWS)
+        self._sender: asyncio.Task[None] | None = None
 
     def _client(self) -> Any:
         if self._redis is None and self._url is not None:
@@ -64,33 +67,47 @@ class Bus:
         return self._redis
 
     async def publish(self, signal: Signal) -> None:
-        """Tell the listeners in this process, then the other processes."""
+        """Tell the listeners in this process now, and the other processes in a moment: nobody waits for Redis."""
         self._deliver(signal)
-        if self._url is None or self._mends():
+        if self._url is None:
             return
-        try:
-            await self._send(signal)
-        except Exception as error:
-            if not self._mends():
-                log.warning("events do not reach other processes: %r", error)
-                self._mending = asyncio.create_task(self._mend(), name="events that did not arrive")
+        if self._outbox.full():
+            self._forget_waiting()
+            signal = Signal(EVERYTHING, RESYNC)
+        self._outbox.put_nowait(signal)
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_all(), name="news for other processes")
 
-    def _mends(self) -> bool:
-        return self._mending is not None and not self._mending.done()
+    async def _send_all(self) -> None:
+        while True:
+            signal = await self._outbox.get()
+            try:
+                await self._send(signal)
+            except Exception as error:
+                log.warning("events do not reach other processes: %r", error)
+                await self._mend()
+            finally:
+                self._outbox.task_done()
 
     async def _send(self, signal: Signal) -> None:
         message = {"origin": self._origin, "topic": signal.topic, "kind": signal.kind, "data": signal.data}
-        async with asyncio.timeout(PUBLISH_SECONDS):
+        async with asyncio.timeout(SEND_SECONDS):
             await self._client().publish(CHANNEL, json.dumps(message))
 
     async def _mend(self) -> None:
         """Once Redis answers, let the other processes load again what was not told to them meanwhile."""
         while True:
             await asyncio.sleep(MEND_SECONDS)
+            self._forget_waiting()
             with contextlib.suppress(Exception):
                 await self._send(Signal(EVERYTHING, RESYNC))
                 log.warning("events reach other processes again")
                 return
+
+    def _forget_waiting(self) -> None:
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
+            self._outbox.task_done()
 
     def _deliver(self, signal: Signal) -> None:
         for queue in list(self._listeners.get(signal.topic, ())):
@@ -156,8 +173,10 @@ class Bus:
                 self._deliver(Signal(message["topic"], message["kind"], message["data"]))
 
     async def close(self) -> None:
-        """Stop listening and disconnect."""
-        tasks = [task for task in (self._bridge, self._mending) if task is not None]
+        """Send what is left, stop listening and disconnect."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._outbox.join(), SEND_SECONDS)
+        tasks = [task for task in (self._bridge, self._sender) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
