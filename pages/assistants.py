@@ -53,6 +53,7 @@ PREFERENCES = {
     Preference.ORDER: N_("The chosen one"),
     Preference.COST: N_("The one that costs least"),
     Preference.SPEED: N_("The one that has begun to answer soonest of late"),
+    Preference.QUALITY: N_("The one whose answers people rate best"),
 }
 REUSE = {
     Reuse.OFF: N_("Always ask the model"),
@@ -424,8 +425,18 @@ class Editor:
             self.model.props["aria-label"] = _("AI model")
             facts = {c.model.id: " · ".join(facts_of(c)) for c in self.models}
             ui.label().classes("sub").bind_text_from(self.model, "value", lambda chosen: facts.get(chosen, ""))
+        self._fallback()
         self._preference()
         self.settings = ModelSettings(self.model, self.models, assistant.model_settings)
+
+    def _fallback(self) -> None:
+        own = self.view.assistant.fallback_model_id
+        names: dict[UUID | str, str] = {"": _("No model of its own")}
+        names |= {c.model.id: self._choice(c) for c in self.models if c.usable or c.model.id == own}
+        text = _("Before those that administrators have chosen. It must not run further away than the chosen model.")
+        with setting(_("When the model does not answer"), text):
+            self.fallback = ui.select(names, value=own if own in names else "").props("outlined dense options-dense")
+            self.fallback.props["aria-label"] = _("When the model does not answer")
 
     def _preference(self) -> None:
         text = _("Of the chosen model and those that stand in for it. All of them run no further away.")
@@ -463,6 +474,9 @@ class Editor:
             values["name"] = self.name.value
         if self.insight is not None:
             values["insight_enabled"] = bool(self.insight.value)
+        fallback = self.fallback.value or None
+        if fallback != assistant.fallback_model_id:
+            values["fallback_model_id"] = fallback
         if self.model.value is not None and self.model.value != assistant.completion_model_id:
             values["completion_model_id"] = self.model.value
         return values

@@ -182,7 +182,7 @@ class Chat:
         if choice is None or not service.health.resting(choice.model.id):
             return ""
         name = model_name(choice.model)
-        other = await service.replacing(self.visit.actor, choice, self.assistant.assistant.space_id)
+        other = await service.replacing(self.visit.actor, choice, self.assistant.assistant)
         if other is None:
             return _("{name} does not answer at present. It is tried again shortly.", name=name)
         return _(

@@ -35,6 +35,7 @@ FIELDS = {
     "whole_documents": N_("Whole documents"),
     "starter_questions": N_("Questions to begin with"),
     "contact": N_("Contact"),
+    "fallback_model_id": N_("Model that stands in"),
     "model_preference": N_("Which model is asked first"),
     "answer_reuse": N_("Earlier answers"),
     "answer_reuse_hours": N_("Hours that answers are given again"),

@@ -7,6 +7,7 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
+from domain.conversations.attempts import BUDGET, LENGTH
 from domain.conversations.citations import Citation, Verdict
 from domain.conversations.easy import EASY
 from domain.conversations.entities import AnswerState, Message, MessageSource
@@ -50,6 +51,8 @@ TROUBLES = {
     Trouble.KEY: N_("refused the key"),
     Trouble.UNKNOWN_MODEL: N_("is not known at its provider"),
     Trouble.RESTING: N_("has failed several times lately"),
+    BUDGET: N_("costs more than the budget has left"),
+    LENGTH: N_("cannot take in so much"),
 }
 UNFINISHED = (AnswerState.STOPPED, AnswerState.INTERRUPTED, AnswerState.FAILED)
 

@@ -31,7 +31,7 @@ prompts = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
 PLAIN = (
     "name", "description", "logging_enabled", "insight_enabled", "whole_documents", "starter_questions",
     "data_retention_days", "metadata_json", "contact",
-    "answer_reuse", "answer_reuse_hours", "model_preference", "icon_id",
+    "answer_reuse", "answer_reuse_hours", "fallback_model_id", "model_preference", "icon_id",
 )  # fmt: skip
 TEXT_LIMIT = 2_000_000
 

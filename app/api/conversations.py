@@ -129,8 +129,12 @@ async def delete(session_id: UUID, actor: Caller, use: Use) -> None:
 
 @router.post("/{session_id}/feedback/", response_model=wire.SessionPublic)
 async def feedback(session_id: UUID, body: wire.SessionFeedback, actor: Caller, use: Use) -> Any:
-    """Thumbs up or down for a conversation."""
-    await use.conversations.rate(actor, int(body.value), body.text, conversation_id=session_id)
+    """Thumbs up or down for one answer (`message_id`), or for the whole conversation."""
+    if body.message_id is not None:
+        await _message(use, actor, session_id, body.message_id)
+    await use.conversations.rate(
+        actor, int(body.value), body.text, conversation_id=session_id, message_id=body.message_id
+    )
     return await shown(use, actor, await use.conversations.get(actor, session_id))
 
 

@@ -40,6 +40,13 @@ async def completion_model_health(actor: Caller, use: Use) -> Any:
     return _troubled(use, await use.models.completion_models(actor))
 
 
+@completion.get("/ratings/", response_model=list[wire.ModelRating])
+async def completion_model_ratings(actor: Caller, use: Use) -> Any:
+    """What people have said of the answers of each completion model; those without a rating are left out."""
+    found = await use.models.ratings(actor)
+    return [{"id": model_id, "good": each.good, "rated": each.rated} for model_id, each in found.items()]
+
+
 def _troubled(use: Services, choices: Iterable[AnyChoice]) -> list[dict[str, Any]]:
     health = use.conversations.health
     troubled = health.troubled()

@@ -257,6 +257,7 @@ def assistant(
         "whole_documents": view.assistant.whole_documents,
         "starter_questions": view.assistant.starter_questions,
         "contact": view.assistant.contact,
+        "fallback_model_id": view.assistant.fallback_model_id,
         "model_preference": view.assistant.model_preference,
         "answer_reuse": view.assistant.answer_reuse,
         "answer_reuse_hours": view.assistant.answer_reuse_hours,

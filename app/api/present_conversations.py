@@ -24,8 +24,8 @@ def conversation_head(found: Conversation) -> dict[str, Any]:
     }
 
 
-def feedback(found: Conversation) -> dict[str, Any] | None:
-    """The thumbs of a conversation."""
+def feedback(found: Conversation | Message) -> dict[str, Any] | None:
+    """What was said of an answer, or of a whole conversation."""
     if found.feedback_value is None:
         return None
     return {"value": found.feedback_value, "text": found.feedback_text}
@@ -95,6 +95,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "attempts": found.trace.get("attempts", []),
         "reused": found.trace.get("reused"),
         "narrowed": narrowed(found) or None,
+        "feedback": feedback(found),
     }
 
 

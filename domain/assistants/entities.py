@@ -13,7 +13,8 @@ class Assistant(Owned):
 
     `contact` says whom people ask about it. `starter_questions` are offered before the first question. With
     `whole_documents` the model is given the documents in which something was found as a whole, as far as they fit.
-    `model_preference` says which of its model and those that stand in for it is asked first (`domain.models.stand_ins`).
+    `fallback_model_id` is the model that answers when its own does not, before those that stand in for that one;
+    `model_preference` says which of all these is asked first (`domain.models.stand_ins`).
     `answer_reuse` says which questions may get an earlier answer (`domain.conversations.reuse`), for how many hours.
     """
 
@@ -24,6 +25,7 @@ class Assistant(Owned):
     contact: str | None = None
     is_default: bool = False
     completion_model_id: UUID | None = None
+    fallback_model_id: UUID | None = None
     model_preference: str = "order"
     model_settings: dict[str, Any] = field(default_factory=dict)
     published: bool = False

@@ -29,7 +29,7 @@ from domain.transaction import Transaction, UnitOfWork
 RESTORED = (
     "name", "description", "completion_model_id", "model_settings", "logging_enabled", "insight_enabled",
     "whole_documents", "starter_questions", "data_retention_days", "metadata_json", "prompt_id", "collection_ids",
-    "file_ids", "contact", "answer_reuse", "answer_reuse_hours", "model_preference",
+    "file_ids", "contact", "answer_reuse", "answer_reuse_hours", "fallback_model_id", "model_preference",
 )  # fmt: skip
 HISTORY_LIMIT = 1000
 
@@ -80,13 +80,16 @@ class HistoryService:
         if "file_ids" in values:
             kept = set(present["file_ids"])
             values["file_ids"] = [UUID(i) for i in values["file_ids"] if i in kept]
-        if "completion_model_id" in values:
+        named = [name for name in ("completion_model_id", "fallback_model_id") if name in values]
+        if named:
             rules = await rules_for(tx, [access.space])
             choices = [c for c in await completion_choices(tx) if c.usable and may_serve(rules, c.model, access.space)]
             usable = {str(c.model.id): c.model.id for c in choices}
-            model = usable.get(values.pop("completion_model_id") or "")
-            if model is not None:
-                values["completion_model_id"] = model
+            for name in named:
+                former = values.pop(name)
+                # An assistant may be without a fallback, and never without a model.
+                if former in usable or (former is None and name == "fallback_model_id"):
+                    values[name] = usable.get(former)
         return AssistantDraft.of(**values)
 
 

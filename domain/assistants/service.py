@@ -37,7 +37,7 @@ from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
 from domain.models.choice import CompletionChoice
 from domain.models.service import completion_choice, completion_choices
-from domain.models.stand_ins import clean_preference
+from domain.models.stand_ins import clean_preference, require_stand_in
 from domain.spaces.entities import Space
 from domain.spaces.service import SpaceAccess, retention_days, space_access
 from domain.transaction import Transaction, UnitOfWork
@@ -46,7 +46,7 @@ from domain.users.entities import User
 FIELDS = (
     "space_id", "user_id", "name", "description", "is_default", "completion_model_id", "model_settings", "published",
     "logging_enabled", "insight_enabled", "whole_documents", "starter_questions", "data_retention_days", "metadata_json",
-    "contact", "answer_reuse", "answer_reuse_hours", "model_preference", "icon_id",
+    "contact", "answer_reuse", "answer_reuse_hours", "fallback_model_id", "model_preference", "icon_id",
 )  # fmt: skip
 """What an assistant is, as its history tells it, besides `prompt_id`, `collection_ids` and `file_ids`."""
 NOT_COPIED = {
@@ -295,6 +295,8 @@ class AssistantService:
             assistant.insight_enabled = bool(values["insight_enabled"])
         if "completion_model_id" in draft.given:
             assistant.completion_model_id = await self._usable_model(tx, access.space, values["completion_model_id"])
+        if "fallback_model_id" in draft.given:
+            assistant.fallback_model_id = await self._fallback(tx, access.space, assistant, values["fallback_model_id"])
         if "prompt" in draft.given:
             await self._set_prompt(tx, actor, assistant, values["prompt"], values.get("prompt_description"))
         if "collection_ids" in draft.given:
@@ -324,14 +326,27 @@ class AssistantService:
             require_taken(choice, {k: v for k, v in assistant.model_settings.items() if k not in same or same[k] != v})
 
     @staticmethod
-    async def _usable_model(tx: Transaction, space: Space, model_id: UUID) -> UUID:
+    async def _usable_model(tx: Transaction, space: Space, model_id: UUID, field: str = "completion_model") -> UUID:
         for choice in await completion_choices(tx):
             if choice.model.id == model_id:
                 if not choice.usable:
-                    raise BadRequest(N_("The model is switched off."), field="completion_model")
+                    raise BadRequest(N_("The model is switched off."), field=field)
                 await require_model(tx, space, choice.model, CHOICE_REFUSED)
                 return model_id
-        raise NotFound(N_("The model was not found."), field="completion_model")
+        raise NotFound(N_("The model was not found."), field=field)
+
+    async def _fallback(
+        self, tx: Transaction, space: Space, assistant: Assistant, model_id: UUID | None
+    ) -> UUID | None:
+        """The model that may answer when the assistant's own does not, checked."""
+        if model_id is None or model_id == assistant.fallback_model_id:
+            return model_id
+        await self._usable_model(tx, space, model_id, "fallback_model_id")
+        choice = await completion_choice(tx, assistant.completion_model_id)
+        other = await completion_choice(tx, model_id)
+        if choice is not None and other is not None:
+            require_stand_in(choice.model, other.model, "fallback_model_id")
+        return model_id
 
     @staticmethod
     async def _set_prompt(

@@ -58,7 +58,7 @@ class TransparencyService:
                 access.space,
                 owner if owner is not None and owner.state != UserState.DELETED else None,
                 model,
-                await stand_ins(tx, model, assistant.space_id, vision=False) if model else (),
+                await stand_ins(tx, model, assistant, vision=False) if model else (),
                 [c for c in collections if c.kind == CollectionKind.DOCUMENTS],
                 await tx.websites.many(websites),
                 await tx.assistants.files(assistant_id),

@@ -3,6 +3,7 @@
 Parallel calls never overspend: the reservation is one conditional update for each budget, in the order of their ids.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,14 @@ USED_UP = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Why the budgets allow no call that costs money, and why none that costs nothing; None where they do."""
+
+    paid: BudgetExhausted | None = None
+    free: BudgetExhausted | None = None
+
+
 def refusal(budget: Budget, begun: datetime) -> BudgetExhausted:
     """Why a call is refused, when it may be made again, and whom to ask."""
     resets = Span(budget.span).ends(begun)
@@ -41,11 +50,15 @@ async def standings(tx: Transaction, who: Attribution, zone: tzinfo) -> list[tup
     return [(budget, begun[budget.span], use) for budget, use in await tx.budgets.standings(who, begun)]
 
 
-async def require_room(tx: Transaction, who: Attribution, zone: tzinfo) -> None:
-    """Raise `BudgetExhausted` when a budget is used up already."""
+async def room(tx: Transaction, who: Attribution, zone: tzinfo) -> Room:
+    """What the budgets still allow, as far as they are used up already."""
+    paid = free = None
     for budget, begun, use in await standings(tx, who, zone):
-        if share(budget, use.tokens if use else 0, use.cost if use else 0) >= 1.0:
-            raise refusal(budget, begun)
+        if budget.tokens is not None and (use.tokens if use else 0) >= budget.tokens:
+            paid = free = free or refusal(budget, begun)
+        elif budget.cost is not None and (use.cost if use else 0) >= budget.cost:
+            paid = paid or refusal(budget, begun)
+    return Room(paid, free)
 
 
 async def reserve(tx: Transaction, who: Attribution, zone: tzinfo, tokens: int, cost: int) -> list[dict[str, Any]]:
@@ -56,7 +69,8 @@ async def reserve(tx: Transaction, who: Attribution, zone: tzinfo, tokens: int, 
     rows.sort(key=lambda row: row[0].id)
     # In one order everywhere, so that two calls never wait for each other.
     for use, budget, begun in rows:
-        if not await tx.budgets.take(use.id, tokens, cost, budget.tokens, budget.cost):
+        # What costs nothing needs no money to be left.
+        if not await tx.budgets.take(use.id, tokens, cost, budget.tokens, budget.cost if cost else None):
             raise refusal(budget, begun)
     return [{"use": str(use.id), "tokens": tokens, "cost": cost} for use, _, _ in rows]
 

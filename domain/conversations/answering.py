@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from domain.conversations.ahead import begun, unless_given_up
-from domain.conversations.attempts import EMPTY, ONLY_THOUGHT, Attempts, fitting
+from domain.conversations.attempts import BUDGET, EMPTY, LENGTH, ONLY_THOUGHT, Attempts, fitting
 from domain.conversations.checking import note_citations
 from domain.conversations.citations import Stems
 from domain.conversations.context import (
@@ -28,7 +28,7 @@ from domain.conversations.entities import AnswerState, Message
 from domain.conversations.evidence import cited_numbers, source_of, unread_of
 from domain.conversations.explaining import explanation
 from domain.conversations.narrowing import narrowed
-from domain.conversations.plan import FORGOTTEN, Plan
+from domain.conversations.plan import FORGOTTEN, Plan, answers_with
 from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
@@ -40,7 +40,16 @@ from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel import tracing
 from domain.kernel.clock import now
-from domain.kernel.errors import N_, Conflict, Failure, ProviderFailed, QueryTooLong, StorageTrouble, Trouble
+from domain.kernel.errors import (
+    N_,
+    BudgetExhausted,
+    Conflict,
+    Failure,
+    ProviderFailed,
+    QueryTooLong,
+    StorageTrouble,
+    Trouble,
+)
 from domain.kernel.events import Change
 from domain.kernel.ids import new_id
 from domain.kernel.persistence import persistently
@@ -143,8 +152,8 @@ class Answering:
         """Retrieve, then ask one model after the other until one begins to answer. Whether the user stopped it."""
         searching = plan.retrieving or self._retrieve(plan)
         retrieval, plan.access = await asyncio.gather(searching, self._access(plan.choice.provider))
-        attempts = Attempts(plan.choice, list(plan.stand_ins), self.health)
-        failed: ProviderFailed | None = None
+        attempts = Attempts(plan.choice, list(plan.stand_ins), self.health, list(plan.passed))
+        failed: Failure | None = None
         while True:
             await attempts.begin()
             _choose(plan, attempts)
@@ -160,9 +169,10 @@ class Answering:
                 await self._end_attempt(plan, run, failure)
                 if await within(wait, run.stop):
                     return True
-            except QueryTooLong:
-                if failed is None or not await attempts.skip():
-                    raise failed or QueryTooLong from None
+            except (QueryTooLong, BudgetExhausted) as refusal:
+                failed = failed or refusal
+                if not await attempts.skip(LENGTH if isinstance(refusal, QueryTooLong) else BUDGET):
+                    raise failed from None
 
     async def _attempt(self, plan: Plan, run: Run, retrieval: Retrieval | None, attempts: Attempts) -> bool:
         """Assemble for the chosen model and take its answer in. Whether the user stopped it."""
@@ -482,8 +492,7 @@ def _sought(plan: Plan) -> str:
 def _choose(plan: Plan, attempts: Attempts) -> None:
     """Let the model answer that is to be asked now, and say so in the message."""
     plan.choice, message = attempts.choice, plan.message
-    message.completion_model_id = plan.choice.model.id
-    message.model_name, message.provider_name = plan.choice.model.nickname, plan.choice.provider.name
+    answers_with(message, plan.choice)
     message.trace.pop("elsewhere", None)
     message.trace.pop("thinking_ms", None)
     # A list of its own: what is saved at the end is what is true then.

@@ -4,11 +4,13 @@ All of this happens before the first word. Once an answer has begun, nobody else
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from domain.assistants.settings import takes
+from domain.budgets.reserving import Room
 from domain.kernel.errors import N_, ProviderFailed, Trouble
 from domain.models.capacity import LONGEST_WAIT
 from domain.models.choice import CompletionChoice
@@ -32,6 +34,8 @@ EMPTY = N_("The AI model ended without an answer. Ask again, or choose another m
 ONLY_THOUGHT = N_(
     "The AI model thought, but did not come to an answer. Ask for less at a time, or let it think less in the settings."
 )
+BUDGET, LENGTH = "budget", "length"
+"""Why a model is passed over that is not to blame: what it costs is not left, or it cannot take in so much."""
 PLAIN_SETTINGS = ("temperature", "top_p")
 """Settings that every model knows; the others were made for the model that is replaced."""
 
@@ -50,7 +54,7 @@ class Attempts:
         """Pass over models that rest. Raises `ProviderFailed` when there is no other."""
         while seconds := await self.health.calling(self.choice.model.id):
             failure = resting(self.choice.model, seconds)
-            self._note(failure)
+            self._note(failure.trouble)
             if not self.left:
                 raise failure
             self._next()
@@ -58,7 +62,7 @@ class Attempts:
     async def after(self, failure: ProviderFailed) -> float | None:
         """What follows on a failure before the first word: `choice` is asked after so many seconds, or nobody (None)."""
         await self.health.failed(self.choice.model.id, failure)
-        self._note(failure)
+        self._note(failure.trouble)
         wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
         if failure.trouble in AGAIN and not self.asked_again and wait <= PATIENCE:
             self.asked_again = True
@@ -69,10 +73,11 @@ class Attempts:
         self._next()
         return 0.0
 
-    async def skip(self) -> bool:
-        """Pass over a model that cannot take the question in; whether there is another."""
+    async def skip(self, reason: str) -> bool:
+        """Pass over a model that is not to blame; whether there is another."""
         await self.health.left(self.choice.model.id)
         if self.left:
+            self._note(reason)
             self._next()
             return True
         return False
@@ -96,8 +101,24 @@ class Attempts:
     def _next(self) -> None:
         self.choice, self.asked_again = self.left.pop(0), False
 
-    def _note(self, failure: ProviderFailed) -> None:
-        self.failed.append({"model": self.choice.model.nickname, "trouble": failure.trouble})
+    def _note(self, trouble: str) -> None:
+        self.failed.append(_passed(self.choice, trouble))
+
+
+def _passed(choice: CompletionChoice, trouble: str) -> dict[str, Any]:
+    return {"model": choice.model.nickname, "trouble": trouble}
+
+
+def affordable(choices: Sequence[CompletionChoice], room: Room) -> tuple[list[CompletionChoice], list[dict[str, Any]]]:
+    """Those for which there is room in the budgets, and what is told of those before the first of them.
+
+    Raises `BudgetExhausted` when there is none.
+    """
+    refusals = [(room.paid if each.paid else room.free) if each.counted else None for each in choices]
+    left = [each for each, refusal in zip(choices, refusals, strict=True) if refusal is None]
+    if not left and refusals[0] is not None:
+        raise refusals[0]
+    return left, [_passed(each, BUDGET) for each in takewhile(lambda each: each is not left[0], choices)]
 
 
 def fitting(settings: Mapping[str, Any], choice: CompletionChoice, asked: CompletionChoice) -> dict[str, Any]:

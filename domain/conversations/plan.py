@@ -61,6 +61,8 @@ class Plan:
     """By what the answer could be found again."""
     stand_ins: list[CompletionChoice] = field(default_factory=list)
     """What may answer when the chosen model does not; `choice` is always the one that is asked now."""
+    passed: Sequence[dict[str, Any]] = ()
+    """Which models would have come first, and why they do not."""
     heard: Hearing = field(default_factory=Hearing)
     """Whose words the assistant hears with the question."""
     embedders: Sequence[Embedding] = ()
@@ -110,6 +112,12 @@ class Plan:
         if state == AnswerState.FAILED:
             self.span.fail(str(message.trace.get("error_code", "unexpected")))
         self.span.end()
+
+
+def answers_with(message: Message, choice: CompletionChoice) -> None:
+    """Say in the message which model answers it."""
+    message.completion_model_id = choice.model.id
+    message.model_name, message.provider_name = choice.model.nickname, choice.provider.name
 
 
 def attribution(actor: Actor, assistant: Assistant, message: Message) -> Attribution:

@@ -10,6 +10,7 @@ from domain.conversations.branches import Link
 from domain.conversations.entities import Conversation, Explanation, Message, MessageSource, ReusableAnswer
 from domain.files.entities import File
 from domain.kernel.paging import Page
+from domain.models.rating import Rating
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Said:
 
 class ConversationRepository(Protocol):
     """Conversations of the transaction's tenant."""
+
+    async def ratings(self, model_ids: Sequence[UUID], since: datetime) -> Mapping[UUID, Rating]:
+        """How the answers of these models were rated that were asked for since then."""
 
     async def stop_all(self) -> None:
         """Ask every answer that is being written to stop."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import tzinfo
+from typing import Any
 from uuid import UUID
 
 from domain.assistants.access import readable_assistant
@@ -11,6 +12,7 @@ from domain.assistants.settings import clean_settings
 from domain.assistants.variables import filled
 from domain.classifications.approval import approved_in, require_model
 from domain.conversations.answering import Answering
+from domain.conversations.attempts import affordable
 from domain.conversations.branches import Branches
 from domain.conversations.citations import Stems
 from domain.conversations.context import Exchange
@@ -20,7 +22,7 @@ from domain.conversations.interrupted import SURE_SECONDS, Interrupted
 from domain.conversations.kept import Kept
 from domain.conversations.mentions import faces, hearing, mention
 from domain.conversations.narrowing import narrow, narrowed, stored
-from domain.conversations.plan import FORGOTTEN, Plan, attribution
+from domain.conversations.plan import FORGOTTEN, Plan, answers_with, attribution
 from domain.conversations.run import Run, RunEvent, Runs
 from domain.conversations.summaries import HISTORY_MESSAGES, recalled
 from domain.conversations.views import Asked, Dialogue, Question
@@ -38,7 +40,7 @@ from domain.models.choice import CompletionChoice
 from domain.models.health import Health
 from domain.models.rerank import rerank_in
 from domain.models.service import completion_choice
-from domain.models.stand_ins import preferred, stand_ins
+from domain.models.stand_ins import Preference, preferred, ratings_of, stand_ins
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
@@ -255,23 +257,23 @@ class ConversationService(Kept):
         pictures = any(f.kind == "image" for f in files)
         if pictures and not own.model.vision:
             raise BadRequest(N_("This model cannot see pictures. Choose another assistant or remove the picture."))
-        others = await stand_ins(tx, own, space.id, vision=pictures)
-        choice, *others = preferred(
-            [own, *(each for each in others if heard.may(each.model))], assistant.model_preference, self.health
-        )
+        others = await stand_ins(tx, own, assistant, vision=pictures)
+        choices = [own, *(each for each in others if heard.may(each.model))]
+        ratings = await ratings_of(tx, choices) if assistant.model_preference == Preference.QUALITY else {}
+        choices = preferred(choices, assistant.model_preference, self.health, ratings)
         message = Message(
             tenant_id=actor.tenant_id,
             conversation_id=conversation.id,
             assistant_id=assistant.id,
             question=text,
-            completion_model_id=choice.model.id,
-            model_name=choice.model.nickname,
-            provider_name=choice.provider.name,
             owner=self._answering.owner,
             heartbeat_at=now(),
         )
-        if choice.counted:
-            await self._ledger.require_room(tx, attribution(actor, assistant, message))
+        passed: Sequence[dict[str, Any]] = ()
+        if choices[0].counted:
+            choices, passed = affordable(choices, await self._ledger.room(tx, attribution(actor, assistant, message)))
+        choice, *others = choices
+        answers_with(message, choice)
         searched = await tx.assistants.searched(assistant.id)
         collections = await approved_in(tx, space, [collection for collection, _model, _provider in searched])
         return Plan(
@@ -286,6 +288,7 @@ class ConversationService(Kept):
             own,
             heard=heard,
             stand_ins=others,
+            passed=passed,
             embedders=list({model.id: (model, provider) for _collection, model, provider in searched}.values()),
             temporary=conversation.temporary,
         )
@@ -374,12 +377,12 @@ class ConversationService(Kept):
         """Close the runs whose process has died, with the text they had; how many. Nobody is `sure` at the first look."""
         return await self._interrupted.sweep(sure_seconds)
 
-    async def replacing(self, actor: Actor, choice: CompletionChoice, space_id: UUID) -> CompletionChoice | None:
-        """Which model would answer now in a space in place of one that rests; None when it does not or nothing stands in."""
+    async def replacing(self, actor: Actor, choice: CompletionChoice, assistant: Assistant) -> CompletionChoice | None:
+        """Which model would answer now in place of an assistant's that rests; None when it does not or nothing stands in."""
         if not self.health.resting(choice.model.id):
             return None
         async with self._uow.read(actor.tenant_id) as tx:
-            others = await stand_ins(tx, choice, space_id, vision=False)
+            others = await stand_ins(tx, choice, assistant, vision=False)
         return next((each for each in others if not self.health.resting(each.model.id)), None)
 
     # Following

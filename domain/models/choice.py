@@ -39,6 +39,11 @@ class ModelChoice(Generic[Model]):
         return self.budgets and self.provider.type != ProviderType.BUILTIN
 
     @property
+    def paid(self) -> bool:
+        """Whether a call costs money, as far as is known."""
+        return self.price is not None and self.price.input + self.price.output > 0
+
+    @property
     def retired(self) -> bool:
         """Whether its last day is over."""
         return self.model.retires_on is not None and self.model.retires_on <= now().date()

@@ -134,12 +134,13 @@ class MigrationService:
             plan = await self._plan(tx, from_id, to_id)
             if plan.warnings and not confirmed:
                 raise Invalid(UNCONFIRMED, field="confirm_migration")
-            count = 0
-            while found := await tx.models.assistants_using(from_id, BATCH):
-                for assistant in found:
-                    self._switch(tx, actor, assistant, to_id)
-                await tx.flush()
-                count += len(found)
+            for what in ("fallback_model_id", "completion_model_id"):
+                count = 0
+                while found := await tx.models.assistants_with(what, from_id, BATCH):
+                    for assistant in found:
+                        self._switch(tx, actor, assistant, what, to_id)
+                    await tx.flush()
+                    count += len(found)
             await self._hand_over_default(tx, plan)
             migration = ModelMigration(
                 tenant_id=actor.tenant_id,
@@ -160,10 +161,9 @@ class MigrationService:
         return MovePlan(plan.source, plan.target, count, plan.warnings, migration)
 
     @staticmethod
-    def _switch(tx: Transaction, actor: Actor, assistant: Assistant, model_id: UUID) -> None:
-        old = {"completion_model_id": str(assistant.completion_model_id)}
-        assistant.completion_model_id = model_id
-        new = {"completion_model_id": str(model_id)}
+    def _switch(tx: Transaction, actor: Actor, assistant: Assistant, what: str, model_id: UUID) -> None:
+        old, new = {what: str(getattr(assistant, what))}, {what: str(model_id)}
+        setattr(assistant, what, model_id)
         # In each assistant's own history, so that it can be told and taken back there.
         tx.record(actor, Change("assistant_updated", "assistant", assistant.id, assistant.name, old=old, new=new))
 

@@ -65,8 +65,8 @@ class ModelRepository(Protocol):
     async def users(self, model_id: UUID, *, limit: int, cursor: str | None) -> "Page[ModelUser]":
         """The assistants that use a model, in the order in which they were made."""
 
-    async def assistants_using(self, model_id: UUID, limit: int) -> "Sequence[Assistant]":
-        """Some of the assistants that use a model."""
+    async def assistants_with(self, what: str, model_id: UUID, limit: int) -> "Sequence[Assistant]":
+        """Some of the assistants that have a model as their own (`completion_model_id`) or as their fallback."""
 
     async def migrations(
         self, model_id: UUID | None, *, limit: int, offset: int

@@ -25,6 +25,7 @@ from domain.kernel.text import clean_name
 from domain.models.capacity import PARALLEL, RATE
 from domain.models.choice import CompletionChoice, EmbeddingChoice, Model, ModelChoice, first_usable
 from domain.models.entities import CompletionModel, EmbeddingModel, ModelProvider, ProviderType
+from domain.models.rating import RATED, Rating
 from domain.ports import ChatProvider, ConnectionReport, Credentials, Vault
 from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork
@@ -146,6 +147,13 @@ class ModelService:
         """Every completion model of the organisation, usable or not."""
         async with self._uow.read(actor.tenant_id) as tx:
             return await completion_choices(tx)
+
+    async def ratings(self, actor: Actor) -> Mapping[UUID, Rating]:
+        """What people have said of late of the answers of each completion model, for administrators."""
+        actor.require(Permission.ADMIN)
+        async with self._uow.read(actor.tenant_id) as tx:
+            ids = [choice.model.id for choice in await completion_choices(tx)]
+            return await tx.conversations.ratings(ids, now() - RATED)
 
     async def embedding_models(self, actor: Actor) -> list[EmbeddingChoice]:
         """Every embedding model of the organisation, usable or not."""

@@ -1,16 +1,19 @@
 """Which models may answer in place of one that does not."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.assistants.entities import Assistant
 from domain.classifications.approval import may_serve, rules_for
+from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import CompletionChoice
 from domain.models.entities import CompletionModel, ProviderType
 from domain.models.health import Health
+from domain.models.rating import RATED, UNRATED, Rating
 from domain.models.service import completion_choices
 from domain.spaces.entities import Space
 from domain.transaction import Transaction
@@ -27,6 +30,7 @@ class Preference(StrEnum):
     ORDER = "order"
     COST = "cost"
     SPEED = "speed"
+    QUALITY = "quality"
 
 
 def clean_preference(value: Any) -> str:
@@ -36,8 +40,10 @@ def clean_preference(value: Any) -> str:
     return str(value)
 
 
-def preferred(choices: Sequence[CompletionChoice], preference: str, health: Health) -> list[CompletionChoice]:
-    """Models in the order in which they are to be asked.
+def preferred(
+    choices: Sequence[CompletionChoice], preference: str, health: Health, ratings: Mapping[UUID, Rating]
+) -> list[CompletionChoice]:
+    """Models in the order in which they are to be asked; `ratings` by model, where these are what counts.
 
     The built-in model stays behind those that write, however little it costs; what costs or takes nobody knows how much
     stays in its place behind what is known.
@@ -51,10 +57,18 @@ def preferred(choices: Sequence[CompletionChoice], preference: str, health: Heal
         known = health.wait(choice.model.id)
         return math.inf if known is None else known
 
-    by = {Preference.COST: cost, Preference.SPEED: wait}.get(Preference(preference))
+    def quality(choice: CompletionChoice) -> float:
+        return -ratings.get(choice.model.id, UNRATED).quality
+
+    by = {Preference.COST: cost, Preference.SPEED: wait, Preference.QUALITY: quality}.get(Preference(preference))
     if by is None:
         return list(choices)
     return sorted(choices, key=lambda choice: (choice.provider.type == ProviderType.BUILTIN, by(choice)))
+
+
+async def ratings_of(tx: Transaction, choices: Sequence[CompletionChoice]) -> Mapping[UUID, Rating]:
+    """What people have said of late of the answers of these models; those of which nothing was said are left out."""
+    return await tx.conversations.ratings([each.model.id for each in choices], now() - RATED)
 
 
 def near_enough(model: CompletionModel, other: CompletionModel) -> bool:
@@ -63,18 +77,29 @@ def near_enough(model: CompletionModel, other: CompletionModel) -> bool:
     return other.hosting == model.hosting or (distance < BEYOND and distance <= DISTANCES.get(model.hosting, BEYOND))
 
 
-async def stand_ins(
-    tx: Transaction, choice: CompletionChoice, space_id: UUID, *, vision: bool
-) -> list[CompletionChoice]:
-    """Those that may be called now for a space in place of `choice`, in their order.
+def require_stand_in(model: CompletionModel, other: CompletionModel, field: str) -> None:
+    """Raise `Invalid` where `other` may not stand in for `model`."""
+    if other.id == model.id:
+        raise Invalid(N_("A model cannot stand in for itself."), field=field)
+    if not near_enough(model, other):
+        text = N_("{name} runs further away than this model, so it cannot stand in for it.")
+        raise Invalid(text, field=field, name=other.nickname)
 
-    Only such as are approved for the space; with `vision` only those that see pictures.
+
+async def stand_ins(
+    tx: Transaction, choice: CompletionChoice, assistant: Assistant, *, vision: bool
+) -> list[CompletionChoice]:
+    """Those that may be called now for an assistant in place of `choice`, in their order: its own first.
+
+    Only such as are approved for its space; with `vision` only those that see pictures.
     """
-    wanted = [UUID(each) for each in choice.model.stand_ins]
+    own = [assistant.fallback_model_id] if assistant.fallback_model_id else []
+    wanted = dict.fromkeys([*own, *(UUID(each) for each in choice.model.stand_ins)])
+    wanted.pop(choice.model.id, None)
     if not wanted:
         return []
     known = {each.model.id: each for each in await completion_choices(tx)}
-    space = await tx.get(Space, space_id)
+    space = await tx.get(Space, assistant.space_id)
     if space is None:
         return []
     rules = await rules_for(tx, [space])
@@ -91,16 +116,9 @@ async def clean_stand_ins(tx: Transaction, model: CompletionModel, given: Sequen
     wanted = list(dict.fromkeys(given))
     if len(wanted) > MOST:
         raise Invalid(N_("Choose at most {limit} models."), field="stand_ins", limit=MOST)
-    if model.id in wanted:
-        raise Invalid(N_("A model cannot stand in for itself."), field="stand_ins")
     known = {each.id: each for each in await tx.models.completion_models()}
     for each in wanted:
         if each not in known:
             raise NotFound(N_("The model was not found."), field="stand_ins")
-        if not near_enough(model, known[each]):
-            raise Invalid(
-                N_("{name} runs further away than this model, so it cannot stand in for it."),
-                field="stand_ins",
-                name=known[each].nickname,
-            )
+        require_stand_in(model, known[each], "stand_ins")
     return [str(each) for each in wanted]

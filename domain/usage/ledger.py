@@ -8,7 +8,7 @@ from datetime import tzinfo
 from time import monotonic
 from uuid import UUID
 
-from domain.budgets.reserving import require_room, reserve, settle
+from domain.budgets.reserving import Room, reserve, room, settle
 from domain.kernel.clock import now
 from domain.kernel.errors import Failure
 from domain.models.entities import AnyModel, ModelPrice, ModelProvider, ProviderType, kind_of, title_of
@@ -83,9 +83,9 @@ class Ledger:
         if await tx.usage.close(call) and call.reservations:
             await settle(tx, call)
 
-    async def require_room(self, tx: Transaction, who: Attribution) -> None:
-        """Raise `BudgetExhausted` when a budget that counts for `who` is used up already."""
-        await require_room(tx, who, self.zone)
+    async def room(self, tx: Transaction, who: Attribution) -> Room:
+        """What the budgets that count for `who` still allow."""
+        return await room(tx, who, self.zone)
 
     @asynccontextmanager
     async def call(

@@ -1,8 +1,9 @@
 """Administration: providers and the models they offer."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
@@ -14,6 +15,7 @@ from domain.knowledge.embedding_changes import ChangeScope
 from domain.models.capacity import PARALLEL, RATE
 from domain.models.choice import AnyChoice, CompletionChoice, EmbeddingChoice, RerankChoice, TranscriptionChoice
 from domain.models.entities import ModelProvider, ProviderType
+from domain.models.rating import UNRATED, Rating
 from domain.models.rerank import SPEAKING as RERANKING
 from domain.models.rerank import RerankModelService
 from domain.models.service import NEEDS_ADDRESS, ProviderDraft
@@ -26,7 +28,7 @@ from pages.admin.model_moves import moves, replace_model
 from pages.components.base import box, button, chip, icon, icon_button, page_head, paragraph, quiet_button
 from pages.components.region import Region
 from pages.dialogs import cancel_or, confirm, dialog, inline
-from pages.i18n import _
+from pages.i18n import _, number
 from pages.names import PROVIDERS, facts_of, model_name
 from pages.visit import News, act, toast, visit
 
@@ -47,6 +49,7 @@ async def models() -> None:
         services, actor = here.services.models, here.actor
         providers = await services.providers(actor)
         completion = await services.completion_models(actor)
+        ratings = await services.ratings(actor)
         embedding = await services.embedding_models(actor)
         transcription = await here.services.transcription_models.all(actor)
         rerank = await here.services.rerank_models.all(actor)
@@ -65,6 +68,7 @@ async def models() -> None:
                     [c for c in transcription if c.provider.id == provider.id],
                     [c for c in rerank if c.provider.id == provider.id],
                     completion,
+                    ratings,
                 )
             moved()
 
@@ -93,6 +97,7 @@ def _provider(
     transcription: Sequence[TranscriptionChoice],
     rerank: Sequence[RerankChoice],
     every: Sequence[CompletionChoice],
+    ratings: Mapping[UUID, Rating],
 ) -> None:
     builtin = provider.type == ProviderType.BUILTIN
     with box("card"):
@@ -113,7 +118,7 @@ def _provider(
                 ):
                     _provider_menu(provider)
         for choice in completion:
-            _completion(choice, every)
+            _completion(choice, every, ratings.get(choice.model.id, UNRATED))
         for item in embedding:
             _embedding(item)
         for heard in transcription:
@@ -144,7 +149,7 @@ def _provider_menu(provider: ModelProvider) -> None:
     ui.menu_item(_("Delete"), on_click=act(remove)).classes("danger")
 
 
-def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> None:
+def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice], rating: Rating) -> None:
     here, model = visit(), choice.model
 
     async def remove() -> None:
@@ -156,7 +161,7 @@ def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> 
         icon("chat")
         with box("grow"):
             ui.label(model_name(model)).classes("name")
-            ui.label(" · ".join([model.name, *facts_of(choice)])).classes("sub")
+            ui.label(" · ".join([model.name, *facts_of(choice), *_rated(rating)])).classes("sub")
         _retiring(choice)
         _resting(choice)
         label = _("Replace {name}", name=model_name(model))
@@ -164,6 +169,13 @@ def _completion(choice: CompletionChoice, every: Sequence[CompletionChoice]) -> 
         _flags(choice, here.services.models.set_completion_flags, model_name(model))
         if choice.provider.type != ProviderType.BUILTIN:
             icon_button("delete_outline", _("Delete {name}", name=model_name(model)), act(remove))
+
+
+def _rated(rating: Rating) -> list[str]:
+    if not rating.rated:
+        return []
+    values = {"good": number(rating.good), "rated": number(rating.rated)}
+    return [_("{good} of {rated} rated answers were good in 90 days", **values)]
 
 
 def _embedding(choice: EmbeddingChoice) -> None:

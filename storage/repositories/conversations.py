@@ -7,7 +7,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, delete, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.assistants.entities import Assistant, AssistantFile
@@ -24,6 +37,7 @@ from domain.conversations.entities import (
 from domain.conversations.repository import Said
 from domain.files.entities import File
 from domain.kernel.paging import Page
+from domain.models.rating import Rating
 from domain.spaces.entities import Space
 from storage.guard import KEYS, standing
 from storage.repositories.paging import decode, encode
@@ -60,6 +74,20 @@ _RUNNING = standing(
         messages.c.owner == bindparam("owner"),
         messages.c.state == AnswerState.RUNNING,
     )
+)
+_RATINGS = standing(
+    select(
+        messages.c.completion_model_id,
+        func.sum(case((messages.c.feedback_value > 0, 1), else_=0)),
+        func.count(),
+    )
+    .select_from(Message)
+    .where(
+        messages.c.completion_model_id.in_(bindparam("ids", expanding=True)),
+        messages.c.feedback_value.is_not(None),
+        messages.c.created_at >= bindparam("since", type_=messages.c.created_at.type),
+    )
+    .group_by(messages.c.completion_model_id)
 )
 _OWNED = (messages.c.id == bindparam("of_id"), messages.c.owner == bindparam("of_owner"))
 _SAVE = (
@@ -284,6 +312,11 @@ class ConversationRepository:
         """How the answer came about."""
         statement = select(Explanation).where(explanations.c.message_id == message_id)
         return (await self._session.scalars(statement)).first()
+
+    async def ratings(self, model_ids: Sequence[UUID], since: datetime) -> Mapping[UUID, Rating]:
+        """How the answers of these models were rated that were asked for since then."""
+        found = await self._session.execute(_RATINGS, {"ids": list(model_ids), "since": since})
+        return {model_id: Rating(good, rated) for model_id, good, rated in found}
 
     async def stop_all(self) -> None:
         """Ask every answer that is being written to stop."""

@@ -210,9 +210,9 @@ class ModelRepository:
         rows = [_user(*row) for row in await self._session.execute(statement)]
         return Page(rows[:limit], encode(rows[limit - 1].assistant_id) if len(rows) > limit else None, total)
 
-    async def assistants_using(self, model_id: UUID, limit: int) -> Sequence[Assistant]:
-        """Some of the assistants that use a model."""
-        statement = select(Assistant).where(assistants.c.completion_model_id == model_id)
+    async def assistants_with(self, what: str, model_id: UUID, limit: int) -> Sequence[Assistant]:
+        """Some of the assistants that have a model as their own (`completion_model_id`) or as their fallback."""
+        statement = select(Assistant).where(assistants.c[what] == model_id)
         return (await self._session.scalars(statement.order_by(assistants.c.id).limit(limit))).all()
 
     async def migrations(

@@ -25,6 +25,8 @@ assistants = tenant_table(
     Column("description", Text),
     Column("is_default", Boolean, nullable=False),
     Column("completion_model_id", Uuid),
+    # No foreign key: a model that is gone stands in for nothing.
+    Column("fallback_model_id", Uuid),
     Column("model_preference", String(20), nullable=False, server_default="order"),
     Column("model_settings", Json, nullable=False),
     Column("published", Boolean, nullable=False),

@@ -78,6 +78,9 @@ messages = tenant_table(
     belongs_to("conversation_id", "conversations"),
 )
 Index("ix_messages_conversation", messages.c.tenant_id, messages.c.conversation_id, messages.c.id)
+partial_index(
+    "ix_messages_rated", messages.c.tenant_id, messages.c.completion_model_id, where="feedback_value is not null"
+)
 partial_index("ix_messages_running", messages.c.heartbeat_at, where="state = 'running'")
 message_sources = tenant_table(
     "message_sources",

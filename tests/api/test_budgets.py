@@ -13,6 +13,7 @@ from domain.budgets.entities import BudgetUse, Span
 from domain.kernel.clock import now
 from domain.usage.entities import ModelCall
 from tests.api.test_conversations import ask
+from tests.api.test_model_catalogue import add_model
 from tests.api.test_usage import answers, priced
 from tests.support.api import Api, make_assistant, make_space
 from tests.support.provider import Provider
@@ -203,3 +204,32 @@ def test_when_spans_begin_and_end() -> None:
     ):
         begun = span.begins(moment, zone)
         assert (begun.isoformat(), span.ends(begun).isoformat()) == (begins, ends)
+
+
+async def test_a_model_that_the_budget_still_allows_stands_in(api: Api, provider: Provider) -> None:
+    client, _, assistant = await set_up(api, provider)
+    dear = (await client.get(f"/api/v1/assistants/{assistant}/")).json()["completion_model"]["id"]
+    free = await add_model(client, provider, "ok:5")
+    path = f"/api/v1/admin/tenant-models/completion/{dear}/"
+    assert (await client.put(path, json={"stand_ins": [free]})).status_code == 200
+    note = [{"model": "ok:20", "trouble": "budget"}]
+
+    async def asked() -> dict[str, Any]:
+        answer = (await ask(client, assistant, stream=False)).json()
+        session = (await client.get(f"/api/v1/conversations/{answer['session_id']}/")).json()
+        return dict(session["messages"][-1])
+
+    # The longest answer of the first may cost more than there is, so another one that may be had answers.
+    budget = await add(client, cost="0.05")
+    message = await asked()
+    assert (message["completion_model"]["name"], message["attempts"]) == ("ok:5", note)
+    # When no money is left at all, what costs none is asked at once.
+    assert (await client.put(f"{BUDGETS}{budget['id']}/", json={"cost": "0"})).status_code == 200
+    message = await asked()
+    assert (message["completion_model"]["name"], message["attempts"]) == ("ok:5", note)
+    assert provider.seen.calls == {"ok:5": 2}
+    # Tokens are tokens, whoever makes them.
+    await add(client, tokens=0)
+    refused = await ask(client, assistant, stream=False)
+    assert (refused.status_code, refused.json()["code"]) == (403, 9008)
+    assert provider.seen.calls == {"ok:5": 2}

@@ -199,6 +199,86 @@ async def test_the_cheapest_or_the_quickest_is_asked_first_where_editors_want_th
     assert "reasoning_effort" not in provider.seen.requests[-1]
 
 
+async def test_the_best_rated_is_asked_first_where_editors_want_that(api: Api, provider: Provider) -> None:
+    client = await english(api)
+    assistant = await chain(client, provider, "ok:4", "ok:5", "ok:6")
+    known = {m["name"]: m["id"] for m in (await client.get("/api/v1/completion-models/")).json()["items"]}
+    path = f"/api/v1/assistants/{assistant}/"
+
+    async def rated(*thumbs: int) -> str:
+        """Which model answers; its answer gets these thumbs, the last of which stays."""
+        answer = await done(client, assistant)
+        message = await message_of(client, answer)
+        for value in thumbs:
+            body = {"value": value, "message_id": message["id"], "text": "Så är det"}
+            feedback = f"/api/v1/conversations/{answer['session_id']}/feedback/"
+            assert (await client.post(feedback, json=body)).status_code == 200
+            assert (await message_of(client, answer))["feedback"] == {"value": value, "text": "Så är det"}
+        return str(message["completion_model"]["name"])
+
+    assert await rated(1) == "ok:4"
+    assert (await client.post(path, json={"model_preference": "quality"})).status_code == 200
+    # One good answer speaks for it, until two bad ones speak against it; nothing is known of the others.
+    assert [await rated(1, -1), await rated(-1), await rated(1)] == ["ok:4", "ok:4", "ok:5"]
+    assert await rated() == "ok:5"
+    found = (await client.get("/api/v1/completion-models/ratings/")).json()
+    expected = [(known["ok:4"], 1, 3), (known["ok:5"], 1, 1)]
+    assert sorted((each["id"], each["good"], each["rated"]) for each in found) == sorted(expected)
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    assert (await anna.get("/api/v1/completion-models/ratings/")).status_code == 403
+    # Of an answer in somebody else's conversation nobody says anything.
+    answer = await done(client, assistant)
+    message = await message_of(client, answer)
+    theirs = (await anna.post("/api/v1/conversations/", json={"question": "Hej"})).json()
+    body = {"value": 1, "message_id": message["id"]}
+    for session in (answer["session_id"], theirs.get("session_id", answer["session_id"])):
+        assert (await anna.post(f"/api/v1/conversations/{session}/feedback/", json=body)).status_code == 404
+
+
+async def test_a_question_that_is_too_long_for_one_model_is_for_another(api: Api, provider: Provider) -> None:
+    client = await english(api)
+    assistant = await chain(client, provider, "ok:4", "ok:5", "ok:6")
+    known = {m["name"]: m["id"] for m in (await client.get("/api/v1/completion-models/")).json()["items"]}
+    for name, limit in (("ok:4", 4_000), ("ok:5", 4_000), ("ok:6", 64_000)):
+        set_to = await client.put(f"/api/v1/admin/tenant-models/completion/{known[name]}/", json={"token_limit": limit})
+        assert set_to.status_code == 200, set_to.text
+    answer = await done(client, assistant, question="Vad gäller för altaner? " * 1_000)
+    message = await message_of(client, answer)
+    assert (answer["state"], message["completion_model"]["name"]) == ("done", "ok:6")
+    assert message["attempts"] == [{"model": "ok:4", "trouble": "length"}, {"model": "ok:5", "trouble": "length"}]
+
+
+async def test_an_assistant_has_a_fallback_of_its_own(api: Api, provider: Provider) -> None:
+    client = await english(api)
+    assistant = await chain(client, provider, "err:401", "ok:5")
+    own = await add_model(client, provider, "ok:6", hosting="swe")
+    away = await add_model(client, provider, "ok:7", hosting="usa")
+    path = f"/api/v1/assistants/{assistant}/"
+    mine = (await client.get(path)).json()["completion_model"]["id"]
+    for wrong, status in ((away, 422), (mine, 422), ("00000000-0000-0000-0000-000000000001", 404)):
+        refused = await client.post(path, json={"fallback_model_id": wrong})
+        assert (refused.status_code, refused.json()["field"]) == (status, "fallback_model_id")
+    changed = await client.post(path, json={"fallback_model_id": own})
+    assert changed.json()["fallback_model_id"] == own
+    # It comes before those that stand in for the model.
+    answer = await done(client, assistant)
+    assert (await message_of(client, answer))["completion_model"]["name"] == "ok:6"
+    card = (await client.get(f"{path}transparency/")).json()
+    assert [each["name"] for each in card["stand_ins"]] == ["ok:6", "ok:5"]
+    # Whoever replaces that model replaces it here too; and the history tells it, with a way back.
+    moved = await client.post(f"/api/v1/completion-models/{own}/migrate", json={"to_model_id": mine})
+    assert moved.status_code == 200, moved.text
+    assert (await client.get(path)).json()["fallback_model_id"] == mine
+    answer = await done(client, assistant)
+    assert (await message_of(client, answer))["completion_model"]["name"] == "ok:5"
+    entries = (await client.get(f"{path}history/")).json()["items"]
+    restored = await client.post(f"{path}history/{entries[1]['id']}/restore/")
+    assert (restored.status_code, restored.json()["fallback_model_id"]) == (200, own)
+    first = await client.post(f"{path}history/{entries[-1]['id']}/restore/")
+    assert (first.status_code, first.json()["fallback_model_id"]) == (200, None)
+
+
 async def test_stand_ins_are_for_administrators_to_choose(api: Api, provider: Provider) -> None:
     client = await english(api)
     models = [await add_model(client, provider, f"ok:{n}") for n in range(5, 10)]

@@ -196,3 +196,33 @@ def test_only_what_the_model_takes_can_be_set(page: Page, installation: Installa
     with closing(installation.client()) as client:
         kept = client.get(f"/api/v1/assistants/{assistant}/").json()["completion_model_kwargs"]
     assert kept["reasoning_effort"] == "low"
+
+
+def test_what_answers_instead_and_what_is_asked_first_are_chosen(
+    page: Page, installation: Installation, provider: Provider
+) -> None:
+    installation.add_model(provider.url, "ok:9")
+    _, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
+    with closing(installation.client()) as client:
+        asked = {"assistant_id": assistant, "question": "Vad gäller?"}
+        answer = client.post("/api/v1/conversations/", json=asked).raise_for_status().json()
+        rating = {"value": 1, "message_id": answer["id"]}
+        client.post(f"/api/v1/conversations/{answer['session_id']}/feedback/", json=rating).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    chosen = (
+        ("When the model does not answer", "Quotes from the documents"),
+        ("Which model is asked first", "The one whose answers people rate best"),
+    )
+    for label, option in chosen:
+        page.get_by_label(label, exact=True).click()
+        page.get_by_role("option", name=option).click()
+    page.get_by_test_id("save").click()
+    expect(page.get_by_text("Saved.").first).to_be_visible()
+    page.reload()
+    ready(page)
+    for label, option in chosen:
+        expect(page.locator("label").filter(has=page.get_by_label(label, exact=True))).to_contain_text(option)
+    page.goto(f"{installation.url}/admin/models")
+    expect(page.get_by_text("1 of 1 rated answers were good in 90 days")).to_be_visible()

@@ -91,6 +91,7 @@ class DefaultAssistant(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    fallback_model_id: UUID | None = None
     model_preference: str = "order"
     answer_reuse: str = "off"
     answer_reuse_hours: int = 24
@@ -145,6 +146,7 @@ class AssistantPublic(Wire):
     whole_documents: bool = False
     starter_questions: list[str] = []
     contact: str | None = None
+    fallback_model_id: UUID | None = None
     model_preference: str = "order"
     answer_reuse: str = "off"
     answer_reuse_hours: int = 24
@@ -205,6 +207,7 @@ class PartialAssistantUpdatePublic(Wire):
     whole_documents: bool | None = None
     starter_questions: list[str] | None = None
     contact: str | None = None
+    fallback_model_id: UUID | None = None
     model_preference: str | None = None
     answer_reuse: str | None = None
     answer_reuse_hours: int | None = None

@@ -82,6 +82,17 @@ class ToolCallInfo(Wire):
     approved: bool | None = None
 
 
+class Feedback(Wire):
+    value: Literal[-1, 1]
+    text: str | None = None
+
+
+class SessionFeedback(Feedback):
+    """Thumbs up or down for one answer, or without `message_id` for the whole conversation."""
+
+    message_id: UUID | None = None
+
+
 class Message(Wire):
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -95,11 +106,7 @@ class Message(Wire):
     generated_files: list[FilePublic]
     web_search_references: list[WebSearchResultPublic]
     tool_calls: list[ToolCallInfo] = []
-
-
-class SessionFeedback(Wire):
-    value: Literal[-1, 1]
-    text: str | None = None
+    feedback: Feedback | None = None
 
 
 class SessionPublic(Wire):
@@ -108,7 +115,7 @@ class SessionPublic(Wire):
     name: str
     id: UUID
     messages: list[Message]
-    feedback: SessionFeedback | None = None
+    feedback: Feedback | None = None
 
 
 class ConversationRequest(Wire):

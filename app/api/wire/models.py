@@ -275,6 +275,14 @@ class ModelHealth(Wire):
     resting_seconds: float
 
 
+class ModelRating(Wire):
+    """How many of a model's answers people have called good within ninety days, of so many that were rated."""
+
+    id: UUID
+    good: int
+    rated: int
+
+
 class TenantModelUpdate(Wire):
     """What can be said of every model; what is not named stays."""
 
