@@ -1,7 +1,9 @@
 """Dialogs that ask one thing."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from nicegui import ui
 from nicegui.context import context
@@ -9,7 +11,10 @@ from nicegui.context import context
 from domain.kernel.errors import Failure
 from pages.components.base import box, button, danger_button, field, heading, note, paragraph, quiet_button
 from pages.i18n import _
-from pages.visit import ENDED, leave, noted, sentence, unexpected, visit
+from pages.visit import ENDED, leave, noted, sentence, toast, unexpected, visit
+
+_turns: WeakKeyDictionary[ui.element, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+"""For each form the works that were asked for in it, each done once at a time."""
 
 
 def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
@@ -65,8 +70,14 @@ async def ask_name(title: str, label: str, value: str, action: str, save: Callab
 async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool:
     """Do something after asking for the actor anew; a refusal is shown in `place`. Whether it went well.
 
-    It runs in the slot of the whole page: the dialog that it was asked for in may have closed, and be gone, before it ends.
+    Who presses twice asks once: the second time waits for the first, and is nothing when that has closed the dialog.
     """
+    async with _turns.setdefault(place, {}).setdefault(work.__qualname__, asyncio.Lock()):
+        return _shown(place) and await _done(work, place)
+
+
+async def _done(work: Callable[[], Awaitable[None]], place: ui.element) -> bool:
+    """Run it in the slot of the whole page: the dialog that it was asked for in may be gone before it ends."""
     with context.client.content:
         try:
             await visit().authenticate()
@@ -83,7 +94,15 @@ async def inline(work: Callable[[], Awaitable[None]], place: ui.element) -> bool
             if not place.is_deleted:
                 place.clear()
             return True
+        if not _shown(place):
+            toast(text, "negative")
+            return False
         place.clear()
         with place:
             note(text, "bad", icon_name="error_outline")
         return False
+
+
+def _shown(place: ui.element) -> bool:
+    """Whether it can be seen: it is neither gone nor in a dialog that has closed."""
+    return not place.is_deleted and all(each.value for each in place.ancestors() if isinstance(each, ui.dialog))
