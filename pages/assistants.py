@@ -107,7 +107,7 @@ def _groups(found: Sequence[AssistantView], shared: bool, create: Callable[[], A
                 button(_("Create assistant"), create, icon="add")
         return
     groups = [
-        (_("Published"), [a for a in found if a.assistant.published]),
+        (_("Published assistants"), [a for a in found if a.assistant.published]),
         (_("Drafts"), [a for a in found if not a.assistant.published]),
     ]
     for title, members in groups if shared else [("", list(found))]:
@@ -482,7 +482,7 @@ class Editor:
         return values
 
     async def _send(self) -> None:
-        draft = AssistantDraft.of(**self._values())
+        draft = AssistantDraft.of(**self.unsaved.changes)
         self.view = await self.visit.services.assistants.update(self.visit.actor, self.view.assistant.id, draft)
         self.unsaved.saved()
         self.picture.saved()

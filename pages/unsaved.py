@@ -22,7 +22,7 @@ if (!window.samradUnsaved) {
 class Unsaved:
     """Compares what the fields of a page say now with what was saved; `mark` is an element that shows it."""
 
-    def __init__(self, values: Callable[[], Any], mark: ui.element, fields: Iterable[Any]) -> None:
+    def __init__(self, values: Callable[[], dict[str, Any]], mark: ui.element, fields: Iterable[Any]) -> None:
         self._values, self._mark, self._saved = values, mark, values()
         here, self._asking = visit(), False
         self.path = here.client.sub_pages_router.current_path
@@ -31,6 +31,15 @@ class Unsaved:
             field.on_value_change(self.look)
         self.look()
         ui.run_javascript(BROWSER)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What the fields say otherwise than what was saved: others may have changed the rest meanwhile."""
+        return {
+            name: value
+            for name, value in self._values().items()
+            if name not in self._saved or self._saved[name] != value
+        }
 
     @property
     def there(self) -> bool:

@@ -53,6 +53,22 @@ def test_what_must_be_mended_is_mended_before_publishing(page: Page, installatio
     expect(page.get_by_text("Published", exact=True)).to_be_visible()
 
 
+def test_two_who_change_different_things_do_not_undo_each_other(page: Page, installation: Installation) -> None:
+    _, assistant = assistant_of(installation, description="Svarar.", contact="Växeln")
+    sign_in(page, installation.url)
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto(f"{installation.url}/assistants/{assistant}")
+        ready(tab)
+    for tab, field, text in ((page, "Description", "Svarar om bygglov."), (other, "Contact", "Byggenheten")):
+        tab.get_by_label(field, exact=True).fill(text)
+        tab.get_by_test_id("save").click()
+        expect(tab.get_by_text("Saved.")).to_be_visible()
+    with closing(installation.client()) as client:
+        kept = client.get(f"/api/v1/assistants/{assistant}/").json()
+    assert (kept["description"], kept["contact"]) == ("Svarar om bygglov.", "Byggenheten")
+
+
 def test_everybody_who_may_ask_learns_what_the_assistant_is(page: Page, installation: Installation) -> None:
     space, assistant = assistant_of(installation, description="Svarar om <b>bygglov</b>.", contact="Byggenheten")
     with closing(installation.client()) as client:
