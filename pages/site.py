@@ -104,12 +104,13 @@ def register_pages(
 ) -> None:
     """Register the pages, the static files and the look on NiceGUI."""
     app.add_static_files("/static", STATIC, max_cache_age=31_536_000)
-    version = int((STATIC / "theme.css").stat().st_mtime)
+    version = max(int((STATIC / name).stat().st_mtime) for name in ("theme.css", "clipboard.js"))
     ui.add_head_html(
         f'<link rel="icon" href="{site.prefix}/static/favicon.svg">'
         '<link rel="preload" as="font" type="font/woff2" crossorigin'
         f' href="{site.prefix}/static/fonts/inter-latin-wght-normal.woff2">'
-        f'<link rel="stylesheet" href="{site.prefix}/static/theme.css?v={version}">',
+        f'<link rel="stylesheet" href="{site.prefix}/static/theme.css?v={version}">'
+        f'<script defer src="{site.prefix}/static/clipboard.js?v={version}"></script>',
         shared=True,
     )
     ui.button.default_props("no-caps unelevated")

@@ -2,10 +2,11 @@
 
 import asyncio
 import functools
+import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Protocol
 from uuid import UUID
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 ENDED = (Unauthenticated, UserInactive, TenantSuspended)
 """After these nothing of the page is usable any more."""
+COPIED_SECONDS = 10.0
+"""So long a browser may take to copy."""
 UNEXPECTED = N_("Something went wrong. Try again; if it happens again, report the id {id}.")
 
 
@@ -220,6 +223,18 @@ def sentence(failure: Failure) -> str:
 def toast(text: str, kind: str = "positive") -> None:
     """A short message that goes away by itself."""
     ui.notify(text, type=kind, position="bottom-left", timeout=6000 if kind == "negative" else 3500)  # type: ignore[arg-type]
+
+
+async def copy(text: str) -> None:
+    """Put a text on the clipboard, and say whether it is there; see `static/clipboard.js`."""
+    script = f"return window.samradCopy({json.dumps(text)}).then(() => true, () => false)"
+    copied = False
+    with suppress(TimeoutError):
+        copied = await ui.run_javascript(script, timeout=COPIED_SECONDS)
+    if copied:
+        toast(_("Copied."))
+    else:
+        toast(_("Your browser does not let pages copy."), "negative")
 
 
 def leave(failure: Failure) -> None:

@@ -33,7 +33,7 @@ from pages.components.pager import PagedList
 from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext
 from pages.names import USER_STATES, permission_name, user_role_name
-from pages.visit import act, sentence, toast, visit
+from pages.visit import act, copy, sentence, toast, visit
 
 EVERYBODY = "present"
 ASKED = {
@@ -293,10 +293,6 @@ def show_link(link: IssuedLink, email: str) -> None:
     here = visit()
     made, card = dialog(_("Link for {email}", email=email), wide=True)
 
-    def copy() -> None:
-        ui.clipboard.write(shown.value)
-        toast(_("Copied."))
-
     with card:
         if link.mailed:
             paragraph(_("The link was mailed. You can hand it over in another way, too."))
@@ -306,6 +302,6 @@ def show_link(link: IssuedLink, email: str) -> None:
         shown.props("outlined stack-label readonly").classes("full-width")
         paragraph(_("It works once, until {moment}.", moment=moment(link.expires_at)), "muted small")
         with box("actions-row"):
-            quiet_button(_("Copy"), copy, icon="content_copy")
+            quiet_button(_("Copy"), lambda: copy(shown.value), icon="content_copy")
             button(_("Done"), made.close).props("autofocus")
     made.open()

@@ -30,7 +30,7 @@ from pages.components.base import (
 from pages.components.pager import PagedList
 from pages.dialogs import cancel_or, confirm, dialog, inline
 from pages.i18n import _, moment, ngettext
-from pages.visit import act, toast, visit
+from pages.visit import act, copy, toast, visit
 
 SCOPES = {
     Scope.READ: (N_("Read"), N_("Look at spaces, assistants and documents")),
@@ -257,16 +257,12 @@ def show_secret(issued: IssuedKey) -> None:
     made, card = dialog(_("Copy the key now"), wide=True)
     made.props("persistent")
 
-    def copy() -> None:
-        ui.clipboard.write(issued.secret)
-        toast(_("Copied."))
-
     with card:
         note(_("It is shown this once. Afterwards only its beginning and end are known."), "warn", icon_name="warning")
         shown = ui.input(_("API key"), value=issued.secret).props("outlined stack-label readonly").classes("full-width")
         shown.props["data-testid"] = "secret"
         paragraph(_("Send it as the header X-API-Key, or as Authorization: Bearer."), "muted small")
         with box("actions-row"):
-            quiet_button(_("Copy"), copy, icon="content_copy")
+            quiet_button(_("Copy"), lambda: copy(issued.secret), icon="content_copy")
             button(_("Done"), made.close).props("autofocus")
     made.open()

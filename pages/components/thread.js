@@ -110,6 +110,9 @@ export default {
       try { await copyRich(prose, turn.answer, turn.cited || [], this.labels.sources); } catch { this.$emit("refused", {}); return; }
       this.copied = `${turn.id}+`; setTimeout(() => (this.copied = ""), 1500);
     },
-    async copy(turn) { await navigator.clipboard?.writeText(turn.answer); this.copied = turn.id; setTimeout(() => (this.copied = ""), 1500); },
+    async copy(turn) {
+      try { await window.samradCopy(turn.answer); } catch { this.$emit("refused", {}); return; }
+      this.copied = turn.id; setTimeout(() => (this.copied = ""), 1500);
+    },
   },
 };

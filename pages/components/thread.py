@@ -27,6 +27,7 @@ def labels() -> dict[str, str]:
         "thoughts": _("What the model thinks"),
         "copy": _("Copy"),
         "copied": _("Copied"),
+        "notCopied": _("Not copied"),
         "copyAnswer": _("Copy answer"),
         "copyRich": _("Copy with formatting"),
         "sources": _("Sources"),

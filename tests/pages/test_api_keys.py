@@ -141,3 +141,27 @@ def test_service_accounts_and_the_rules_about_keys(page: Page, installation: Ins
     page.get_by_role("button", name="New key").click()
     dialog.get_by_label("Lives for").click()
     expect(page.get_by_role("option", name="No end")).to_be_visible()
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_copying_over_plain_http_copies_or_says_that_it_did_not(
+    page: Page, installation: Installation, may: bool
+) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    if not may:
+        page.add_init_script("document.execCommand = () => false")
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/account/api-keys")
+    ready(page)
+    page.get_by_role("button", name="New key").click()
+    page.get_by_role("dialog").get_by_label("Name").fill(f"Report {may}")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    page.get_by_role("dialog").get_by_role("button", name="Copy").click()
+    said = "Copied." if may else "Your browser does not let pages copy."
+    expect(page.get_by_text(said)).to_be_visible()
+    secret = take_secret(page)
+    if may:
+        page.goto(f"{installation.url}/chat")
+        ready(page)
+        page.get_by_label("Message", exact=True).press("Control+v")
+        expect(page.get_by_label("Message", exact=True)).to_have_value(secret)

@@ -111,7 +111,10 @@ export class Markdown {
     const bar = document.createElement("div"), name = document.createElement("span"), copy = document.createElement("button");
     bar.className = "codebar"; name.textContent = language || this.labels.text;
     copy.type = "button"; copy.className = "copy"; copy.textContent = this.labels.copy;
-    copy.onclick = async () => { await navigator.clipboard?.writeText(code.textContent); copy.textContent = this.labels.copied; setTimeout(() => (copy.textContent = this.labels.copy), 1500); };
+    copy.onclick = async () => {
+      copy.textContent = await window.samradCopy(code.textContent).then(() => this.labels.copied, () => this.labels.notCopied);
+      setTimeout(() => (copy.textContent = this.labels.copy), 1500);
+    };
     bar.append(name, copy); pre.before(bar);
     pre.tabIndex = 0; pre.setAttribute("role", "group"); pre.setAttribute("aria-label", language || this.labels.text);
     if (!open && language) this.highlight(code, language);

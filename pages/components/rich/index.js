@@ -2,9 +2,7 @@
 export async function copyRich(prose, answer, sources, heading) {
   const lines = sources.map((s) => [`[${s.n}] ${s.title}`, s.where, s.url].filter(Boolean).join(" · "));
   const plain = lines.length ? `${answer}\n\n${heading}\n${lines.join("\n")}` : answer;
-  const html = new Blob([formatted(prose, lines, heading)], { type: "text/html" });
-  const text = new Blob([plain], { type: "text/plain" });
-  await navigator.clipboard.write([new ClipboardItem({ "text/html": html, "text/plain": text })]);
+  await window.samradCopy(plain, formatted(prose, lines, heading));
 }
 
 /* What is drawn without what only the page needs; `prose` has been sanitised, and the sources go in as text. */
