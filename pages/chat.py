@@ -199,9 +199,8 @@ class Chat:
 
     def _composer(self) -> None:
         model = self.assistant.model
-        key = self.conversation.id if self.conversation else self.assistant.assistant.id
         self.composer = Composer(
-            draft_key="" if self.temporary else f"draft:{self.visit.actor.user_id}:{key}",
+            draft_key=self._draft_key(),
             upload_url="/api/v1/files/",
             token=self.visit.csrf_token,
             accept=ACCEPT,
@@ -218,6 +217,11 @@ class Chat:
         ui.label(_("Answers may be wrong. Check the sources.")).classes("hint")
         if not self._usable():
             self.composer.block()
+
+    def _draft_key(self) -> str:
+        if self.temporary:
+            return ""
+        return f"draft:{self.visit.actor.user_id}:{(self.conversation or self.assistant.assistant).id}"
 
     # Asking
 
@@ -288,6 +292,7 @@ class Chat:
                 self._delete_when_left(asked.conversation.id)
             else:
                 self._name_address()
+                self.composer.keep_under(self._draft_key())
             self.head.draw(self.conversation)
         self._show(MessageView(asked.message, (), asked.files, face=asked.face))
 
@@ -314,6 +319,8 @@ class Chat:
         await self._again(data, easy=True)
 
     async def _again(self, data: dict[str, Any], *, easy: bool) -> None:
+        if self.asking:  # pressed twice
+            return
         message_id = identifier(data["message_id"])
         self.asking = True
         try:
@@ -327,7 +334,7 @@ class Chat:
 
     async def _edit(self, data: dict[str, Any]) -> None:
         """Ask an earlier question in other words, with the files and the narrowing it had: a branch begins beside it."""
-        if self.conversation is None:
+        if self.conversation is None or self.asking:
             return
         service, actor = self.visit.services.conversations, self.visit.actor
         self.asking = True

@@ -1,5 +1,18 @@
 import { put } from "samrad-upload";
 
+/* A draft in the browser: its text, and beside it the files that are already uploaded. */
+const FILES = ":files";
+
+function kept(key) {
+  return { text: (key && localStorage.getItem(key)) || "", files: JSON.parse((key && localStorage.getItem(key + FILES)) || "[]") };
+}
+
+function keep(key, text, files) {
+  if (!key) return;
+  const uploaded = files.filter((f) => f.id).map(({ id, name }) => ({ id, name }));
+  for (const [name, value] of [[key, text], [key + FILES, uploaded.length ? JSON.stringify(uploaded) : ""]]) value ? localStorage.setItem(name, value) : localStorage.removeItem(name);
+}
+
 export default {
   template: `<div class="composer" :class="{ over }" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="over = false; attach($event.dataTransfer.files)">
     <ul class="files" role="list" v-if="files.length"><li v-for="f in files" :key="f.key"><span class="filechip" :class="{ bad: f.failed }" :title="f.failed || f.name">
@@ -33,14 +46,17 @@ export default {
       return !this.busy && !this.blocked && !pending && (this.text.trim() !== "" || this.files.some((f) => f.id));
     },
   },
-  watch: { running(value) { this.busy = value; }, text(value) { this.store(value); this.measure(); }, files: { deep: true, handler() { this.measure(); } } },
+  watch: { running(value) { this.busy = value; }, text() { this.store(); this.measure(); }, files: { deep: true, handler() { this.store(); this.measure(); } }, draftKey(_now, former) { keep(former, "", []); this.store(); } },
   mounted() {
     this.measured = JSON.stringify(["", []]);
-    this.text = (this.draftKey && localStorage.getItem(this.draftKey)) || "";
+    const draft = kept(this.draftKey);
+    this.text = draft.text;
+    this.files = draft.files.map((f) => ({ ...f, key: this.next++, progress: 1, failed: "", upload: null }));
     this.$nextTick(() => { this.grow(); if (matchMedia("(hover: hover)").matches) this.$refs.box.focus(); });
   },
   methods: {
-    store(value) { if (!this.draftKey) return; value ? localStorage.setItem(this.draftKey, value) : localStorage.removeItem(this.draftKey); },
+    /* What is written, or sent and not yet taken in, outlives a reload. */
+    store() { const from = this.text || this.files.length ? this : this.sent || this; keep(this.draftKey, from.text, from.files); },
     /* How much the question would take is asked when its writer pauses, and only when it may have changed. */
     measure() {
       clearTimeout(this.measuring);
@@ -110,8 +126,8 @@ export default {
     send() {
       if (!this.ready) return;
       this.busy = true;
-      this.$emit("ask", { text: this.text, files: this.files.filter((f) => f.id).map((f) => f.id), mention: this.mention?.id });
       this.sent = { text: this.text, files: this.files, mention: this.mention };
+      this.$emit("ask", { text: this.text, files: this.files.filter((f) => f.id).map((f) => f.id), mention: this.mention?.id });
       this.text = "";
       this.files = [];
       this.mention = null;
@@ -119,8 +135,13 @@ export default {
       this.$nextTick(this.grow);
     },
     /* The question could not be taken in: give it back to its writer. */
-    restore() { this.busy = false; if (this.sent && !this.text) { this.text = this.sent.text; this.files = this.sent.files; this.mention = this.sent.mention; } this.$nextTick(this.grow); },
-    setBusy(value) { this.busy = value; if (!value) this.$refs.box?.focus({ preventScroll: true }); },
+    restore() {
+      this.busy = false;
+      if (this.sent) { this.text = [this.sent.text, this.text].filter(Boolean).join("\n\n"); this.files = [...this.sent.files, ...this.files]; this.mention ??= this.sent.mention; }
+      this.sent = null;
+      this.$nextTick(this.grow);
+    },
+    setBusy(value) { this.busy = value; this.sent = null; this.store(); if (!value) this.$refs.box?.focus({ preventScroll: true }); },
     fill(text) { this.text = text; this.$nextTick(() => { this.grow(); this.$refs.box.focus(); }); },
     attach(list) {
       if (!this.uploadUrl || this.blocked) return;

@@ -9,7 +9,7 @@ from pages.i18n import _, current_language
 
 
 class Composer(ui.element, component="composer.js", esm=LIBRARY):
-    """A text area that keeps its draft in the browser under `draft_key` (empty: nowhere), with attached files.
+    """A text area that keeps its draft, with attached files, in the browser under `draft_key` (empty: nowhere).
 
     Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`),
     `measure` {text, files: ids} when the writer pauses (see `gauge`), `narrow` {} and `widen` {key} (see `narrowed`).
@@ -60,6 +60,11 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
         """Show the stop button instead of the send button, or the other way round."""
         self._props["running"] = value
         self.run_method("setBusy", value)
+
+    def keep_under(self, draft_key: str) -> None:
+        """Keep the draft under another key from now on."""
+        self._props["draft-key"] = draft_key
+        self.update()
 
     def block(self) -> None:
         """Take no questions (there is no model)."""

@@ -94,3 +94,20 @@ def test_easy_language_and_copying_with_formatting(page: Page, installation: Ins
     page.set_viewport_size({"width": 360, "height": 700})
     assert grave(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= 360")
+
+
+def test_who_presses_twice_asks_once(page: Page, installation: Installation, provider: Provider) -> None:
+    installation.add_model(provider.url, "ok:5")
+    sign_in(page, installation.url)
+    ask(page, installation.url, "Fråga ett?")
+    page.get_by_role("button", name="Answer again").dblclick()
+    expect(page.get_by_test_id("version")).to_have_text("2 of 2")
+    expect(page.get_by_test_id("why")).to_have_count(1)
+    page.get_by_role("button", name="Edit the question").click()
+    page.get_by_role("textbox", name="Edit the question").fill("Fråga två?")
+    page.get_by_role("button", name="Ask", exact=True).dblclick()
+    expect(page.get_by_test_id("version")).to_have_text("3 of 3")
+    expect(page.get_by_test_id("why")).to_have_count(1)
+    page.get_by_role("button", name="Former version").click()
+    expect(page.get_by_test_id("version")).to_have_text("2 of 3")
+    expect(page.get_by_role("log")).to_contain_text("Fråga ett?")
