@@ -1,7 +1,7 @@
 """A document on a page: what is said of it, and what can be done with it."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -84,8 +84,10 @@ def state_chip(state: str) -> ui.label:
     return chip(_(text), tone)
 
 
-def document_actions(view: DocumentView, refresh: Callable[[], Any]) -> None:
-    """The buttons and the menu of a document, by its state and what the actor may do."""
+def document_actions(
+    view: DocumentView, refresh: Callable[[], Any], gone: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """The buttons and the menu of a document, by its state and what the actor may do; `gone` is for when it was deleted."""
     here, knowledge = visit(), visit().services.knowledge
     document, version, allowed = view.document, view.version, set(view.permissions)
 
@@ -106,7 +108,7 @@ def document_actions(view: DocumentView, refresh: Callable[[], Any]) -> None:
             ui.menu_item(_("Rename"), on_click=functools.partial(rename, view, refresh))
             ui.menu_item(_("Tags"), on_click=functools.partial(tag, view, refresh))
         if Action.DELETE in allowed:
-            ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, refresh))).classes("danger")
+            ui.menu_item(_("Delete"), on_click=act(functools.partial(delete, view, gone or refresh))).classes("danger")
 
 
 def original(view: DocumentView) -> str:

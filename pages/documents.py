@@ -44,15 +44,20 @@ async def document(document_id: str) -> None:
         latest = await here.services.knowledge.document(here.actor, key)
         return lambda: _state(latest)
 
+    kind = "websites" if collection.kind == CollectionKind.WEBSITE else "collections"
+    path = f"/{kind}/{collection.id}"
+
+    async def leave() -> None:
+        ui.navigate.to(path)
+
     with box("page"):
-        kind = "websites" if collection.kind == CollectionKind.WEBSITE else "collections"
-        with page_head(view.document.title, back=(collection.name, f"/{kind}/{collection.id}")):
+        with page_head(view.document.title, back=(collection.name, path)):
             if view.document.url:
                 open_button(_("Open the page"), view.document.url)
             quiet_button(
                 _("Download the original"), lambda: ui.navigate.to(original(view), new_tab=True), icon="download"
             )
-            document_actions(view, here.client.sub_pages_router.refresh)
+            document_actions(view, here.client.sub_pages_router.refresh, leave)
         state = Region(draw_state)
         await state.refresh()
         if view.version.state == DocumentState.PREVIEW:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.support.browser import ready, sign_in, somebody
 from tests.support.server import EMAIL, PASSWORD, Installation, installed
@@ -160,6 +161,86 @@ def test_the_composer_keeps_lines_and_drafts(page: Page, installation: Installat
     expect(page).to_have_url(re.compile("/conversations/"))
     expect(page.get_by_test_id("send")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_contain_text("first line")
+
+
+def test_attached_files_outlive_a_reload_as_the_draft_does(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/chat")
+    composer = page.locator(".composer")
+    page.get_by_label("Message", exact=True).fill("What is in the file?")
+    composer.locator("input[type=file]").set_input_files(
+        [{"name": "rutin.txt", "mimeType": "text/plain", "buffer": "Posten öppnas klockan åtta.".encode()}]
+    )
+    expect(page.get_by_test_id("send")).to_be_enabled()
+    page.reload()
+    ready(page)
+    expect(composer.get_by_role("listitem")).to_contain_text("rutin.txt")
+    page.get_by_test_id("send").click()
+    expect(page.locator(".ask .files")).to_contain_text("rutin.txt")
+    expect(page).to_have_url(re.compile("/conversations/"))
+    page.get_by_label("Message", exact=True).fill("And when?")
+    page.reload()
+    ready(page)
+    expect(page.get_by_label("Message", exact=True)).to_have_value("And when?")
+    expect(composer.get_by_role("listitem")).to_have_count(0)
+
+
+def test_a_question_that_got_lost_on_its_way_is_still_there(page: Page, installation: Installation) -> None:
+    lost = False
+
+    def connect(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: None if lost else server.send(message))
+
+    page.route_web_socket(re.compile("_nicegui"), connect)
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/chat")
+    page.get_by_label("Message", exact=True).fill("May one keep hens?")
+    lost = True
+    page.get_by_test_id("send").click()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    lost = False
+    page.reload()
+    ready(page)
+    expect(page.get_by_label("Message", exact=True)).to_have_value("May one keep hens?")
+
+
+def test_who_presses_twice_makes_one(page: Page, installation: Installation) -> None:
+    sign_in(page, installation.url)
+    page.get_by_role("button", name="Create space").first.click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Only once")
+    page.get_by_role("dialog").get_by_role("button", name="Create space").dblclick()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Only once")
+    expect(page.get_by_role("navigation").get_by_text("Only once")).to_have_count(1)
+
+
+def test_on_a_phone_what_stands_beside_a_name_leaves_it_room(page: Page, installation: Installation) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/admin/models")
+    expect(page.get_by_text("multilingual-e5-small")).to_be_visible()
+    widths = page.locator(".rowline > .grow").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+    assert min(widths) >= 90
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_who_deletes_a_document_on_its_page_is_led_to_its_collection(page: Page, installation: Installation) -> None:
+    with closing(installation.client()) as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Arkiv"}).raise_for_status().json()["id"]
+        path = f"/api/v1/spaces/{space}/knowledge/groups/"
+        collection = client.post(path, json={"name": "Handlingar"}).raise_for_status().json()["id"]
+        blobs = f"/api/v1/groups/{collection}/info-blobs/"
+        file = {"file": ("gammal.txt", b"Det som var.", "text/plain")}
+        client.post(f"{blobs}upload/", files=file).raise_for_status()
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/collections/{collection}")
+    page.get_by_role("link", name="gammal.txt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("gammal.txt")
+    page.get_by_role("button", name="Options for gammal.txt").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Handlingar")
+    expect(page.get_by_text("gammal.txt")).to_have_count(0)
 
 
 def test_the_palette_finds_by_keyboard(page: Page, installation: Installation) -> None:
