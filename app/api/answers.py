@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from json.encoder import encode_basestring
 from time import monotonic
 from typing import Any
@@ -288,7 +289,12 @@ def event(name: str, data: dict[str, Any], offset: int | None = None) -> bytes:
 
 
 def _json(data: Any) -> str:
-    return json.dumps(data, default=str, ensure_ascii=False)
+    return json.dumps(data, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> str:
+    """A moment or an id as it is written in every other answer."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def _framed(name: str, data: str, offset: int | None) -> bytes:

@@ -18,8 +18,8 @@ def clean_name(value: str | None, field: str = "name", limit: int = NAME_LIMIT) 
 
 
 def clean_text(value: str | None, field: str, limit: int) -> str:
-    """A text of at most `limit` characters, without NUL; raises `Invalid`."""
-    text = (value or "").replace("\x00", "")
+    """A text of at most `limit` characters that can be kept: without NUL and halves of characters; raises `Invalid`."""
+    text = (value or "").replace("\x00", "").encode(errors="replace").decode()
     if len(text) > limit:
         raise Invalid(N_("Use at most {limit} characters."), field=field, limit=limit)
     return text

@@ -1,6 +1,7 @@
 """Asking over REST: events, citations, resuming, stopping, and every way a provider can fail."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -57,6 +58,7 @@ async def test_a_streamed_answer_with_its_sources(api: Api) -> None:
     assert "4 300 kronor" in whole
     ids = [int(e["id"]) for e in events]
     assert ids == sorted(ids)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", reference["created_at"])
     session = (await client.get(f"/api/v1/conversations/{events[0]['data']['session_id']}/")).json()
     [message] = session["messages"]
     assert message["answer"] == whole
@@ -272,3 +274,15 @@ async def test_what_was_deleted_in_the_same_moment_is_told_as_such(api: Api) -> 
     with pytest.raises(Conflict, match="in the same moment"):
         async with api.runtime.services.users._uow.begin(api.owner.tenant_id) as tx:
             await tx.add(message)
+
+
+async def test_half_a_character_breaks_nothing(api: Api) -> None:
+    client = await api.client()
+    assistant_id = await make_assistant(client, await make_space(client))
+    headers = {"content-type": "application/json"}
+    question = f'{{"assistant_id": "{assistant_id}", "question": "H\\ud83dns?"}}'
+    asked = await client.post("/api/v1/conversations/", content=question, headers=headers)
+    assert (asked.status_code, asked.json()["question"]) == (200, "H?ns?")
+    words = '{"description": "\\ude00", "prompt": {"text": "Svara \\ud83d"}}'
+    changed = await client.post(f"/api/v1/assistants/{assistant_id}/", content=words, headers=headers)
+    assert (changed.status_code, changed.json()["prompt"]["text"]) == (200, "Svara ?")
