@@ -199,6 +199,10 @@ def _name(group: Grouping, row: UsedBy) -> str:
     if group is Grouping.SPACE:
         special = {SpaceKind.PERSONAL: _("A personal space"), SpaceKind.ORGANIZATION: _("Organisation")}
         return special.get(row.about, row.name) or _("Deleted")  # type: ignore[call-overload]
+    if group is Grouping.ASSISTANT and row.about:
+        if row.about == SpaceKind.PERSONAL:
+            return _("Personal assistant")
+        return _("Assistant of {space}", space=_name(Grouping.SPACE, row))
     return _(row.name) if row.name else _("Deleted")
 
 

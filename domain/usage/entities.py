@@ -121,7 +121,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class UsedBy:
-    """What one model, space, assistant, user or day has used. `name` is empty when it is gone; `about` says more."""
+    """What one model, space, assistant, user or day has used. `name` is empty when it is gone; `about` says more.
+
+    The assistant that a space has by itself bears the name of the space, and `about` the kind of that.
+    """
 
     key: str
     name: str

@@ -127,7 +127,8 @@ class UsageRepository:
                 names = [func.max(spaces.c.name), func.max(spaces.c.kind)]
             case Grouping.ASSISTANT:
                 statement = statement.outerjoin(Assistant, assistants.c.id == CALLS.assistant_id)
-                names = [func.max(assistants.c.name)]
+                statement = statement.outerjoin(Space, (spaces.c.id == assistants.c.space_id) & assistants.c.is_default)
+                names = [func.max(func.coalesce(spaces.c.name, assistants.c.name)), func.max(spaces.c.kind)]
             case Grouping.USER:
                 statement = statement.outerjoin(User, users.c.id == CALLS.user_id)
                 names = [func.max(users.c.email), func.max(users.c.username)]

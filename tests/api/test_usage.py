@@ -68,6 +68,16 @@ async def test_the_row_outlives_the_conversation(api: Api, provider: Provider) -
     assert (gone["key"], gone["name"], gone["tokens_out"]) == (assistant, "", 7)
 
 
+async def test_the_own_assistant_of_a_space_goes_by_the_name_of_the_space(api: Api) -> None:
+    client = await api.client()
+    space = await make_space(client)
+    own = (await client.get(f"/api/v1/spaces/{space}/")).json()["default_assistant"]["id"]
+    await ask(client, own, stream=False)
+    report = (await client.get("/api/v1/usage/", params={"group": "assistant"})).json()
+    name = (await client.get(f"/api/v1/spaces/{space}/")).json()["name"]
+    assert [(each["key"], each["name"]) for each in report["items"]] == [(own, name)]
+
+
 @pytest.mark.parametrize(
     ("model", "outcome", "written"), [("err:401", "failed", 0), ("cut:6", "failed", 6), ("garbage:2", "failed", 0)]
 )
