@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
@@ -187,7 +188,7 @@ def add_pages(api: FastAPI, runtime: Runtime) -> None:
         runtime.services, resolve_actor=callers.page_actor, live=runtime.bus, csrf_token=csrf,
         admit_operator=admit_operator if operated else None,
         admit_module_operator=admit_module_operator if settings.super_duper_api_key else None,
-        prefix=runtime.settings.path_prefix,
+        prefix=runtime.settings.path_prefix, zone=ZoneInfo(settings.time_zone),
     )  # fmt: skip
     ui.run_with(
         api, title="Samråd", favicon=None, reconnect_timeout=30, tailwind=False, show_welcome_message=False,

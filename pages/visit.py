@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, ParamSpec, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -60,6 +61,8 @@ class Site:
     csrf_token: Callable[[Request], str]
     prefix: str = ""
     """The path under which a proxy shows the product; empty at the root of its host."""
+    zone: tzinfo = UTC
+    """The time zone in which times of day are shown and meant."""
 
 
 class Frame(Protocol):

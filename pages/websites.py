@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -58,11 +57,6 @@ PAGE_STATES: dict[str, tuple[str, Tone]] = {
     PageState.REMOVED: (N_("Removed"), "warn"),
 }
 NEWS = ("website", "resync")
-
-
-def local(value: datetime | None) -> str:
-    """A moment in the installation's time zone, in which the times of the schedule are meant."""
-    return moment(value.astimezone(visit().services.websites.zone)) if value else ""
 
 
 async def section(space: Space, role: Role) -> None:
@@ -121,10 +115,10 @@ def _facts(view: WebsiteView) -> list[str]:
     website = view.website
     parts = [ngettext("{n} page", "{n} pages", view.size.documents), size(view.size.size)]
     if website.last_crawled_at:
-        parts.append(_("read {moment}", moment=local(website.last_crawled_at)))
+        parts.append(_("read {moment}", moment=moment(website.last_crawled_at)))
     parts.append(_(INTERVALS[website.update_interval]))
     if website.next_crawl_at:
-        parts.append(_("next {moment}", moment=local(website.next_crawl_at)))
+        parts.append(_("next {moment}", moment=moment(website.next_crawl_at)))
     return parts
 
 
@@ -224,7 +218,7 @@ def _state(view: WebsiteView, may_crawl: bool) -> None:
             note(_(text, n=site.consecutive_failures), "warn")
         elif site.retries_at:
             text = ngettext("{n} crawl failed in a row.", "{n} crawls failed in a row.", site.consecutive_failures)
-            note(f"{text} {_('The next attempt follows {moment}.', moment=local(site.retries_at))}", "warn")
+            note(f"{text} {_('The next attempt follows {moment}.', moment=moment(site.retries_at))}", "warn")
         elif run is not None and run.state == RunState.DONE and not run.complete:
             text = _("Not every page was reached. What is missing on the website was kept this time.")
             note(text, "warn")
@@ -252,7 +246,7 @@ def _run_row(run: CrawlRun) -> None:
         icon("event_repeat" if run.scheduled else "sync")
         with link_box(f"/crawls/{run.id}", "grow") as link:
             link.style("text-decoration:none;color:inherit")
-            ui.label(local(run.started_at or run.created_at)).classes("name")
+            ui.label(moment(run.started_at or run.created_at)).classes("name")
             parts = told(run.counts)
             if run.started_at and run.finished_at:
                 seconds = max(1, round((run.finished_at - run.started_at).total_seconds()))
@@ -303,7 +297,7 @@ async def crawl_log(run_id: str) -> None:
 
     with box("page"):
         back = (view.website.title, f"/websites/{view.website.id}")
-        title = _("Crawl of {moment}", moment=local(run.started_at or run.created_at))
+        title = _("Crawl of {moment}", moment=moment(run.started_at or run.created_at))
         with page_head(title, " · ".join(told(run.counts)), back=back):
             names = {
                 "": _("All pages"),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from nicegui import ui
@@ -33,7 +33,7 @@ from pages.components.base import (
 from pages.components.pager import PagedList
 from pages.components.region import Region
 from pages.dialogs import cancel_or, dialog, inline
-from pages.i18n import _, moment, size
+from pages.i18n import _, current_zone, moment, size
 from pages.spaces import setting
 from pages.visit import News, act, guarded, toast, visit
 
@@ -226,7 +226,7 @@ def _day(text: str | None, at: time) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.combine(datetime.fromisoformat(str(text)).date(), at, UTC)
+        return datetime.combine(datetime.fromisoformat(str(text)).date(), at, current_zone())
     except ValueError:
         raise Invalid(N_("Give a date like 2026-01-31."), field="date") from None
 

@@ -7,7 +7,7 @@ the built-in model translate with it too.
 
 import io
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -49,6 +49,13 @@ def current_language() -> str:
     return visit().language
 
 
+def current_zone() -> tzinfo:
+    """The time zone in which times of day are meant."""
+    from pages.visit import visit
+
+    return visit().site.zone
+
+
 def _(message: str, /, **params: Any) -> str:
     """`message` in the language of the page."""
     return translate(message, current_language(), **params)
@@ -67,10 +74,12 @@ def number(value: float) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """Date and time, short; empty for None."""
+    """Date and time where the installation is, short; empty for None."""
     from babel.dates import format_datetime
 
-    return format_datetime(value, "d MMM y HH:mm", locale=current_language()) if value else ""
+    if value is None:
+        return ""
+    return format_datetime(value.astimezone(current_zone()), "d MMM y HH:mm", locale=current_language())
 
 
 def date_text(value: date) -> str:
