@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, ParamSpec, Protocol
+from urllib.parse import quote
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -241,9 +242,11 @@ async def copy(text: str) -> None:
 
 
 def leave(failure: Failure) -> None:
-    """The visit is over: leave for the sign-in page, which says why, and follow nothing any more."""
-    context.client.open(f"{visit().door}?reason={reason_of(failure)}")
-    visit().close()
+    """The visit is over: leave for the sign-in page, which says why and leads back, and follow nothing any more."""
+    here = visit()
+    back = "" if here.frame is None else f"&next={quote(here.client.sub_pages_router.current_path.split('?')[0])}"
+    context.client.open(f"{here.door}?reason={reason_of(failure)}{back}")
+    here.close()
 
 
 def reason_of(failure: Failure) -> str:

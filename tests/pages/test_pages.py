@@ -254,6 +254,25 @@ def test_the_palette_finds_by_keyboard(page: Page, installation: Installation) -
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
+def test_whose_session_has_ended_comes_back_to_where_they_were(
+    page: Page, installation: Installation, browser: Browser
+) -> None:
+    sign_in(page, installation.url)
+    open_page(page, f"{installation.url}/conversations")
+    context = somebody(browser)
+    elsewhere = context.new_page()
+    sign_in(elsewhere, installation.url)
+    open_page(elsewhere, f"{installation.url}/account")
+    elsewhere.get_by_role("button", name="Sign out everywhere").click()
+    elsewhere.get_by_role("dialog").get_by_role("button", name="Sign out everywhere").click()
+    expect(page).to_have_url(re.compile("/sign-in"))
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("button.main").click()
+    expect(page).to_have_url(f"{installation.url}/conversations")
+    context.close()
+
+
 def test_a_deactivated_user_is_sent_away_at_once(page: Page, installation: Installation, browser: Browser) -> None:
     add_user(installation, browser, "Vi Holm", "vi@sundvik.se")
     sign_in(page, installation.url)
