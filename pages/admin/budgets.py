@@ -187,7 +187,7 @@ class BudgetForm:
                 self.cost = ui.number(_("Money"), value=cost, min=0).props("outlined stack-label").classes("grow")
                 currency = (known.currency if known else None) or "SEK"
                 self.currency = ui.select(list(CURRENCIES), value=currency, label=_("Currency"))
-                self.currency.props("outlined stack-label options-dense")
+                self.currency.props("outlined stack-label options-dense").style("width:110px;flex:none")
             self.contact = ui.input(_("Whom to ask for more"), value=known.contact if known else self.visit.actor.email)
             self.contact.props("outlined stack-label")
             self.enabled = ui.switch(_("In force"), value=known.enabled if known else True)

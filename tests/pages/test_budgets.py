@@ -71,6 +71,13 @@ def test_a_budget_is_set_used_and_told_of(page: Page, installation: Installation
     assert grave(page) == []
 
 
+def test_there_is_room_for_money_in_a_new_budget(page: Page, installation: Installation) -> None:
+    dialog = new_budget(page, installation)
+    field = dialog.get_by_label("Money").bounding_box()
+    assert field is not None
+    assert field["width"] > 200
+
+
 def test_who_types_right_after_a_choice_types_where_they_are(page: Page, installation: Installation) -> None:
     dialog = new_budget(page, installation)
     dialog.get_by_label("In", exact=True).click()
