@@ -167,7 +167,9 @@ class Settings(BaseSettings):
     crawl_browser: str = Field(
         "", description="Chromium that runs the scripts of websites; empty = the system's, off = none."
     )
-    time_zone: str = Field("Europe/Stockholm", description="Time zone in which times are shown, and times of day are meant.")
+    time_zone: str = Field(
+        "Europe/Stockholm", description="Time zone in which times are shown, and times of day are meant."
+    )
     allowed_hosts: str = Field(
         "", description="Host names the product answers to beside that of PUBLIC_ORIGIN and this machine, with commas."
     )

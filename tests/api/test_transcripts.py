@@ -13,6 +13,7 @@ import pytest
 from app.transcripts.blocks import blocks
 from app.transcripts.markdown import harmless, plain
 from app.transcripts.typesetting import typeset
+from app.transcripts.word import put
 from app.transcripts.words import clean
 from domain.conversations.transcripts import file_name
 from tests.api.test_conversations import PAGES, QUESTION, with_documents
@@ -181,3 +182,24 @@ def test_paper_takes_whatever_an_answer_holds(tmp_path: Path) -> None:
 
 def test_the_headings_of_an_answer_skip_no_level() -> None:
     assert [each["level"] for each in blocks("# a\n#### b\n## c\n###### d")] == [2, 3, 3, 4]
+
+
+def test_a_word_document_has_the_tables_and_lists_of_an_answer() -> None:
+    document = docx.Document()
+    put(document, ANSWER + "\n3. tre\n4. **fyra**\n\n> sagt\n")
+    [table] = document.tables
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [["Altan", "Kr"], ["liten", "4 300"]]
+    lines = {paragraph.text: paragraph for paragraph in document.paragraphs}
+    styles = {
+        "Avgifter": "Heading 2",
+        "a": "List Bullet",
+        "1. b": "List Continue 2",
+        "4. fyra": "List Continue",
+        "sagt": "Quote",
+    }
+    assert {text: lines[text].style.name for text in styles} == styles
+    assert [run.text for run in lines["4. fyra"].runs if run.bold] == ["fyra"]
+    [code] = lines["let x = 1"].runs
+    assert code.font.name == "Consolas"
+    assert "se här (https://a.se/) [y](javascript:alert(1)) bild" in "\n".join(lines)
+    assert not any("|" in text or "```" in text for text in lines)
