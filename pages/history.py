@@ -125,7 +125,7 @@ def _changes(changes: Mapping[str, Any], *, created: bool) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return "–" if value in (None, "") else f"“{value}”" if isinstance(value, str) else str(value)
+    return "–" if value in (None, "") else _("“{text}”", text=value) if isinstance(value, str) else str(value)
 
 
 async def _restore(assistant_id: UUID, entry: AuditEntry) -> None:
