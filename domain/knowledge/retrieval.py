@@ -3,33 +3,20 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
-from statistics import fmean
+from math import exp, inf
 from uuid import UUID
 
 from domain.knowledge.repository import FoundChunk
 from domain.ports import SearchHit
 
-SENTENCE_WEIGHT, KEYWORDS_WEIGHT, EXACT_WEIGHT = 0.95, 0.6, 0.45
-"""Weight of the vector leg for questions in sentences, for keywords, and for questions that name codes or quotes."""
-COVERED = 0.3
-"""How much less the vector leg weighs when the words of the question all stand together in a chunk."""
-LONG, LONG_WEIGHT = 10, 0.4
-"""From so many words that mean something on, the words of a question tell enough, and its meaning is a mixture."""
-LEAD_OF_MEANING, LEAD_OF_WORDS = 0.5, 0.2
-"""How much it counts for a leg that its best chunk stands out from the next ones."""
-USUAL_LEAD_OF_MEANING, USUAL_LEAD_OF_WORDS = 0.33, 0.35
-NEXT = 5
-"""Chunks behind the best one, from which it stands out or does not."""
-LEAST_WEIGHT, MOST_WEIGHT = 0.2, 0.95
+TELLING = 7
+"""With so many more words that mean something, the same share of the best possible BM25 tells e times as much."""
 COMPARED, STRETCH = 60, 1.8
 """A cosine `STRETCH` times as far from the best as that of this place is worth nothing, however deep the list reaches."""
-HEARD, HEARD_PLACES = 3, 10
+HEARD, HEARD_PLACES = 2, 10
 """The first places of each leg: a chunk is moved up to behind the one that stands at so many times its place there."""
 SCARCE = 0.25
 """A best BM25 below this share of the best possible one makes no chunk a good one: the text leg counts less then."""
-SENTENCE = 0.25
-"""From this share of small words on, a question is taken for a sentence."""
 
 NEAR = {"multilingual-e5-small": 0.845}
 """Cosine above which a passage is about the question, for models where that was measured."""
@@ -41,7 +28,6 @@ SHOWN = 20
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
 
-_EXACT = re.compile(r"\"[^\"]{3,}\"|\b\w*\d[\w:./-]*\d\w*\b|\b[A-ZÅÄÖ]{2,}\b[ -]?\d")
 _WORD = re.compile(r"\w+")
 
 
@@ -120,37 +106,15 @@ class Retrieval:
         return (self.reranked.ranked if self.reranked else ()) or self.ranked
 
 
-def vector_weight(
-    query: str, small_words: float, texts: Sequence[SearchHit], legs: Sequence[Sequence[SearchHit]] = ()
-) -> float:
-    """How much the vector leg counts for this question (0–1).
+def vector_weight(query: str, small_words: float, texts: Sequence[SearchHit]) -> float:
+    """How much the vector leg counts for this question (0–1); `small_words` is the share of small words in it.
 
-    `small_words` is the share of small words in it. Words that are all found together speak for themselves, and a leg whose
-    best chunk stands out has found something. The figures are from docs/performance.md.
+    The better a chunk covers the words of the question, the more they count; and the more words there are, the more does
+    the same share of them: hardly a chunk holds all of twenty. docs/performance.md tells what else was tried.
     """
-    base = SENTENCE_WEIGHT if small_words >= SENTENCE else KEYWORDS_WEIGHT
-    if len(_WORD.findall(query)) * (1 - small_words) >= LONG:
-        base = min(base, LONG_WEIGHT)
-    if _EXACT.search(query):
-        base = EXACT_WEIGHT
-    base += LEAD_OF_MEANING * max((_lead_of_meaning(leg) for leg in legs), default=0.0)
-    return max(LEAST_WEIGHT, min(MOST_WEIGHT, base - LEAD_OF_WORDS * _lead_of_words(texts) - COVERED * best(texts)))
-
-
-def _lead_of_meaning(hits: Sequence[SearchHit]) -> float:
-    """How much more than usual the best chunk stands out, as a share of the distance to the last one compared."""
-    scores = _scores(hits)[:COMPARED]
-    if len(scores) <= NEXT + 1 or scores[0] <= scores[-1]:
-        return 0.0
-    return (scores[0] - fmean(scores[1 : NEXT + 1])) / (scores[0] - scores[-1]) - USUAL_LEAD_OF_MEANING
-
-
-def _lead_of_words(hits: Sequence[SearchHit]) -> float:
-    """The same as a share of its own score: a chunk that has no word of the question scores nothing."""
-    scores = _scores(hits)
-    if not scores or scores[0] <= 0:
-        return 0.0
-    return 1 - sum(scores[1 : NEXT + 1]) / NEXT / scores[0] - USUAL_LEAD_OF_WORDS
+    telling = len(_WORD.findall(query)) * (1 - small_words)
+    meaning = exp(-telling / TELLING)
+    return meaning / (meaning + max(best(texts), SCARCE))
 
 
 def _scores(hits: Sequence[SearchHit]) -> list[float]:
