@@ -420,8 +420,12 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class TextHits:
-    """What the text leg found: chunks best first, the index terms it sought, the share of small words in the question."""
+    """What the text leg found: chunks best first, the index terms it sought, the share of small words in the question.
+
+    `chunks` is how many were in scope.
+    """
 
     hits: Sequence[SearchHit] = ()
     terms: Sequence[str] = ()
     small_words: float = 0.0
+    chunks: int = 0

@@ -7,10 +7,14 @@ from math import exp, inf
 from uuid import UUID
 
 from domain.knowledge.repository import FoundChunk
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 
-TELLING = 7
-"""With so many more words that mean something, the same share of the best possible BM25 tells e times as much."""
+WORDS, TELLING = 1.8, 7
+"""How much a share of the best possible BM25 counts; with `TELLING` more words that mean something, e times as much."""
+EXACT, QUESTION = 3, 0.5
+"""How many times as much words count for who names codes or quotes, and for who asks, in words of their own."""
+FEW = 300
+"""In fewer chunks words count less: how rare one is shows only among many."""
 COMPARED, STRETCH = 60, 1.8
 """A cosine `STRETCH` times as far from the best as that of this place is worth nothing, however deep the list reaches."""
 HEARD, HEARD_PLACES = 2, 10
@@ -28,6 +32,7 @@ SHOWN = 20
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
 
+_EXACT = re.compile(r"\"[^\"]{3,}\"|\b\w*\d[\w:./-]*\d\w*\b|\b[A-ZÅÄÖ]{2,}\b[ -]?\d")
 _WORD = re.compile(r"\w+")
 
 
@@ -106,15 +111,19 @@ class Retrieval:
         return (self.reranked.ranked if self.reranked else ()) or self.ranked
 
 
-def vector_weight(query: str, small_words: float, texts: Sequence[SearchHit]) -> float:
-    """How much the vector leg counts for this question (0–1); `small_words` is the share of small words in it.
+def vector_weight(query: str, texts: TextHits) -> float:
+    """How much the vector leg counts for this question (0–1).
 
     The better a chunk covers the words of the question, the more they count; and the more words there are, the more does
     the same share of them: hardly a chunk holds all of twenty. docs/performance.md tells what else was tried.
     """
-    telling = len(_WORD.findall(query)) * (1 - small_words)
-    meaning = exp(-telling / TELLING)
-    return meaning / (meaning + max(best(texts), SCARCE))
+    words = WORDS * max(best(texts.hits), SCARCE) * min(1, max(1, texts.chunks) / FEW)
+    if _EXACT.search(query):
+        words *= EXACT
+    elif "?" in query:
+        words *= QUESTION
+    meaning = exp(-len(_WORD.findall(query)) * (1 - texts.small_words) / TELLING)
+    return meaning / (meaning + words)
 
 
 def _scores(hits: Sequence[SearchHit]) -> list[float]:

@@ -61,7 +61,7 @@ async def find_passages(
             break
         # Not further: the vectors of SQLite are asked for 4,096 neighbours at the most.
         depth, texts = min(depth * DEEPER, DEEPEST), None
-    weight = vector_weight(query, texts.small_words, texts.hits)
+    weight = vector_weight(query, texts)
     ranked = fuse(legs, texts.hits, weight)
     with _timed("passages", milliseconds):
         # More than the limit, because neighbouring chunks become one passage; and what is told of the search.

@@ -42,7 +42,7 @@ async def search(index: WordIndex, scope: Sequence[UUID], query: str, limit: int
     groups = words.groups(wanted, known)
     terms = list(dict.fromkeys(term for concept in wanted for term in concept.terms if term in known.counts))
     if not groups:
-        return TextHits((), terms, stop_share(query))
+        return TextHits((), terms, stop_share(query), known.chunks)
     keys = await index.collect(scope, groups, max(words.CANDIDATES, limit))
     hits = words.rank(await index.terms(keys), wanted, known, limit)
-    return TextHits(hits, terms, stop_share(query))
+    return TextHits(hits, terms, stop_share(query), known.chunks)

@@ -17,7 +17,7 @@ from domain.knowledge.retrieval import (
     passages,
     vector_weight,
 )
-from domain.ports import SearchHit
+from domain.ports import SearchHit, TextHits
 
 TENANT, COLLECTION = uuid4(), uuid4()
 TEXT = "".join(f"Stycke {number} handlar om ärende {number}.\n\n" for number in range(20))
@@ -54,18 +54,35 @@ def hits(*scores: float) -> list[SearchHit]:
     return [SearchHit(key, score) for key, score in enumerate(scores)]
 
 
+def weight(query: str, covered: float, *, small_words: float = 0.0, chunks: int = 1_000) -> float:
+    return vector_weight(query, TextHits(hits(covered), (), small_words, chunks))
+
+
 def test_the_text_leg_counts_more_the_better_it_covers_the_question() -> None:
-    weights = [vector_weight("bygglov altan", 0.0, hits(covered / 10)) for covered in range(3, 11)]
+    weights = [weight("bygglov altan", covered / 10) for covered in range(3, 11)]
     assert weights == sorted(set(weights), reverse=True)
-    assert vector_weight("bygglov altan", 0.0, ()) == vector_weight("bygglov altan", 0.0, hits(SCARCE)) > 0.5
+    assert weight("bygglov altan", 0.0) == weight("bygglov altan", SCARCE) > 0.5
 
 
 def test_words_count_more_the_more_of_them_mean_something() -> None:
-    weights = [vector_weight("bygglov " * count, 0.0, hits(0.3)) for count in (1, 5, 10, 20, 5_000)]
-    assert weights == sorted(weights, reverse=True)
+    weights = [weight("bygglov " * count, 0.3) for count in (1, 5, 10, 20, 5_000)]
+    assert weights == sorted(set(weights), reverse=True)
     assert weights[0] > 0.5 > weights[2]
-    assert weights[-1] >= 0
-    assert vector_weight("hur söker man ett bygglov", 0.8, hits(0.3)) == vector_weight("bygglov", 0.0, hits(0.3))
+    assert weight("hur söker man ett bygglov", 0.3, small_words=0.8) == pytest.approx(weight("bygglov", 0.3))
+
+
+@pytest.mark.parametrize(
+    "query", ["ärende 2026-114", 'avsnittet "allmänna villkor"', "SFS 2010", "vad säger lag 2010:900?"]
+)
+def test_words_count_more_where_codes_or_quotes_are_named(query: str) -> None:
+    assert weight(query, 0.5) < weight("ett två tre fyra", 0.5)
+
+
+def test_words_count_less_in_a_question_and_among_few_chunks() -> None:
+    usual = weight("bygglov altan", 0.5)
+    assert weight("bygglov altan?", 0.5) > usual
+    assert weight("bygglov altan", 0.5, chunks=70) > usual == weight("bygglov altan", 0.5, chunks=300)
+    assert vector_weight("bygglov " * 5_000, TextHits()) < 0.01
 
 
 def test_the_order_of_the_best_does_not_hang_on_how_many_were_asked_for() -> None:
