@@ -19,6 +19,8 @@ COMPARED, STRETCH = 60, 1.8
 """A cosine `STRETCH` times as far from the best as that of this place is worth nothing, however deep the list reaches."""
 HEARD, HEARD_PLACES = 2, 10
 """The first places of each leg: a chunk is moved up to behind the one that stands at so many times its place there."""
+HEARD_FROM = 0.2
+"""So much the words of a question have to count for the first chunks that they find to be heard."""
 SCARCE = 0.25
 """A best BM25 below this share of the best possible one makes no chunk a good one: the text leg counts less then."""
 
@@ -169,7 +171,8 @@ def fuse(legs: Sequence[Sequence[SearchHit]], texts: Sequence[SearchHit], weight
         vector, text = by_vector.get(key), by_text.get(key)
         score = weight * near.get(key, 0.0) + (1 - weight) * ((text or 0.0) / top)
         ranked.append(Ranked(key, score, vector, text))
-    return _heard(sorted(ranked, key=lambda r: (-r.score, r.key)), [*legs, texts])
+    heard = [*legs, texts] if 1 - weight >= HEARD_FROM else legs
+    return _heard(sorted(ranked, key=lambda r: (-r.score, r.key)), heard)
 
 
 def _heard(ranked: Sequence[Ranked], lists: Sequence[Sequence[SearchHit]]) -> list[Ranked]:
