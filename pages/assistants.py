@@ -19,7 +19,6 @@ from domain.knowledge.entities import Collection, CollectionKind
 from domain.models.choice import CompletionChoice
 from domain.models.stand_ins import Preference
 from domain.spaces.entities import SpaceKind
-from domain.users.entities import User
 from pages import moving, transparency
 from pages.admin.budgets import BudgetForm, budget_list
 from pages.components.base import (
@@ -38,11 +37,12 @@ from pages.components.base import (
 )
 from pages.components.face import assistant_face, letters
 from pages.components.region import Region
-from pages.dialogs import ask_name, confirm, dialog, inline
-from pages.i18n import _, moment
+from pages.dialogs import ask_name, confirm, inline
+from pages.i18n import _
 from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.pictures import PictureField
+from pages.prompt_versions import show_versions
 from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
 from pages.unsaved import Unsaved
@@ -341,37 +341,11 @@ class Editor:
             unknown_note(self.prompt)
 
     async def _versions(self) -> None:
-        here = self.visit
-        versions = await here.services.prompts.of_assistant(here.actor, self.view.assistant.id)
-        made, card = dialog(_("Versions of the instruction"), wide=True)
-
         def take(prompt: Prompt) -> None:
             self.prompt.set_value(prompt.text)
-            made.close()
             toast(_("The version is in the form. Save to use it."), "info")
 
-        with card:
-            if not versions:
-                paragraph(_("There is no earlier version yet."), "muted")
-            for prompt, author in versions:
-                self._version(prompt, author, take)
-            with box("actions-row"):
-                quiet_button(_("Close"), made.close)
-        made.open()
-
-    @staticmethod
-    def _version(prompt: Prompt, author: User | None, take: Callable[[Prompt], None]) -> None:
-        with box("card pad stack tight"):
-            with box("line wrap"):
-                ui.label(moment(prompt.created_at)).classes("strong")
-                ui.label(author.display_name if author else _("Former user")).classes("muted small grow")
-                if prompt.selected:
-                    chip(_("In force"), "ok")
-                else:
-                    quiet_button(_("Use this version"), functools.partial(take, prompt)).props("dense")
-            ui.label(prompt.text or _("(empty)")).classes("small").style(
-                "white-space:pre-wrap;max-height:160px;overflow-y:auto;overflow-wrap:anywhere"
-            ).props("tabindex=0")
+        await show_versions(self.view.assistant.id, take)
 
     def _knowledge(self) -> None:
         with setting(_("Knowledge"), _("The collections whose documents answers rest on.")):

@@ -8,7 +8,7 @@ from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
 from domain.kernel.access import Action, Resource, permissions
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import Failure, NotFound
 from domain.knowledge.embedding_changes import ChangeScope
 from domain.spaces.entities import MEMBER_ROLES, Space, SpaceKind
 from domain.spaces.service import MemberView, SpaceView
@@ -158,7 +158,12 @@ def _member(space: Space, view: MemberView, allowed: Sequence[Action], region: R
     myself = user.id == here.actor.user_id
 
     async def set_role(event: ValueChangeEventArguments[Any]) -> None:
-        await here.services.spaces.set_role(here.actor, space.id, user.id, str(event.value))
+        try:
+            await here.services.spaces.set_role(here.actor, space.id, user.id, str(event.value))
+        except Failure:
+            # The role is what it was, and so the choice says.
+            await region.refresh()
+            raise
         toast(_("The role was changed."))
 
     async def remove() -> None:
@@ -247,7 +252,7 @@ async def settings(space_id: str) -> None:
                 "name": name.value,
                 "description": description.value,
                 "icon_id": picture.value,
-                "data_retention_days": int(days.value) if keep.value and days.value else None,
+                "data_retention_days": int(days.value or 0) if keep.value else None,
             }
             restrictions = await demands.confirmed()
             if restrictions is None:

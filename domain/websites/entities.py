@@ -84,6 +84,10 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"
     STATUS = "status"
     UNREACHABLE = "unreachable"
+    NO_ANSWER = "no_answer"
+    NO_CONNECTION = "no_connection"
+    NOT_TRUSTED = "not_trusted"
+    BROKEN_OFF = "broken_off"
     UNKNOWN_HOST = "unknown_host"
     PRIVATE = "private"
     UNREADABLE = "unreadable"
@@ -109,6 +113,10 @@ REASONS: Mapping[str, str] = {
     Reason.FORBIDDEN: N_("The site refuses access. Check user name and password."),
     Reason.STATUS: N_("The site answered with error {detail}."),
     Reason.UNREACHABLE: N_("The site could not be reached: {detail}"),
+    Reason.NO_ANSWER: N_("The site did not answer in time."),
+    Reason.NO_CONNECTION: N_("No connection to the site could be made."),
+    Reason.NOT_TRUSTED: N_("The certificate of the site is not trusted."),
+    Reason.BROKEN_OFF: N_("The connection to the site broke off."),
     Reason.UNKNOWN_HOST: N_("The address {detail} is not known. Check the spelling."),
     Reason.PRIVATE: N_(
         "The address {detail} is in a private network and may not be read. An operator can allow it with CRAWL_ALLOW."

@@ -20,6 +20,7 @@ from storage.tables.jobs import jobs
 from storage.tables.websites import websites
 from tests.support import documents
 from tests.support.api import Api, make_assistant, make_space
+from tests.support.postgres import free_port
 from tests.support.provider import DIMS, Provider
 from tests.support.site import Reply, Site, html, municipality
 
@@ -446,6 +447,8 @@ async def test_a_look_before_it_is_added(house: House, site: Site) -> None:
     assert (await house.client.get(f"/api/v1/spaces/{house.space}/knowledge/")).json()["websites"]["count"] == 0
     wrong = await house.client.post(address, json={"url": "ftp://example.se"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, 9012)
+    dead = await house.client.post(address, json={"url": f"http://127.0.0.1:{free_port()}/"})
+    assert (dead.status_code, dead.json()["message"]) == (400, "Det gick inte att ansluta till webbplatsen.")
 
 
 async def test_an_assistant_answers_from_a_website(house: House, site: Site) -> None:

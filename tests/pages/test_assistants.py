@@ -242,3 +242,24 @@ def test_what_answers_instead_and_what_is_asked_first_are_chosen(
         expect(page.locator("label").filter(has=page.get_by_label(label, exact=True))).to_contain_text(option)
     page.goto(f"{installation.url}/admin/models")
     expect(page.get_by_text("1 of 1 rated answers were good in 90 days")).to_be_visible()
+
+
+def test_what_has_changed_between_versions_of_the_instruction(page: Page, installation: Installation) -> None:
+    _, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
+    with closing(installation.client()) as client:
+        body = {"prompt": {"text": "Svara alltid kort.\nHänvisa till reglementet."}}
+        client.post(f"/api/v1/assistants/{assistant}/", json=body).raise_for_status()
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_role("button", name="Earlier versions").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Svara kort.")).to_be_visible()
+    dialog.get_by_role("switch", name="What has changed since the version before").click()
+    # Whoever does not see the marks hears them.
+    added = dialog.locator("ins")
+    expect(added.first).to_contain_text("put in: alltid")
+    expect(added.last).to_contain_text("Hänvisa till reglementet")
+    assert grave(page) == []
+    dialog.get_by_role("button", name="Use this version").click()
+    expect(page.get_by_label("Instruction", exact=True)).to_have_value("Svara kort.")

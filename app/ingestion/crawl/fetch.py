@@ -174,8 +174,7 @@ class HttpSession:
                 reason = Reason.UNKNOWN_HOST if refused.message == UNRESOLVED else Reason.PRIVATE
                 raise PageFailed(reason, host_of(url)) from refused
             except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                said = str(error) or type(error).__name__
-                raise _AgainLater(PageFailed(Reason.UNREACHABLE, said[:300])) from error
+                raise _AgainLater(_failed(error)) from error
 
     async def _turn(self) -> None:
         """Wait until the site has had its pause since the last request."""
@@ -310,3 +309,17 @@ def _joined(base: str, links: Sequence[str]) -> list[str]:
         except ValueError:
             continue
     return found
+
+
+def _failed(error: Exception) -> PageFailed:
+    """Why there is no page; what nobody foresaw in the words of the library."""
+    match error:
+        case TimeoutError() | httpx.TimeoutException():
+            return PageFailed(Reason.NO_ANSWER)
+        case httpx.ConnectError() if "CERTIFICATE" in str(error):
+            return PageFailed(Reason.NOT_TRUSTED)
+        case httpx.ConnectError():
+            return PageFailed(Reason.NO_CONNECTION)
+        case httpx.NetworkError() | httpx.RemoteProtocolError():
+            return PageFailed(Reason.BROKEN_OFF)
+    return PageFailed(Reason.UNREACHABLE, str(error)[:300] or type(error).__name__)
