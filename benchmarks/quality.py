@@ -61,10 +61,12 @@ def main() -> None:
         made = Path(tempfile.mkdtemp(prefix="samrad-labelled-"))
         for language in labelled.PACKAGES:
             labelled.make(language, made / f"help-{language}")
-        # The analysis is changed on the way: each set has a process of its own.
-        sys.exit(asyncio.run(_each([CARRIED, *sorted(made.iterdir())])))
-    for folder in folders:
-        asyncio.run(measure(folder))
+        folders = [CARRIED, *sorted(made.iterdir())]
+    if len(folders) == 1:
+        asyncio.run(measure(folders[0]))
+        return
+    # The analysis is changed on the way: each set has a process of its own.
+    sys.exit(asyncio.run(_each(folders)))
 
 
 async def _each(folders: list[Path]) -> int:
