@@ -42,6 +42,7 @@ NAMES: dict[str, str] = {
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
     "[].id": "module", "websites[].id": "website", "website_ids[]": "website", "target_space_id": "space",
     "icon_id": "icon", "provider_id": "provider", "model_id": "completion_model", "to_model_id": "completion_model",
+    "fallback_model_id": "completion_model",
     "embedding_models[].id": "embedding_model", "completion_models[].id": "completion_model",
     "transcription_models[].id": "transcription_model", "rerank_models[].id": "rerank_model",
     "security_classification.id": "classification", "security_classifications[].id": "classification",
