@@ -244,7 +244,9 @@ async def copy(text: str) -> None:
 def leave(failure: Failure) -> None:
     """The visit is over: leave for the sign-in page, which says why and leads back, and follow nothing any more."""
     here = visit()
-    back = "" if here.frame is None else f"&next={quote(here.client.sub_pages_router.current_path.split('?')[0])}"
+    path = "/" if here.frame is None else here.client.sub_pages_router.current_path.split("?")[0]
+    # The start page is where signing in leads anyway.
+    back = "" if path == "/" else f"&next={quote(path)}"
     context.client.open(f"{here.door}?reason={reason_of(failure)}{back}")
     here.close()
 
