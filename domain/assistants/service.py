@@ -36,6 +36,7 @@ from domain.kernel.paging import Page, clamp
 from domain.kernel.text import clean_name, clean_text
 from domain.knowledge.entities import Collection
 from domain.models.choice import CompletionChoice
+from domain.models.entities import CompletionModel
 from domain.models.service import completion_choice, completion_choices
 from domain.models.stand_ins import clean_preference, require_stand_in
 from domain.spaces.entities import Space
@@ -294,7 +295,8 @@ class AssistantService:
             access.require(actor, resource_of(assistant), Action.INSIGHT_TOGGLE)
             assistant.insight_enabled = bool(values["insight_enabled"])
         if "completion_model_id" in draft.given:
-            assistant.completion_model_id = await self._usable_model(tx, access.space, values["completion_model_id"])
+            model_id = values["completion_model_id"]
+            assistant.completion_model_id = (await self._usable_model(tx, access.space, model_id)).id
         if "fallback_model_id" in draft.given:
             assistant.fallback_model_id = await self._fallback(tx, access.space, assistant, values["fallback_model_id"])
         if "prompt" in draft.given:
@@ -326,13 +328,15 @@ class AssistantService:
             require_taken(choice, {k: v for k, v in assistant.model_settings.items() if k not in same or same[k] != v})
 
     @staticmethod
-    async def _usable_model(tx: Transaction, space: Space, model_id: UUID, field: str = "completion_model") -> UUID:
+    async def _usable_model(
+        tx: Transaction, space: Space, model_id: UUID, field: str = "completion_model"
+    ) -> CompletionModel:
         for choice in await completion_choices(tx):
             if choice.model.id == model_id:
                 if not choice.usable:
                     raise BadRequest(N_("The model is switched off."), field=field)
                 await require_model(tx, space, choice.model, CHOICE_REFUSED)
-                return model_id
+                return choice.model
         raise NotFound(N_("The model was not found."), field=field)
 
     async def _fallback(
@@ -341,11 +345,10 @@ class AssistantService:
         """The model that may answer when the assistant's own does not, checked."""
         if model_id is None or model_id == assistant.fallback_model_id:
             return model_id
-        await self._usable_model(tx, space, model_id, "fallback_model_id")
+        other = await self._usable_model(tx, space, model_id, "fallback_model_id")
         choice = await completion_choice(tx, assistant.completion_model_id)
-        other = await completion_choice(tx, model_id)
-        if choice is not None and other is not None:
-            require_stand_in(choice.model, other.model, "fallback_model_id")
+        if choice is not None:
+            require_stand_in(choice.model, other, "fallback_model_id")
         return model_id
 
     @staticmethod

@@ -39,8 +39,8 @@ from domain.models.capacity import Capacity
 from domain.models.choice import CompletionChoice
 from domain.models.health import Health
 from domain.models.rerank import rerank_in
-from domain.models.service import completion_choice
-from domain.models.stand_ins import Preference, preferred, ratings_of, stand_ins
+from domain.models.service import completion_choice, ratings_of
+from domain.models.stand_ins import Preference, preferred, stand_ins
 from domain.ports import ChatProvider, Deed, Directory, Limiter
 from domain.spaces.entities import Space
 from domain.transaction import Transaction, UnitOfWork

@@ -69,6 +69,11 @@ async def with_providers(tx: Transaction, models: Sequence[Model]) -> list[Model
     ]
 
 
+async def ratings_of(tx: Transaction, choices: Sequence[CompletionChoice]) -> Mapping[UUID, Rating]:
+    """What people have said of late of the answers of these models; those of which nothing was said are left out."""
+    return await tx.conversations.ratings([each.model.id for each in choices], now() - RATED)
+
+
 async def completion_choice(tx: Transaction, model_id: UUID | None) -> CompletionChoice | None:
     """One completion model of the tenant with its provider."""
     found = await tx.models.completion_model(model_id, now().date()) if model_id else None
@@ -152,8 +157,7 @@ class ModelService:
         """What people have said of late of the answers of each completion model, for administrators."""
         actor.require(Permission.ADMIN)
         async with self._uow.read(actor.tenant_id) as tx:
-            ids = [choice.model.id for choice in await completion_choices(tx)]
-            return await tx.conversations.ratings(ids, now() - RATED)
+            return await ratings_of(tx, await completion_choices(tx))
 
     async def embedding_models(self, actor: Actor) -> list[EmbeddingChoice]:
         """Every embedding model of the organisation, usable or not."""

@@ -8,12 +8,11 @@ from uuid import UUID
 
 from domain.assistants.entities import Assistant
 from domain.classifications.approval import may_serve, rules_for
-from domain.kernel.clock import now
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import CompletionChoice
 from domain.models.entities import CompletionModel, ProviderType
 from domain.models.health import Health
-from domain.models.rating import RATED, UNRATED, Rating
+from domain.models.rating import UNRATED, Rating
 from domain.models.service import completion_choices
 from domain.spaces.entities import Space
 from domain.transaction import Transaction
@@ -64,11 +63,6 @@ def preferred(
     if by is None:
         return list(choices)
     return sorted(choices, key=lambda choice: (choice.provider.type == ProviderType.BUILTIN, by(choice)))
-
-
-async def ratings_of(tx: Transaction, choices: Sequence[CompletionChoice]) -> Mapping[UUID, Rating]:
-    """What people have said of late of the answers of these models; those of which nothing was said are left out."""
-    return await tx.conversations.ratings([each.model.id for each in choices], now() - RATED)
 
 
 def near_enough(model: CompletionModel, other: CompletionModel) -> bool:

@@ -44,6 +44,15 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
+def opened(title: str) -> tuple[ui.dialog, ui.element]:
+    """An open dialog, and the place in it where failures are shown."""
+    made, card = dialog(title)
+    with card:
+        place = box("")
+    made.open()
+    return made, place
+
+
 async def test_what_a_dialog_began_goes_on_when_the_dialog_is_gone(client: Client) -> None:
     with client:
         made, card = dialog("Renew the key")
@@ -69,10 +78,7 @@ async def test_a_refusal_that_comes_when_the_dialog_has_closed_is_said_beside_th
     client: Client, told: list[str], gone: bool
 ) -> None:
     with client:
-        made, card = dialog("Rename")
-        with card:
-            place = box("")
-        made.open()
+        made, place = opened("Rename")
 
         async def work() -> None:
             (made.delete if gone else made.close)()
@@ -84,10 +90,7 @@ async def test_a_refusal_that_comes_when_the_dialog_has_closed_is_said_beside_th
 
 async def test_a_refusal_is_shown_in_the_dialog_while_that_is_open(client: Client, told: list[str]) -> None:
     with client:
-        made, card = dialog("Rename")
-        with card:
-            place = box("")
-        made.open()
+        _, place = opened("Rename")
 
         async def work() -> None:
             raise Invalid("Give a name.", field="name")
@@ -101,10 +104,7 @@ async def test_a_refusal_is_shown_in_the_dialog_while_that_is_open(client: Clien
 async def test_what_is_asked_for_twice_is_done_once_where_it_closes_the_dialog(client: Client) -> None:
     done = []
     with client:
-        made, card = dialog("Create space")
-        with card:
-            place = box("")
-        made.open()
+        made, place = opened("Create space")
 
     async def work() -> None:
         await asyncio.sleep(0.01)
@@ -112,7 +112,7 @@ async def test_what_is_asked_for_twice_is_done_once_where_it_closes_the_dialog(c
         made.close()
 
     async def press() -> bool:
-        with card:
+        with made:
             return await inline(work, place)
 
     assert await asyncio.gather(press(), press()) == [True, False]
