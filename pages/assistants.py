@@ -39,6 +39,7 @@ from pages.components.face import assistant_face, letters
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm, inline
 from pages.i18n import _
+from pages.meanwhile import Meanwhile
 from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.pictures import PictureField
@@ -233,12 +234,15 @@ class Editor:
                         "align-self:flex-start"
                     )
             with box("card savebar"):
-                with box("grow"):
+                with box("grow") as told:
                     self.problem = box("full-width")
                 mark = chip(_("Changes to keep"), "warn")
                 quiet_button(_("Discard"), lambda: self.unsaved.discard())
                 button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
         self.unsaved = Unsaved(self._values, mark, self._fields())
+        with told:
+            self.meanwhile = Meanwhile(assistant, self.unsaved)
+        await self.meanwhile.begin()
 
     def _face(self) -> None:
         self.face = box()
@@ -255,8 +259,8 @@ class Editor:
         switches = [self.insight] if self.insight is not None else []
         return [
             self.name, self.picture, self.description, self.contact, self.starters, self.prompt, self.collections,
-            self.websites, self.whole, self.reuse, self.reuse_hours, self.model, self.preference, *self.settings.fields,
-            *switches,
+            self.websites, self.whole, self.reuse, self.reuse_hours, self.model, self.fallback,
+            self.preference, *self.settings.fields, *switches,
         ]  # fmt: skip
 
     def _field(self, where: Where) -> ui.element:
@@ -456,11 +460,13 @@ class Editor:
         return values
 
     async def _send(self) -> None:
-        draft = AssistantDraft.of(**self.unsaved.changes)
+        changes = self.unsaved.changes
+        draft = AssistantDraft.of(**changes)
         self.view = await self.visit.services.assistants.update(self.visit.actor, self.view.assistant.id, draft)
         self.unsaved.saved()
         self.picture.saved()
         self._face_again()
         toast(_("Saved."))
+        await self.meanwhile.saved(changes)
         if self.readiness is not None:
             await self.readiness.refresh()

@@ -13,6 +13,14 @@ from pages.components.base import box, button, danger_button, field, heading, no
 from pages.i18n import _
 from pages.visit import ENDED, leave, noted, sentence, toast, unexpected, visit
 
+ENTER = """
+(event) => {
+    const action = [...event.currentTarget.querySelectorAll(".actions-row .bg-primary:not([disabled])")].pop()
+    const line = event.target.matches("input:not([readonly], [role=combobox], [type=file])") && !event.isComposing
+    if (line && action) action.click()
+}
+"""
+"""Enter in a line of text does what the dialog is for, unless that destroys something."""
 _turns: WeakKeyDictionary[ui.element, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 """For each form the works that were asked for in it, each done once at a time."""
 
@@ -24,7 +32,7 @@ def dialog(title: str, *, wide: bool = False) -> tuple[ui.dialog, ui.element]:
     made.on("hide", lambda: made.delete())
     made.props["aria-label"] = title
     with made:
-        card = box("card dialog").classes("wide" if wide else "")
+        card = box("card dialog").classes("wide" if wide else "").on("keydown.enter", js_handler=ENTER)
         with card:
             heading(title)
     return made, card
@@ -61,7 +69,6 @@ async def ask_name(title: str, label: str, value: str, action: str, save: Callab
 
     with card:
         entry = field(label, value).props("autofocus")
-        entry.on("keydown.enter", submit)
         problem = box("full-width")
         cancel_or(made, action, submit)
     made.open()

@@ -39,7 +39,6 @@ async def ask_duplicate(view: AssistantView) -> None:
     with card:
         paragraph(_("With instruction, model, settings, files and sources. Conversations are not copied."), "muted")
         entry = field(_("Name"), _("{name} (copy)", name=source.name)).props("autofocus")
-        entry.on("keydown.enter", submit)
         target = space_select(targets, _("In the space"), chosen, present=view.access.space.id)
         losses, problem = box("full-width").props("aria-live=polite"), box("full-width")
         cancel_or(made, _("Duplicate"), submit).bind_enabled_from(target, "value", bool)

@@ -211,17 +211,21 @@ def add_member(space: Space, region: Region) -> None:
                 )
 
     def _candidate(user: User) -> None:
-        with box("rowline").style("padding:8px 4px"):
+        with box("rowline").style("padding:8px 4px") as row:
             ui.label(initials(user.display_name)).classes("face")
             with box("grow"):
                 ui.label(user.display_name).classes("name")
                 ui.label(user.email).classes("sub")
-            add = quiet_button(_("Add"), functools.partial(submit, user)).props("dense")
+            add = quiet_button(_("Add"), functools.partial(submit, user, row)).props("dense")
             add.props["aria-label"] = _("Add {name}", name=user.display_name)
 
-    async def submit(user: User) -> None:
+    async def submit(user: User, row: ui.element) -> None:
         async def work() -> None:
+            if row.is_deleted:  # pressed twice
+                return
             await here.services.spaces.add_member(here.actor, space.id, user.id, str(role.value))
+            row.delete()
+            entry.run_method("focus")
             toast(_("{name} is now a member.", name=user.display_name))
             await region.refresh()
 

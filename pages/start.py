@@ -104,7 +104,6 @@ def create_space() -> None:
     with card:
         paragraph(_("You become its administrator and can add members afterwards."), "muted")
         name = ui.input(_("Name")).props("outlined stack-label autofocus")
-        name.on("keydown.enter", submit)
         description = ui.textarea(_("Description (optional)")).props("outlined stack-label autogrow")
         problem = box("full-width")
         cancel_or(made, _("Create space"), submit)

@@ -71,7 +71,7 @@ def _checked(found: Explained) -> None:
 
 
 def _search(found: Explained) -> None:
-    heading(_("Search"))
+    heading(_("The search"))
     search = found.found.get("search")
     if search is None:
         with box("card pad"):

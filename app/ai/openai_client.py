@@ -24,7 +24,6 @@ TRANSCRIPT_SECONDS = 600.0
 MOST_TOKENS = 100_000_000
 CONTEXT_WORDS = ("context_length_exceeded", "maximum context length", "context window", "too many tokens")
 
-REFUSED_KEY = N_("The AI provider refused the key. Check it under Administration, Models.")
 UNKNOWN_MODEL = N_("The AI provider does not know the model “{model}”, or the address is wrong.")
 BUSY = N_("The AI provider has too much to do right now. Wait a moment and try again.")
 DOWN = N_("The AI provider has a problem of its own (status {status}). Try again later.")
@@ -43,7 +42,7 @@ def failure_of(status: int, body: bytes, model: str, retry_after: str | None = N
     if any(word in reason.lower() for word in CONTEXT_WORDS):
         return QueryTooLong()
     if status in (401, 403):
-        return ProviderKeyMissing(REFUSED_KEY)
+        return ProviderKeyMissing()
     if status == 404:
         return ProviderFailed(UNKNOWN_MODEL, trouble=Trouble.UNKNOWN_MODEL, model=model)
     if status == 429:

@@ -9,7 +9,10 @@ from domain.kernel.errors import N_, ProviderKeyMissing
 from domain.models.entities import ProviderType
 
 NEEDS_KEY = tuple(t for t in ProviderType if t not in (ProviderType.BUILTIN, ProviderType.COMPATIBLE))
-MISSING = N_("The organisation has no key for this AI provider. Enter one under Administration, Models.")
+MISSING = N_(
+    "The organisation has no key for this AI provider. "
+    "An administrator can enter one under Administration, AI models."
+)
 
 
 class Source(StrEnum):

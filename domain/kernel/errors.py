@@ -248,7 +248,7 @@ class ProviderKeyMissing(ProviderFailed):
     """The provider refused or lacks the key."""
 
     code = 9026
-    default = N_("The AI provider refused the key. Check it under Administration, Models.")
+    default = N_("The AI provider refused the key. An administrator can change it under Administration, AI models.")
     trouble = Trouble.KEY
 
 

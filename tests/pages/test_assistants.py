@@ -69,6 +69,33 @@ def test_two_who_change_different_things_do_not_undo_each_other(page: Page, inst
     assert (kept["description"], kept["contact"]) == ("Svarar om bygglov.", "Byggenheten")
 
 
+def test_who_edits_sees_what_somebody_else_has_changed(page: Page, installation: Installation) -> None:
+    _, assistant = assistant_of(installation, description="Svarar.", contact="Växeln")
+    sign_in(page, installation.url)
+    page.goto(f"{installation.url}/assistants/{assistant}")
+    ready(page)
+    page.get_by_label("Description", exact=True).fill("Svarar om bygglov.")
+    changed = page.get_by_text("anna@sundvik.se has changed this assistant meanwhile: Contact.", exact=True)
+    with closing(installation.client()) as client:
+        path = f"/api/v1/assistants/{assistant}/"
+        client.post(path, json={"contact": "Byggenheten"}).raise_for_status()
+        expect(changed).to_be_visible()
+        client.post(path, json={"description": "Om tomter."}).raise_for_status()
+        expect(page.get_by_text("You have changed the same: Description. Saving replaces it.")).to_be_visible()
+        page.get_by_test_id("save").click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        assert grave(page) == []
+        page.get_by_role("button", name="Show it").click()
+        expect(page.get_by_label("Contact", exact=True)).to_have_value("Byggenheten")
+        expect(page.get_by_label("Description", exact=True)).to_have_value("Svarar om bygglov.")
+        expect(page.get_by_text("has changed this assistant meanwhile")).to_have_count(0)
+        page.get_by_label("Contact", exact=True).fill("Växeln")
+        page.get_by_test_id("save").click()
+        expect(page.get_by_text("Changes to keep")).to_be_hidden()
+        assert client.get(path).json()["contact"] == "Växeln"
+    expect(page.get_by_text("has changed this assistant meanwhile")).to_have_count(0)
+
+
 def test_everybody_who_may_ask_learns_what_the_assistant_is(page: Page, installation: Installation) -> None:
     space, assistant = assistant_of(installation, description="Svarar om <b>bygglov</b>.", contact="Byggenheten")
     with closing(installation.client()) as client:
