@@ -10,8 +10,7 @@ from domain.models.entities import ProviderType
 
 NEEDS_KEY = tuple(t for t in ProviderType if t not in (ProviderType.BUILTIN, ProviderType.COMPATIBLE))
 MISSING = N_(
-    "The organisation has no key for this AI provider. "
-    "An administrator can enter one under Administration, AI models."
+    "The organisation has no key for this AI provider. An administrator can enter one under Administration, AI models."
 )
 
 

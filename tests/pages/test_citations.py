@@ -172,7 +172,14 @@ def test_why_this_answer(page: Page, installation: Installation, ids: dict[str, 
     page.get_by_test_id("why").click()
     expect(page).to_have_url(re.compile("/why/"))
     ready(page)
-    for title in ("Checked citations", "The search", "Passages for the model", "Model", "Time", "What the model was sent"):
+    for title in (
+        "Checked citations",
+        "The search",
+        "Passages for the model",
+        "Model",
+        "Time",
+        "What the model was sent",
+    ):
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page.get_by_text("No price is set for this model.")).to_be_visible()
     page.locator("summary", has_text="Person").click()
