@@ -412,7 +412,7 @@ def assistants_of(
         transparency=TransparencyService(uow),
         retention=RetentionService(uow, directory),
         conversations=conversations,
-        transcripts=TranscriptService(uow, conversations),
+        transcripts=TranscriptService(uow, conversations, ground.zone),
         room=RoomService(uow),
         looking_back=LookingBackService(uow),
         temporary=TemporaryService(uow, directory, runs),

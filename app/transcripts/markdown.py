@@ -7,6 +7,7 @@ are shown as they were typed.
 
 import re
 from collections.abc import Iterator
+from datetime import tzinfo
 
 from app.transcripts import words
 from domain.conversations.transcripts import Transcript
@@ -51,17 +52,17 @@ def _parts(transcript: Transcript, language: str) -> Iterator[str]:
     if not transcript.complete:
         yield translate("The oldest questions of this long conversation are not included.", language)
     for view in transcript.messages:
-        yield from _exchange(view, language)
+        yield from _exchange(view, language, transcript.zone)
 
 
-def _exchange(view: MessageView, language: str) -> Iterator[str]:
+def _exchange(view: MessageView, language: str, zone: tzinfo) -> Iterator[str]:
     message = view.message
-    yield f"## {translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC{words.version(view, language)}"
+    yield f"## {words.asked(view, language, zone)}"
     yield quoted(plain(message.question))
     if view.files:
         names = ", ".join(inline(file.name) for file in view.files)
         yield f"{translate('Attached files', language)}: {names}"
-    yield f"## {translate('Answer', language)} · {inline(words.answered_by(message, language))}"
+    yield f"## {translate('Answer', language)} · {inline(words.answered_by(message, language, zone))}"
     if message.answer:
         yield quoted(harmless(message.answer))
     if words.state(message, language):

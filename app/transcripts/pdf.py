@@ -6,6 +6,7 @@ file beside the template, and is never read as Typst.
 
 import asyncio
 import json
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +52,18 @@ def document(transcript: Transcript, language: str) -> dict[str, Any]:
         "about": [{"name": name, "value": value} for name, value in words.about(transcript, language)],
         "note": translate(note, language) if note else "",
         "words": {"sources": translate("Sources", language)},
-        "messages": [_exchange(view, language) for view in transcript.messages],
+        "messages": [_exchange(view, language, transcript.zone) for view in transcript.messages],
     }
 
 
-def _exchange(view: MessageView, language: str) -> dict[str, Any]:
+def _exchange(view: MessageView, language: str, zone: tzinfo) -> dict[str, Any]:
     message = view.message
-    asked = f"{translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC"
     files = ", ".join(words.one_line(file.name) for file in view.files)
     return {
-        "asked": f"{asked}{words.version(view, language)}",
+        "asked": words.asked(view, language, zone),
         "question": typed(words.clean(message.question)),
         "files": f"{translate('Attached files', language)}: {files}" if files else "",
-        "answered": f"{translate('Answer', language)} · {words.answered_by(message, language)}",
+        "answered": f"{translate('Answer', language)} · {words.answered_by(message, language, zone)}",
         "answer": blocks(words.clean(message.answer)),
         "state": words.state(message, language),
         "sources": [_source(source, language) for source in words.cited(view.sources)],

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 
 from app.transcripts import words
@@ -28,22 +29,21 @@ def written(transcript: Transcript, language: str) -> bytes:
     if not transcript.complete:
         document.add_paragraph(translate("The oldest questions of this long conversation are not included.", language))
     for view in transcript.messages:
-        _exchange(document, view, language)
+        _exchange(document, view, language, transcript.zone)
     target = io.BytesIO()
     document.save(target)
     return target.getvalue()
 
 
-def _exchange(document: Any, view: MessageView, language: str) -> None:
+def _exchange(document: Any, view: MessageView, language: str, zone: tzinfo) -> None:
     message = view.message
-    asked = f"{translate('Question', language)} · {message.created_at:%Y-%m-%d %H:%M} UTC"
-    document.add_heading(f"{asked}{words.version(view, language)}", 1)
+    document.add_heading(words.asked(view, language, zone), 1)
     for line in words.clean(message.question).split("\n"):
         document.add_paragraph(line)
     if view.files:
         names = ", ".join(words.one_line(file.name) for file in view.files)
         document.add_paragraph(f"{translate('Attached files', language)}: {names}")
-    document.add_heading(f"{translate('Answer', language)} · {words.answered_by(message, language)}", 1)
+    document.add_heading(f"{translate('Answer', language)} · {words.answered_by(message, language, zone)}", 1)
     put(document, words.clean(message.answer))
     if words.state(message, language):
         document.add_paragraph().add_run(words.state(message, language)).italic = True

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 
 from domain.conversations.easy import EASY
 from domain.conversations.entities import Message, MessageSource
@@ -37,20 +38,29 @@ def one_line(text: str) -> str:
 def about(transcript: Transcript, language: str) -> Iterator[tuple[str, str]]:
     """Names and values for the head of a transcript."""
     yield translate("Assistant", language), one_line(transcript.assistant)
-    yield translate("Begun", language), f"{transcript.conversation.created_at:%Y-%m-%d %H:%M} UTC"
-    yield translate("Exported", language), f"{transcript.made_at:%Y-%m-%d %H:%M} UTC"
+    yield translate("Begun", language), _moment(transcript.conversation.created_at, transcript.zone)
+    yield translate("Exported", language), _moment(transcript.made_at, transcript.zone)
 
 
-def answered_by(message: Message, language: str) -> str:
+def asked(view: MessageView, language: str, zone: tzinfo) -> str:
+    """When a question was asked, and which of several versions it is."""
+    return f"{translate('Question', language)} · {_moment(view.message.created_at, zone)}{_version(view, language)}"
+
+
+def answered_by(message: Message, language: str, zone: tzinfo) -> str:
     """The assistant of an answer, where it is not the conversation's own, the model, and when it was given."""
     model = one_line(translate(message.model_name, language))
     easy = f" · {translate('Easy language', language)}" if EASY in message.trace else ""
     name = one_line(mentioned(message).get("name", ""))
     who = f"{name} · " if name else ""
-    return f"{who}{model}{easy} · {(message.finished_at or message.created_at):%Y-%m-%d %H:%M} UTC"
+    return f"{who}{model}{easy} · {_moment(message.finished_at or message.created_at, zone)}"
 
 
-def version(view: MessageView, language: str) -> str:
+def _moment(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def _version(view: MessageView, language: str) -> str:
     """Which of several versions of a question and its answer this is; empty when it is the only one."""
     if len(view.versions) < 2:
         return ""

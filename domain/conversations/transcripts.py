@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,20 +34,24 @@ class TranscriptFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A conversation with its questions, oldest first; `complete` is false where the oldest had to stay out."""
+    """A conversation with its questions, oldest first; `complete` is false where the oldest had to stay out.
+
+    People read its times as they are in `zone`.
+    """
 
     conversation: Conversation
     assistant: str
     messages: Sequence[MessageView]
     complete: bool
     made_at: datetime
+    zone: tzinfo
 
 
 class TranscriptService:
     """Gives a conversation to its author as a whole."""
 
-    def __init__(self, uow: UnitOfWork, conversations: ConversationService) -> None:
-        self._uow, self._conversations = uow, conversations
+    def __init__(self, uow: UnitOfWork, conversations: ConversationService, zone: tzinfo) -> None:
+        self._uow, self._conversations, self._zone = uow, conversations, zone
 
     async def export(
         self, actor: Actor, conversation_id: UUID, form: TranscriptFormat, *, every: bool = False
@@ -63,7 +67,7 @@ class TranscriptService:
         async with self._uow.begin(actor.tenant_id) as tx:
             new = {"format": str(form), "messages": len(messages)}
             tx.record(actor, Change("conversation_exported", "conversation", conversation_id, new=new))
-        return Transcript(view.conversation, view.assistant.name, messages, len(batch) < MAX_LIMIT, now())
+        return Transcript(view.conversation, view.assistant.name, messages, len(batch) < MAX_LIMIT, now(), self._zone)
 
 
 def file_name(name: str, extension: str) -> str:

@@ -3,7 +3,9 @@
 import io
 import json
 import uuid
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import docx
 import httpx
@@ -71,8 +73,12 @@ async def test_a_conversation_as_four_kinds_of_files(api: Api) -> None:
     assert cited["title"] == "Handbok.pdf"
     assert PAGES[1] in cited["text"]
     assert message["model"]["name"]
+    asked_at = datetime.fromisoformat(message["asked_at"]).astimezone(ZoneInfo("Europe/Stockholm"))
+    heading = f"Fråga · {asked_at:%Y-%m-%d %H:%M %Z}"
+    assert f"## {heading}\n" in text.text
     document = docx.Document(io.BytesIO((await client.get(url, params={"format": "docx"})).content))
     lines = [paragraph.text for paragraph in document.paragraphs]
+    assert heading in lines
     assert QUESTION + " Åäö?" in lines
     assert any(line.startswith("[1] Handbok.pdf") for line in lines)
     assert any(PAGES[1] in line for line in lines)
