@@ -195,6 +195,9 @@ class Embedder(Protocol):
     async def wake(self, provider: ModelProvider) -> None:
         """Start what a provider's models need before they can answer; at once where nothing has to start."""
 
+    def expect(self, query: str) -> None:
+        """Let the built-in model begin on a query that it will be asked in a moment."""
+
 
 class Reranker(Protocol):
     """Says how well passages fit a question."""

@@ -37,6 +37,9 @@ class Builtin(Protocol):
     async def wake(self) -> None:
         """Have the process running."""
 
+    def expect(self, query: str) -> None:
+        """Begin on a query that will be asked for in a moment."""
+
 
 class EmbeddingModels:
     """See `domain.ports.Embedder`."""
@@ -97,6 +100,10 @@ class EmbeddingModels:
         """Only the built-in model has a process that may be asleep."""
         if provider.type == ProviderType.BUILTIN:
             await self._builtin.wake()
+
+    def expect(self, query: str) -> None:
+        """What is begun counts as a call when the model is asked for it."""
+        self._builtin.expect(query)
 
     async def _provider(self, model: EmbeddingModel) -> ModelProvider:
         assert self._uow is not None

@@ -11,7 +11,7 @@ from os import getpid
 from time import monotonic
 from typing import Any
 
-from domain.conversations.ahead import begun, unless_given_up
+from domain.conversations.ahead import Foreseen, begun, unless_given_up
 from domain.conversations.attempts import BUDGET, EMPTY, LENGTH, ONLY_THOUGHT, Attempts, fitting
 from domain.conversations.checking import note_citations
 from domain.conversations.citations import Stems
@@ -97,6 +97,7 @@ class Answering:
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
         self._summaries = Summaries(uow, chat, ledger, self.capacity)
+        self.foreseen = Foreseen(search)
 
     def start(self, plan: Plan) -> None:
         """Begin the run; it goes on whoever listens."""
@@ -110,6 +111,7 @@ class Answering:
     @asynccontextmanager
     async def embedding(self, plan: Plan) -> AsyncIterator[None]:
         """Ask the embedding models while the rest of the plan is read."""
+        self.foreseen.note(plan)
         if plan.collections:
             plan.meaning = begun(plan, self._meaning(plan))
         async with unless_given_up(plan.meaning):

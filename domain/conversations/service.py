@@ -97,6 +97,8 @@ class ConversationService(Kept):
         files = await self._files.own(actor, question.file_ids)
         if not text and not files:
             raise Invalid(N_("Write a question."), field="question")
+        place = question.mentioned or question.assistant_id or question.conversation_id
+        self._answering.foreseen.question(place, text, first=question.conversation_id is None)
         while True:
             # What only reads comes first: there is one who writes at a time on SQLite.
             async with self._uow.read(actor.tenant_id) as tx:

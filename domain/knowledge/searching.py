@@ -166,6 +166,10 @@ class SearchService:
         for _model, provider in models:
             await self._embedder.wake(provider)
 
+    def expect(self, query: str) -> None:
+        """Let the built-in model begin on what will be searched for in a moment."""
+        self._embedder.expect(_clean(query))
+
     async def _in_scope(
         self, tx: Transaction, actor: Actor, scope: SearchScope
     ) -> tuple[list[Collection], Space | None]:

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from app.ai.embedding import DIMENSIONS, MAX_TOKENS
 from app.ai.embedding.client import BuiltinEmbedder
 from app.ingestion.chunk import HARD
 from app.ingestion.parse import DocumentParser
+from domain.kernel.errors import ProviderFailed
 from domain.knowledge.parsing import Block, ParsedDocument
 from tests.support.programs import children
 from tests.support.server import MODEL
@@ -141,3 +143,35 @@ async def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
     deep = tmp_path / ("djup" * 30)
     vectors = await BuiltinEmbedder(MODEL, deep, idle_seconds=1).embed([QUESTION], "query")
     assert len(vectors) == 1
+
+
+async def test_what_is_expected_is_asked_for_once_and_taken_over(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = json.loads(await reader.readline())
+        asked.extend(request["texts"])
+        writer.write(b"1536\n" + request["texts"][0][-1].encode() * 1536)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "embed.sock"):
+        embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=1)
+        embedder.expect("fråga 1")
+        embedder.expect("fråga 1")
+        assert await embedder.embed(["fråga 1"], "query") == [b"1" * 1536]
+        assert asked == ["fråga 1"]
+        assert await embedder.embed(["fråga 1"], "query") == [b"1" * 1536]
+        assert asked == ["fråga 1", "fråga 1"]
+        for number in range(100):
+            embedder.expect(f"fråga {number}")
+        assert await embedder.embed(["fråga 99"], "query") == [b"9" * 1536]
+        assert await embedder.embed(["fråga 0"], "query") == [b"0" * 1536]
+
+
+async def test_a_failure_of_what_was_expected_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    embedder = BuiltinEmbedder(MODEL, tmp_path / "run", idle_seconds=1)
+    embedder.expect(QUESTION)
+    with pytest.raises(ProviderFailed):
+        await embedder.embed([QUESTION], "query")

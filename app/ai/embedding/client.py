@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from app.ai.embedding import DIMENSIONS
 from domain.kernel.errors import N_, ProviderFailed
 
+EXPECTED = 32
 START_SECONDS, END_SECONDS = 120, 10
 VECTOR_BYTES = DIMENSIONS * 4
 SOCKET_LIMIT = 100
@@ -34,11 +36,25 @@ class BuiltinEmbedder:
             digest = hashlib.sha256(str(self._run).encode()).hexdigest()[:16]
             socket = Path(tempfile.gettempdir()) / f"samrad-{digest}" / "embed.sock"
         self._socket = socket
+        self._expected: OrderedDict[str, asyncio.Task[list[bytes]]] = OrderedDict()
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         """Unit-length float32 vectors of 384 numbers."""
         if not texts:
             return []
+        begun = self._expected.pop(texts[0], None) if kind == "query" and len(texts) == 1 else None
+        return await (begun or self._vectors(texts, kind))
+
+    def expect(self, query: str) -> None:
+        """Begin on a query; whoever asks for it next takes it over. The last few that nobody has asked for are kept."""
+        if query not in self._expected:
+            task = self._expected[query] = asyncio.create_task(self._vectors([query], "query"), name="expected query")
+            # Whoever asks hears of a failure; nobody else has to.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        if len(self._expected) > EXPECTED:
+            self._expected.popitem(last=False)[1].cancel()
+
+    async def _vectors(self, texts: Sequence[str], kind: str) -> list[bytes]:
         answer = await self._ask({"kind": kind, "texts": list(texts)})
         return [answer[i : i + VECTOR_BYTES] for i in range(0, len(answer), VECTOR_BYTES)]
 
