@@ -4,16 +4,14 @@ import asyncio
 import base64
 import logging
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from os import getpid
 from time import monotonic
 from typing import Any
 
 from domain.conversations.ahead import Foreseen, begun, unless_given_up
 from domain.conversations.attempts import BUDGET, EMPTY, LENGTH, ONLY_THOUGHT, Attempts, fitting
-from domain.conversations.checking import note_citations
 from domain.conversations.citations import Stems
 from domain.conversations.context import (
     KNOWLEDGE_TOKENS,
@@ -24,18 +22,16 @@ from domain.conversations.context import (
     Material,
     assemble,
 )
-from domain.conversations.entities import AnswerState, Message
-from domain.conversations.evidence import cited_numbers, source_of, unread_of
-from domain.conversations.explaining import explanation
-from domain.conversations.narrowing import narrowed
+from domain.conversations.entities import AnswerState
+from domain.conversations.evidence import source_of, unread_of
 from domain.conversations.plan import FORGOTTEN, Plan, answers_with
-from domain.conversations.reuse import Reuse, copied, earlier, marks, reusable, told
+from domain.conversations.records import Records
+from domain.conversations.reuse import Reuse, copied, earlier, marks, told
 from domain.conversations.rewriting import sought
 from domain.conversations.run import Run, Runs, within
-from domain.conversations.saving import SAVE_SECONDS, Saving
+from domain.conversations.saving import Saving
 from domain.conversations.summaries import Summaries
 from domain.conversations.thoughts import Thoughts
-from domain.conversations.tokens import estimate
 from domain.files.entities import File
 from domain.files.service import FileService
 from domain.kernel import tracing
@@ -43,19 +39,15 @@ from domain.kernel.clock import now
 from domain.kernel.errors import (
     N_,
     BudgetExhausted,
-    Conflict,
     Failure,
     ProviderFailed,
     QueryTooLong,
     StorageTrouble,
     Trouble,
 )
-from domain.kernel.events import Change
 from domain.kernel.ids import new_id
-from domain.kernel.persistence import persistently
 from domain.knowledge.retrieval import Retrieval
 from domain.knowledge.searching import Meaning, SearchService
-from domain.knowledge.unanswered import note_unanswered
 from domain.models.capacity import Capacity
 from domain.models.entities import ModelProvider
 from domain.models.health import Health
@@ -66,10 +58,8 @@ from domain.usage.ledger import Ledger, count_in
 
 log = logging.getLogger(__name__)
 PASSAGES = 10
-KEPT_SECONDS = 60.0
-"""So long the end of an answer is kept in memory for a database that is away."""
-ASKED_SECONDS, EXPLAINED_SECONDS = 0.003, 0.05
-"""The question is on its way after so long, and what was found is told; when most have begun to answer, it is kept."""
+ASKED_SECONDS = 0.003
+"""The question is on its way after so long, and what was found is told."""
 INTERRUPTED = N_("The answer was interrupted. What had arrived is kept; you can continue.")
 NOT_EXPECTED = N_("The answer failed unexpectedly. Try again; if it happens again, report the id {id}.")
 CONTINUE = N_("Continue exactly where your answer broke off.")
@@ -96,6 +86,7 @@ class Answering:
         self.health, self.capacity = health, capacity
         self.owner = f"{socket.gethostname()[:60]}:{getpid()}:{new_id().hex[-8:]}"
         self._saving = Saving(uow, self.owner)
+        self._records = Records(uow, ledger, stems, self.owner)
         self._summaries = Summaries(uow, chat, ledger, self.capacity)
         self.foreseen = Foreseen(search)
 
@@ -145,7 +136,7 @@ class Answering:
             incident = new_id().hex[-8:]
             log.exception("answer run failed, id %s", incident)
             state, error, params = AnswerState.FAILED, NOT_EXPECTED, {"id": incident}
-        await asyncio.shield(self._close(plan, run, state, error, params))
+        await asyncio.shield(self._records.close(plan, run, state, error, params))
         plan.tell(state)
         if state == AnswerState.DONE:
             self.runs.tend(asyncio.create_task(self._summaries.keep_up(plan), name=f"summary {run.message_id}"))
@@ -168,7 +159,7 @@ class Answering:
                     if attempts.left:
                         plan.message.trace["elsewhere"] = attempts.left[0].model.nickname
                     raise
-                await self._end_attempt(plan, run, failure)
+                await self._records.end_attempt(plan, run, failure)
                 if await within(wait, run.stop):
                     return True
             except (QueryTooLong, BudgetExhausted) as refusal:
@@ -188,7 +179,7 @@ class Answering:
             request = self._request(plan, context)
             run.try_anew(plan.thought)
             ended = asyncio.Event()
-            explaining = asyncio.create_task(self._explain(plan, run, request, context, retrieval, ended))
+            explaining = asyncio.create_task(self._records.explain(plan, run, request, context, retrieval, ended))
             if not plan.stand_ins:
                 # Otherwise another model, with less room, may yet be given fewer passages.
                 asyncio.get_running_loop().call_later(ASKED_SECONDS, run.ready.set)
@@ -205,17 +196,6 @@ class Answering:
         finally:
             if not shown:
                 await self.health.left(plan.choice.model.id)
-
-    async def _end_attempt(self, plan: Plan, run: Run, failure: ProviderFailed) -> None:
-        """Close the row of a call that another one follows."""
-        message = plan.message
-        message.trace |= {"total_ms": plan.milliseconds, "error_code": failure.code}
-        try:
-            async with self._uow.begin(run.tenant_id) as tx:
-                await self._account(tx, plan, run, AnswerState.FAILED)
-        finally:
-            plan.call = None
-            message.trace.pop("error_code", None)
 
     async def _retrieve(self, plan: Plan) -> Retrieval | None:
         if not plan.collections:
@@ -236,43 +216,6 @@ class Answering:
 
     def _meaning(self, plan: Plan) -> Coroutine[Any, Any, Meaning]:
         return self._search.meaning(plan.actor.tenant_id, _sought(plan), plan.collections, plan.embedders)
-
-    async def _explain(
-        self,
-        plan: Plan,
-        run: Run,
-        request: ChatRequest,
-        context: Context,
-        retrieval: Retrieval | None,
-        ended: asyncio.Event,
-    ) -> None:
-        """Keep what the model was sent and how it was found, while the answer comes; an answer is never lost for it."""
-        message = plan.message
-        # Whoever reads waits for the first word, not for this.
-        await within(EXPLAINED_SECONDS, ended)
-
-        async def keep() -> None:
-            async with self._uow.begin(plan.actor.tenant_id) as tx:
-                # Copies: when the commit fails, what was added counts as saved, and would not be added again.
-                await tx.add(*(replace(source) for source in run.sources))
-                # Both take their time; others have a turn between.
-                await asyncio.sleep(0)
-                former = await tx.conversations.explanation(message.id) if plan.explained else None
-                if former is not None:
-                    await tx.remove(former)
-                plan.explained = True
-                await tx.add(explanation(message, request, context, retrieval))
-                # Once, however many models were asked; and only where all of the knowledge was searched.
-                unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
-                if unanswered and former is None and not plan.temporary and not narrowed(message):
-                    await note_unanswered(tx, plan.assistant, message.question)
-
-        try:
-            await persistently(keep, f"what answer {message.id} rests on", seconds=KEPT_SECONDS, pause=SAVE_SECONDS)
-        except Conflict:
-            log.info("answer %s was deleted while it came", message.id)
-        except Exception:
-            log.exception("could not keep how an answer came about")
 
     async def _fitting_context(self, plan: Plan, run: Run, retrieval: Retrieval | None) -> Context:
         context = assemble(await self._material(plan, run, retrieval), plan.choice.model.token_limit)
@@ -433,57 +376,6 @@ class Answering:
         if plan.call is not None:
             count_in(plan.call, delta)
 
-    async def _close(self, plan: Plan, run: Run, state: str, error: str | None, params: dict[str, Any]) -> None:
-        message, cited = plan.message, cited_numbers(run.text, len(run.sources))
-        message.answer, message.thought, message.state = run.text, run.thought, state
-        message.error, message.error_params = error, params
-        message.finished_at, message.heartbeat_at = now(), None
-        message.tokens_answer = message.tokens_answer or estimate(run.thought + run.text)
-        message.trace["total_ms"] = plan.milliseconds
-        await note_citations(message, run.sources, self._stems)
-        try:
-            await self._save_end(plan, run, state, cited)
-        except Exception:
-            log.exception("could not save the end of an answer; it will be closed as interrupted")
-        for source in run.sources:
-            source.cited = source.number in cited
-        run.close(state)
-
-    async def _save_end(self, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
-        """Write the outcome; tried again for a while where the database is away, since people have read the answer."""
-
-        async def write() -> None:
-            async with self._uow.begin(run.tenant_id) as tx:
-                await self._write_end(tx, plan, run, state, cited)
-
-        await persistently(write, f"the end of answer {run.message_id}", seconds=KEPT_SECONDS, pause=SAVE_SECONDS)
-
-    async def _write_end(self, tx: Transaction, plan: Plan, run: Run, state: str, cited: Sequence[int]) -> None:
-        message = plan.message
-        await self._account(tx, plan, run, state)
-        if not await tx.conversations.finish(message, self.owner):
-            return
-        if cited:
-            await tx.conversations.mark_cited(run.message_id, cited)
-        if state == AnswerState.DONE and plan.marks is not None and plan.earlier is None:
-            await tx.add(reusable(message, plan.marks))
-        outcome = "success" if state in (AnswerState.DONE, AnswerState.STOPPED) else "failure"
-        tx.record(plan.actor, _call(message, outcome))
-
-    async def _account(self, tx: Transaction, plan: Plan, run: Run, state: str) -> None:
-        """Close the row of the call, whether or not there is still a message to save the answer in."""
-        call, message = plan.call, plan.message
-        if call is None:
-            return
-        made = run.thought[len(plan.thought) :] + run.text[plan.kept :]
-        if call.estimated:
-            call.tokens_out = estimate(made)
-            # What a provider refuses costs nothing.
-            call.tokens_in = 0 if state == AnswerState.FAILED and not made else call.tokens_in
-        call.first_token_ms, call.total_ms = message.trace.get("first_token_ms"), message.trace["total_ms"]
-        call.error_code = message.trace.get("error_code")
-        await self._ledger.close(tx, call, state, plan.choice.price)
-
 
 def _sought(plan: Plan) -> str:
     """What is searched for."""
@@ -506,8 +398,3 @@ def _note_time(plan: Plan, what: str) -> None:
     trace = plan.message.trace
     if what not in trace:
         trace[what] = plan.milliseconds
-
-
-def _call(message: Message, outcome: str) -> Change:
-    new = {"model": message.model_name, "tokens": [message.tokens_question, message.tokens_answer]}
-    return Change("model_called", "conversation", message.conversation_id, new=new, outcome=outcome)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.conversations import answering
+from domain.conversations import records
 from domain.conversations.entities import AnswerState
 from domain.conversations.views import Question
 from domain.kernel.errors import StorageTrouble
@@ -61,7 +61,7 @@ async def test_an_answer_that_ends_meanwhile_is_kept_whole(
     api: Api, provider: Provider, killed: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What an answer rests on is written when the database is gone already.
-    monkeypatch.setattr(answering, "EXPLAINED_SECONDS", 0.5)
+    monkeypatch.setattr(records, "EXPLAINED_SECONDS", 0.5)
     services, owner, client = api.runtime.services, api.owner, await api.client()
     added = await services.models.add_provider(owner, ProviderDraft("Test", "openai_compatible", provider.url))
     await services.models.add_completion_model(owner, added.id, f"rate:40:{WORDS}", make_default=True)
