@@ -37,6 +37,7 @@ from app.api import (
     model_migrations,
     models,
     modules,
+    nowhere,
     openai,
     operations,
     playground,
@@ -140,6 +141,7 @@ def create_api(runtime: Runtime) -> FastAPI:
     # As they stand in their modules: including them the usual way would build each once more at its first request.
     api.router.routes.extend(route for router in ROUTERS for route in router.routes)
     health.install(api)
+    nowhere.install(api)
     api.add_middleware(Closed, operations=runtime.services.operations)
     everywhere = runtime.services.allowed_origins.everywhere
     known, own = runtime.directory.origin_known, settings.public_origin

@@ -96,7 +96,7 @@ ROUTES: dict[str, shell.Builder] = {
     "/assistants/{assistant_id}/history": history.of_assistant,
     "/spaces/{space_id}/history": history.of_space,
 }
-NOT_PAGES = ("api/", "v1/", "static/", "auth/", "login/", "_nicegui")
+NOT_PAGES = ("static/", "auth/", "login/", "_nicegui")
 
 
 def register_pages(

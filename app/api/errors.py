@@ -138,7 +138,8 @@ def install(api: FastAPI) -> None:
         sentence = {404: NO_SUCH_ADDRESS, 405: WRONG_METHOD}.get(error.status_code, MALFORMED)
         code = 9000 if error.status_code == 404 else 9007
         if _speaks_openai(request):
-            return _openai_error(request, translate(sentence, language_of(request)), error.status_code)
+            told = translate(sentence, language_of(request))
+            return _openai_error(request, told, error.status_code, headers=dict(error.headers or {}))
         body = body_of(request, translate(sentence, language_of(request)), code)
         return JSONResponse(body, error.status_code, error.headers)
 

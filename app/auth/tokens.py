@@ -20,6 +20,7 @@ from domain.kernel.errors import N_, Forbidden, Unauthenticated
 
 ALGORITHM = "HS256"
 CLOCK_SKEW_SECONDS = 2
+NOT_VALID = N_("The access token is not valid, or no longer. Sign in anew, or send an API key.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def read(rules: TokenRules, token: str) -> TokenClaims:
         registry.validate({name: value for name, value in claims.items() if name != "iat"})
         return TokenClaims(UUID(claims["tenant_id"]), UUID(claims["sub"]), UUID(claims["sid"]))
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
-        raise Unauthenticated from None
+        raise Unauthenticated(NOT_VALID) from None
 
 
 def _claims(rules: TokenRules, token: str) -> dict[str, Any]:
