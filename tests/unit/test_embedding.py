@@ -163,10 +163,11 @@ async def test_what_is_expected_is_asked_for_once_and_taken_over(tmp_path: Path)
         assert asked == ["fråga 1"]
         assert await embedder.embed(["fråga 1"], "query") == [b"1" * 1536]
         assert asked == ["fråga 1", "fråga 1"]
-        for number in range(100):
+        for number in range(10, 110):
             embedder.expect(f"fråga {number}")
-        assert await embedder.embed(["fråga 99"], "query") == [b"9" * 1536]
-        assert await embedder.embed(["fråga 0"], "query") == [b"0" * 1536]
+        assert await embedder.embed(["fråga 10"], "query") == [b"0" * 1536]
+        assert await embedder.embed(["fråga 109"], "query") == [b"9" * 1536]
+        assert len(asked) < 50
 
 
 async def test_a_failure_of_what_was_expected_is_told_to_whoever_asks(tmp_path: Path) -> None:

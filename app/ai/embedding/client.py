@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import tempfile
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,8 @@ from typing import Any, Literal
 from app.ai.embedding import DIMENSIONS
 from domain.kernel.errors import N_, ProviderFailed
 
-EXPECTED = 32
+EXPECTED, EXPECTED_SECONDS = 32, 10.0
+"""So many queries are begun on that nobody has asked for yet, and kept for so long."""
 START_SECONDS, END_SECONDS = 120, 10
 VECTOR_BYTES = DIMENSIONS * 4
 SOCKET_LIMIT = 100
@@ -36,7 +36,7 @@ class BuiltinEmbedder:
             digest = hashlib.sha256(str(self._run).encode()).hexdigest()[:16]
             socket = Path(tempfile.gettempdir()) / f"samrad-{digest}" / "embed.sock"
         self._socket = socket
-        self._expected: OrderedDict[str, asyncio.Task[list[bytes]]] = OrderedDict()
+        self._expected: dict[str, asyncio.Task[list[bytes]]] = {}
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         """Unit-length float32 vectors of 384 numbers."""
@@ -46,13 +46,13 @@ class BuiltinEmbedder:
         return await (begun or self._vectors(texts, kind))
 
     def expect(self, query: str) -> None:
-        """Begin on a query; whoever asks for it next takes it over. The last few that nobody has asked for are kept."""
-        if query not in self._expected:
-            task = self._expected[query] = asyncio.create_task(self._vectors([query], "query"), name="expected query")
-            # Whoever asks hears of a failure; nobody else has to.
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        if len(self._expected) > EXPECTED:
-            self._expected.popitem(last=False)[1].cancel()
+        """Begin on a query; whoever asks for it next takes it over."""
+        if query in self._expected or len(self._expected) >= EXPECTED:
+            return
+        task = self._expected[query] = asyncio.create_task(self._vectors([query], "query"), name="expected query")
+        # Whoever asks hears of a failure; nobody else has to.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        asyncio.get_running_loop().call_later(EXPECTED_SECONDS, self._expected.pop, query, None)
 
     async def _vectors(self, texts: Sequence[str], kind: str) -> list[bytes]:
         answer = await self._ask({"kind": kind, "texts": list(texts)})
