@@ -60,7 +60,7 @@ class Meanwhile:
             text += " " + _("You have changed the same: {fields}. Saving replaces it.", fields=_labels(both))
         with self._place:
             note(text, "warn", icon_name="group")
-            quiet_button(_("Show it"), self._show)
+            quiet_button(_("Show it"), self._show).props("dense")
 
     async def _show(self) -> None:
         text = _("What you changed on this page is not saved.")
