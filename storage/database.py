@@ -1,13 +1,15 @@
 """Engines and sessions. A session belongs to one tenant from its first statement to its last."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy.exc import TimeoutError as WaitedTooLong
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 import storage.tables  # noqa: F401  (maps the entities)
+from domain.kernel.errors import DatabaseAway, StorageTrouble
 from storage import postgres, sqlite
 from storage.guard import KEYS, SYSTEM, TENANT, TenantSession
 from storage.replica import Replica
@@ -70,15 +72,17 @@ class Database:
         maker = self._write if write else self._read
         if report and self.replica is not None and await self.replica.usable():
             maker = self._report
-        async with maker(info={TENANT: tenant_id, KEYS: keys}) as session:
-            yield session
+        with _waiting():
+            async with maker(info={TENANT: tenant_id, KEYS: keys}) as session:
+                yield session
 
     @asynccontextmanager
     async def system_session(self, *, write: bool = False) -> AsyncIterator[AsyncSession]:
         """The explicit scope across tenants, for `storage.directory` alone."""
         maker = self._write if write else self._read
-        async with maker(info={TENANT: SYSTEM}) as session:
-            yield session
+        with _waiting():
+            async with maker(info={TENANT: SYSTEM}) as session:
+                yield session
 
     async def settle(self) -> None:
         """On SQLite, bring what was written into the file and empty the log beside it, as far as readers let it."""
@@ -116,3 +120,12 @@ class Database:
             await self.reader.dispose()
         if self.replica is not None:
             await self.replica.engine.dispose()
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Whoever waits too long for a connection hears when to try again, as where the database is away."""
+    try:
+        yield
+    except WaitedTooLong as error:
+        raise StorageTrouble(DatabaseAway(retry_after=postgres.RETRY_SECONDS)) from error

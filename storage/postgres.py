@@ -21,6 +21,8 @@ FULL = ("53100", "25006")
 """What it answers when its disk is full, or may only be read."""
 BETWEEN = "another operation ("
 """What the driver says of a connection that broke between two of its steps."""
+WAIT_SECONDS = 30
+"""So long somebody waits for a connection that another has."""
 CONNECT_SECONDS = 10
 RETRY_SECONDS = 5
 
@@ -50,7 +52,8 @@ def make_engine(urls: Sequence[URL], *, pool_size: int = 0) -> AsyncEngine:
     pool: dict[str, Any] = {"poolclass": NullPool}
     if pool_size:
         pool = {
-            "pool_size": pool_size, "max_overflow": 5, "pool_timeout": 30, "pool_recycle": 1800, "pool_pre_ping": True,
+            "pool_size": pool_size, "max_overflow": 5, "pool_timeout": WAIT_SECONDS, "pool_recycle": 1800,
+            "pool_pre_ping": True,
         }  # fmt: skip
     connecting = {"server_settings": {"jit": "off"}, "timeout": CONNECT_SECONDS}
     engine = create_async_engine(urls[0], connect_args=connecting, **pool)

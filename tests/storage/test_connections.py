@@ -3,24 +3,34 @@
 from contextlib import AsyncExitStack
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 
 from app.config import Settings
 from app.databases import open_database
+from domain.kernel.errors import DatabaseAway, StorageTrouble
+from domain.kernel.ids import new_id
+from storage import postgres
+from storage.database import Database
 from tests.conftest import Place
 
 OF_PROGRAM = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'samrad_app'"
 
 
-async def test_as_many_are_kept_as_are_set_and_five_more_are_opened(postgres_place: Place) -> None:
+def opened(place: Place) -> Database:
+    """The database by two connections."""
     settings = Settings(
         _env_file=None,
-        data_dir=postgres_place.data,
-        database_url=postgres_place.url,
-        database_app_url=postgres_place.program_url,
+        data_dir=place.data,
+        database_url=place.url,
+        database_app_url=place.program_url,
         database_connections=2,
     )
-    database = open_database(settings)
+    return open_database(settings)
+
+
+async def test_as_many_are_kept_as_are_set_and_five_more_are_opened(postgres_place: Place) -> None:
+    database = opened(postgres_place)
     looking = await asyncpg.connect(postgres_place.url or "")
     try:
         async with AsyncExitStack() as busy:
@@ -31,6 +41,26 @@ async def test_as_many_are_kept_as_are_set_and_five_more_are_opened(postgres_pla
         await database_at_rest(looking)
     finally:
         await looking.close()
+        await database.close()
+
+
+async def test_who_waits_too_long_for_one_hears_when_to_try_again(
+    postgres_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.1)
+    database = opened(postgres_place)
+    try:
+        async with AsyncExitStack() as busy:
+            for _ in range(7):
+                session = await busy.enter_async_context(database.system_session())
+                await session.execute(text("select 1"))
+            for one_more in (database.system_session(), database.session(new_id())):
+                with pytest.raises(StorageTrouble) as told:
+                    async with one_more as session:
+                        await session.connection()
+                assert isinstance(told.value.shown, DatabaseAway)
+                assert told.value.shown.params["retry_after"] > 0
+    finally:
         await database.close()
 
 
