@@ -35,7 +35,7 @@ class Meanwhile:
     async def saved(self, sent: Iterable[str]) -> None:
         """The page itself has saved these fields."""
         me, own = visit().actor.user_id, set(sent)
-        self._known |= {each.id for each in await self._newer() if each.actor_id == me and _form(_fields(each)) <= own}
+        self._known |= {each.id for each in await self._newer() if each.actor_id == me and _form(_fields(each)) & own}
         await self._tell()
 
     async def _changed(self, news: News) -> None:
