@@ -137,11 +137,10 @@ def install(api: FastAPI) -> None:
             return failure_response(request, NoRoom())
         sentence = {404: NO_SUCH_ADDRESS, 405: WRONG_METHOD}.get(error.status_code, MALFORMED)
         code = 9000 if error.status_code == 404 else 9007
+        told = translate(sentence, language_of(request))
         if _speaks_openai(request):
-            told = translate(sentence, language_of(request))
             return _openai_error(request, told, error.status_code, headers=dict(error.headers or {}))
-        body = body_of(request, translate(sentence, language_of(request)), code)
-        return JSONResponse(body, error.status_code, error.headers)
+        return JSONResponse(body_of(request, told, code), error.status_code, error.headers)
 
     @api.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
