@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from math import exp, inf
 from uuid import UUID
 
@@ -31,6 +32,8 @@ SCARCELY_COVERED = 0.12
 
 SHOWN = 20
 """Places of each list that a search can tell more of."""
+FIRST_WORDS = 8
+"""So many words tell most texts apart."""
 JOINED_CHUNKS = 2
 """Chunks that become one passage at the most: what is highlighted should be short, and on one page."""
 
@@ -220,15 +223,11 @@ def _scaled(hits: Sequence[SearchHit]) -> list[tuple[int, float]]:
 def passages(ranked: Sequence[Ranked], found: Mapping[int, FoundChunk], limit: int) -> list[Passage]:
     """The best chunks as passages: same text once, chunks that follow each other joined, best first."""
     chosen: list[Passage] = []
-    seen: set[str] = set()
+    given = _Given()
     for row in ranked:
         match = found.get(row.key)
-        if match is None:
+        if match is None or not given.add(match.chunk.text):
             continue
-        fingerprint = " ".join(_WORD.findall(match.chunk.text.casefold()))
-        if fingerprint in seen:
-            continue
-        seen.add(fingerprint)
         passage = _passage(match, row)
         neighbour = _neighbour(chosen, passage)
         if neighbour is not None:
@@ -238,6 +237,33 @@ def passages(ranked: Sequence[Ranked], found: Mapping[int, FoundChunk], limit: i
         if len(chosen) >= limit and row.score < chosen[-1].score * 0.5:
             break
     return chosen
+
+
+class _Given:
+    """Texts given already: the same words in another case, or with other signs between them, are the same text.
+
+    Nearly all texts differ in their first words, and taking apart all the words of each is much of what a search does.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, ...], str] = {}
+        self._whole: set[tuple[str, ...]] = set()
+
+    def add(self, text: str) -> bool:
+        """Whether the text is a new one."""
+        first = _words(text, FIRST_WORDS)
+        if first not in self._first:
+            self._first[first] = text
+            return True
+        words = _words(text)
+        self._whole.add(_words(self._first[first]))
+        known = words in self._whole
+        self._whole.add(words)
+        return not known
+
+
+def _words(text: str, most: int | None = None) -> tuple[str, ...]:
+    return tuple(word[0].casefold() for word in islice(_WORD.finditer(text), most))
 
 
 def whole(found: Iterable[FoundChunk], ranked: Mapping[int, Ranked]) -> list[Passage]:

@@ -7,6 +7,7 @@ for the longest time is let go.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from storage.search import coarse
@@ -19,7 +20,7 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The codes of some chunks as arrays: keys, bits, rounded vectors and their scales, one row for each chunk."""
+    """The codes of some chunks as arrays: keys, rounded vectors and their scales in rows, bits in `coarse.columns`."""
 
     stamp: int
     keys: Any
@@ -35,8 +36,8 @@ class Block:
         held = np.frombuffer(keys, np.int64)
         coded = np.frombuffer(b"".join(codes[int(key)] for key in held), np.int8).reshape(len(held), -1)
         scales = np.ascontiguousarray(coded[:, :FLOAT_BYTES]).view(np.float32)[:, 0]
-        rows = np.frombuffer(bits, np.uint64).reshape(len(held), -1)
-        return Block(stamp, held, rows, np.ascontiguousarray(coded[:, FLOAT_BYTES:]), scales)
+        columns = coarse.columns(bits, len(held))
+        return Block(stamp, held, columns, np.ascontiguousarray(coded[:, FLOAT_BYTES:]), scales)
 
 
 @dataclass(slots=True)
@@ -51,12 +52,20 @@ class Codes:
         """The blocks put together."""
         import numpy as np
 
-        parts = ("keys", "bits", "rounded", "scales")
-        whole = Block(0, *(np.concatenate([getattr(block, part) for block in blocks.values()]) for part in parts))
+        parts = list(blocks.values())
+        whole = Block(
+            0,
+            np.concatenate([part.keys for part in parts]),
+            np.concatenate([part.bits for part in parts], axis=1),
+            np.concatenate([part.rounded for part in parts]),
+            np.concatenate([part.scales for part in parts]),
+        )
         views, first = {}, 0
         for number, block in blocks.items():
             place = slice(first, first + len(block.keys))
-            views[number] = Block(block.stamp, *(getattr(whole, part)[place] for part in parts))
+            views[number] = Block(
+                block.stamp, whole.keys[place], whole.bits[:, place], whole.rounded[place], whole.scales[place]
+            )
             first = place.stop
         return Codes(whole, views)
 
@@ -79,10 +88,10 @@ class Codes:
 
 
 class HeldCodes:
-    """The codes of the collections searched last."""
+    """The codes of the collections searched last; for several threads at once."""
 
     def __init__(self, limit: int = HELD_BYTES) -> None:
-        self._limit = limit
+        self._limit, self._turn = limit, Lock()
         self._codes: OrderedDict[Place, Codes] = OrderedDict()
 
     def holds(self, chunks: int, dims: int) -> bool:
@@ -91,7 +100,8 @@ class HeldCodes:
 
     def missing(self, place: Place, stamps: Mapping[int, int]) -> list[int]:
         """The blocks that must be read, by number."""
-        held = self._codes.get(place)
+        with self._turn:
+            held = self._codes.get(place)
         return [
             number for number, stamp in stamps.items()
             if held is None or number not in held.blocks or held.blocks[number].stamp != stamp
@@ -99,18 +109,19 @@ class HeldCodes:
 
     def take(self, place: Place, stamps: Mapping[int, int], read: Mapping[int, Block]) -> Codes | None:
         """The codes of a collection, with what has been read of it; None when another search changed what is held."""
-        held = self._codes.get(place)
-        if held is None or read or held.blocks.keys() != stamps.keys():
-            former: Mapping[int, Block] = held.blocks if held is not None else {}
-            blocks = {number: read.get(number) or former.get(number) for number in stamps}
-            known = {number: block for number, block in blocks.items() if block is not None}
-            if any(number not in known or known[number].stamp != stamp for number, stamp in stamps.items()):
-                return None
-            held = Codes.of(known)
-        self._codes[place] = held
-        self._codes.move_to_end(place)
-        self._let_go()
-        return held
+        with self._turn:
+            held = self._codes.get(place)
+            if held is None or read or held.blocks.keys() != stamps.keys():
+                former: Mapping[int, Block] = held.blocks if held is not None else {}
+                blocks = {number: read.get(number) or former.get(number) for number in stamps}
+                known = {number: block for number, block in blocks.items() if block is not None}
+                if any(number not in known or known[number].stamp != stamp for number, stamp in stamps.items()):
+                    return None
+                held = Codes.of(known)
+            self._codes[place] = held
+            self._codes.move_to_end(place)
+            self._let_go()
+            return held
 
     def _let_go(self) -> None:
         sizes: Sequence[int] = [codes.size for codes in self._codes.values()]

@@ -8,7 +8,7 @@ collection. `chunk_vector_places` says where each vector is.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from sqlite3 import Connection
 from typing import Any
@@ -253,29 +253,28 @@ class SqliteSearchIndex:
         if not await self._holds(session, dims):
             return []
         scopes = [_partition(collection_id, vector_set) for collection_id in collection_ids]
-        # What has no centre yet is compared as a whole.
-        centres, hits = await in_one_trip(session, partial(self._compared, scopes=scopes, vector=vector, limit=limit))
-        for scope, centre in centres.items():
-            hits += await self._coarse.search(session, scope, vector, centre, limit)
-        found = [SearchHit(_vector_key(hit.key, vector_set), hit.score) for hit in hits]
+        rows = await in_one_trip(session, partial(self._nearest, scopes=scopes, vector=vector, limit=limit))
+        found = [SearchHit(_vector_key(key, vector_set), 1.0 - distance) for key, distance in rows]
         return sorted(found, key=lambda hit: (-hit.score, hit.key))[:limit]
 
-    def _compared(
+    def _nearest(
         self, connection: Connection, scopes: Sequence[str], vector: bytes, limit: int
-    ) -> tuple[Mapping[str, bytes], list[SearchHit]]:
-        """The centres of what is to be searched coarsely, and the nearest chunks of the rest; in the connection's thread."""
+    ) -> list[tuple[int, float]]:
+        """The nearest chunks of each collection, with their distances; in the connection's thread."""
         dims = len(vector) // FLOAT_BYTES
+        # What has no centre yet is compared as a whole.
         centres = self._coarse.centres(connection, scopes, dims)
         statement = (
             f"select key, distance from chunk_vectors_{dims} "
             "where embedding match :vector and k = :most and collection = :scope"
         )
-        hits: list[SearchHit] = []
+        found: list[tuple[int, float]] = []
         for scope in scopes:
-            if scope not in centres:
-                rows = connection.execute(statement, {"vector": vector, "most": limit, "scope": scope})
-                hits += [SearchHit(key, 1.0 - distance) for key, distance in rows]
-        return centres, hits
+            if scope in centres:
+                found += self._coarse.search(connection, scope, vector, centres[scope], limit)
+            else:
+                found += connection.execute(statement, {"vector": vector, "most": limit, "scope": scope})
+        return found
 
     async def _holds(self, session: AsyncSession, dims: int) -> bool:
         """Whether there is a table for vectors of this length; once made, it stays."""

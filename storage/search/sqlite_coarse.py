@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Result, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.ports import SearchHit
 from storage.search import coarse
 from storage.search.coarse import BLOCK, CODED_FROM, FLOAT_BYTES
 from storage.search.held import HELD_BYTES, Block, HeldCodes
@@ -29,13 +28,13 @@ _SIZES = text(
     "left join chunk_words w on w.scope = 'c' || substr(s.value, 2) and w.word = '' "
     "left join chunk_centres c on c.scope = s.value and c.dims = :dims"
 )
-_BLOCKS = text("select keys, bits from chunk_blocks where scope = :scope and dims = :dims order by number")
-_STAMPS = text("select number, stamp from chunk_blocks where scope = :scope and dims = :dims order by number")
-_BLOCK = text("select stamp, keys, bits from chunk_blocks where number = :number")
+_BLOCKS = "select keys, bits from chunk_blocks where scope = ? and dims = ? order by number"
+_STAMPS = "select number, stamp from chunk_blocks where scope = ? and dims = ? order by number"
+_BLOCK = "select stamp, keys, bits from chunk_blocks where number = ?"
 _ROOM = text(
     "select number, chunks, keys, bits from chunk_blocks where scope = :scope and dims = :dims and chunks < :most limit 1"
 )
-_CODES = text("select c.key, c.code from json_each(:keys) k cross join chunk_codes c on c.key = k.value")
+_CODES = "select c.key, c.code from json_each(?) k cross join chunk_codes c on c.key = k.value"
 
 
 class SqliteCoarse:
@@ -58,54 +57,43 @@ class SqliteCoarse:
             return {}
         return {scope: centre for scope, _, centre in rows if centre is not None}
 
-    async def search(
-        self, session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
-    ) -> list[SearchHit]:
-        """The nearest chunks of a collection, with their exact scores."""
-        dims = len(vector) // FLOAT_BYTES
-        chosen = await self._by_held_codes(session, scope, vector, centre, limit * SURPLUS)
+    def search(
+        self, connection: Connection, scope: str, vector: bytes, centre: bytes, limit: int
+    ) -> list[tuple[int, float]]:
+        """The nearest chunks of a collection, each with its exact distance. Blocks."""
+        chosen = self._by_held_codes(connection, scope, vector, centre, limit * SURPLUS)
         if chosen is None:
-            chosen = await self._by_stored_codes(session, scope, vector, centre, limit * SURPLUS)
-        if not chosen:
-            return []
+            chosen = self._by_stored_codes(connection, scope, vector, centre, limit * SURPLUS)
         exact = (
             "select v.key, vec_distance_cosine(v.embedding, :vector) as distance from json_each(:keys) k "
-            f"cross join chunk_vectors_{dims} v on v.key = k.value"
+            f"cross join chunk_vectors_{len(vector) // FLOAT_BYTES} v on v.key = k.value order by 2, 1 limit :most"
         )
-        rows = await _execute(session, text(exact), {"keys": json.dumps(chosen), "vector": vector})
-        hits = sorted((SearchHit(row.key, 1.0 - row.distance) for row in rows), key=lambda hit: (-hit.score, hit.key))
-        return hits[:limit]
+        return connection.execute(exact, {"keys": json.dumps(chosen), "vector": vector, "most": limit}).fetchall()
 
-    async def _by_held_codes(
-        self, session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
+    def _by_held_codes(
+        self, connection: Connection, scope: str, vector: bytes, centre: bytes, limit: int
     ) -> list[int] | None:
         """The keys of the nearest chunks, by codes in memory; None where they are not held."""
-        dims = len(vector) // FLOAT_BYTES
-        rows = (await _execute(session, _STAMPS, {"scope": scope, "dims": dims})).all()
-        if not self._held.holds(BLOCK * len(rows), dims):
+        place = scope, len(vector) // FLOAT_BYTES
+        stamps = dict(connection.execute(_STAMPS, place))
+        if not self._held.holds(BLOCK * len(stamps), place[1]):
             return None
-        place, stamps = (scope, dims), {row.number: row.stamp for row in rows}
         read: dict[int, Block] = {}
         for number in self._held.missing(place, stamps):
-            row = (await _execute(session, _BLOCK, {"number": number})).one()
-            keys = json.dumps(coarse.keys_of(row.keys))
-            codes = {code.key: code.code for code in await _execute(session, _CODES, {"keys": keys})}
-            read[number] = await asyncio.to_thread(Block.read, row.stamp, row.keys, row.bits, codes)
+            stamp, keys, bits = connection.execute(_BLOCK, (number,)).fetchone()
+            codes = dict(connection.execute(_CODES, (json.dumps(coarse.keys_of(keys)),)))
+            read[number] = Block.read(stamp, keys, bits, codes)
         held = self._held.take(place, stamps, read)
-        return None if held is None else await asyncio.to_thread(held.nearest, vector, centre, limit)
+        return None if held is None else held.nearest(vector, centre, limit)
 
     @staticmethod
-    async def _by_stored_codes(
-        session: AsyncSession, scope: str, vector: bytes, centre: bytes, limit: int
-    ) -> list[int]:
+    def _by_stored_codes(connection: Connection, scope: str, vector: bytes, centre: bytes, limit: int) -> list[int]:
         """The same, by codes that are read for this search only."""
-        dims = len(vector) // FLOAT_BYTES
-        blocks = [(row.keys, row.bits) for row in await _execute(session, _BLOCKS, {"scope": scope, "dims": dims})]
+        blocks = connection.execute(_BLOCKS, (scope, len(vector) // FLOAT_BYTES)).fetchall()
         if not blocks:
             return []
-        near = await asyncio.to_thread(coarse.nearest, blocks, vector, centre)
-        codes = await _execute(session, _CODES, {"keys": json.dumps(near)})
-        return await asyncio.to_thread(coarse.best, [(row.key, row.code) for row in codes], vector, limit)
+        near = coarse.nearest(blocks, vector, centre)
+        return coarse.best(connection.execute(_CODES, (json.dumps(near),)).fetchall(), vector, limit)
 
     async def put(self, session: AsyncSession, scope: str, dims: int, new: Sequence[tuple[int, bytes]]) -> None:
         """Code the chunks that a collection has got, and all that it had when it has become large."""

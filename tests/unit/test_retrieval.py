@@ -202,6 +202,14 @@ def test_the_same_text_is_shown_once_however_it_is_set() -> None:
     assert [p.text for p in result] == ["Bygglov krävs."]
 
 
+def test_texts_that_only_begin_alike_are_all_shown() -> None:
+    # Forms and minutes begin with the same words; here the first comes once more at the end, set otherwise.
+    heading = "Sundviks kommun, protokoll fört vid nämndens sammanträde den tolfte mars."
+    texts = [f"{heading} {end}" for end in ("Ja.", "Nej.", "Bordlagt.", "JA")]
+    chunks = {n: found(n, 0, text, document=uuid4(), start=0) for n, text in enumerate(texts)}
+    assert [p.text for p in passages(ranked(*chunks), chunks, 5)] == texts[:3]
+
+
 def test_the_limit_holds_and_neighbours_still_join_the_best() -> None:
     chunks = pieces(uuid4(), 6)
     result = passages(ranked(0, 4, 2, 1), chunks, 2)
