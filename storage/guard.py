@@ -8,7 +8,7 @@ use the same session class, so that a missing tenant shows on either.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Alias, Connection, Executable, Join, Select, Uuid, bindparam, event, text
+from sqlalchemy import Alias, Connection, Executable, Join, Select, Uuid, bindparam, event
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import TextClause
@@ -32,7 +32,6 @@ _SCOPE: Final = bindparam("scope_of_tenant", type_=Uuid)
 _OF_TENANT: Final = with_loader_criteria(Owned, lambda cls: cls.tenant_id == _SCOPE, include_aliases=True)
 _STANDING: dict[int, tuple[Executable, Any]] = {}
 """Standing statements by identity, which stays theirs because they are kept here, with their scoped form."""
-_NAME_TENANT = text("select set_config('app.tenant_id', :tenant, true)")
 
 
 class TenantError(RuntimeError):
@@ -58,8 +57,10 @@ def _name_tenant(session: Session, transaction: SessionTransaction, connection: 
         return
     if connection.dialect.name == "sqlite":
         connection.info[TENANT_CELL]["id"] = SYSTEM if tenant == SYSTEM else tenant.hex
-    elif tenant != SYSTEM:
-        connection.execute(_NAME_TENANT, {"tenant": str(tenant)})
+    elif not transaction.nested:
+        from storage.postgres_connection import name_tenant
+
+        name_tenant(connection, None if tenant == SYSTEM else tenant)
 
 
 @event.listens_for(TenantSession, "do_orm_execute")

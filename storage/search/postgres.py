@@ -7,7 +7,7 @@ Row-level security holds on the index tables too. Chunks are found by their word
 not use the GIN index for `@@`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Float, Integer, bindparam, text
@@ -19,7 +19,7 @@ from domain.knowledge.repository import IndexEntry, VectorCount
 from domain.ports import SearchHit, TextHits
 from storage.database import Database
 from storage.migrations.ddl import NEAR_DIMENSIONS
-from storage.search.texts import Longer, search
+from storage.search.texts import Counts, Longer, search
 from storage.search.words import ALL, LAST, Group, backwards, by_scope, prominent, tally
 
 FLOAT_BYTES = 4
@@ -65,8 +65,9 @@ _NEAR = {
     ).bindparams(bindparam("scope", type_=ARRAY(Uuid)))
     for dims in NEAR_DIMENSIONS
 }
-_COUNT = text(
-    "select coalesce(sum(chunks), 0) from chunk_words where collection_id = any(:scope) and word = :word"
+_PREPARE = text(
+    "select coalesce(sum(chunks), 0), set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+    "set_config('hnsw.ef_search', '100', true) from chunk_words where collection_id = any(:scope) and word = :word"
 ).bindparams(bindparam("scope", type_=ARRAY(Uuid)), bindparam("word", ALL))
 _PLACES = text("select collection_id, terms from chunk_index where chunk_key = any(:keys)")
 _REMOVE = text("delete from chunk_index where chunk_key = any(:keys)")
@@ -93,10 +94,6 @@ _TAKE_WORDS = text(
 _DROP_WORDS = text(
     "delete from chunk_words where collection_id = :collection and word = any(:words) and chunks <= 0"
 ).bindparams(bindparam("words", type_=ARRAY(Text)))
-_COUNTS = text(
-    "select word, sum(chunks) as chunks, sum(occurrences) as occurrences from chunk_words "
-    "where collection_id = any(:scope) and word = any(:words) group by word"
-).bindparams(bindparam("scope", type_=ARRAY(Uuid)), bindparam("words", type_=ARRAY(Text)))
 _LONGER = """(
     select p.part, found.word, found.chunks from unnest(:parts, :{column}_lows, :{column}_highs) as p(part, low, high)
     cross join lateral (
@@ -106,17 +103,26 @@ _LONGER = """(
       group by c.word order by 2 desc, 1 limit :most
     ) found
 )"""
-_LONGER_WORDS = text(" union all ".join(_LONGER.format(column=column) for column in ("word", "backwards"))).bindparams(
+_EVERY_LONGER = " union all ".join(_LONGER.format(column=column) for column in ("word", "backwards"))
+_ENDS = (
     bindparam("scope", type_=ARRAY(Uuid)), bindparam("parts", type_=ARRAY(Text)),
     *(bindparam(f"{column}_{end}", type_=ARRAY(Text)) for column in ("word", "backwards") for end in ("lows", "highs")),
 )  # fmt: skip
+_LONGER_WORDS = text(_EVERY_LONGER).bindparams(*_ENDS)
+_KNOWN = text(
+    "select null as part, word, sum(chunks) as chunks, sum(occurrences) as occurrences from chunk_words "
+    "where collection_id = any(:scope) and word = any(:words) group by word "
+    f"union all select part, word, chunks, 0 from ({_EVERY_LONGER}) as longer"
+).bindparams(*_ENDS, bindparam("words", type_=ARRAY(Text)))
+# `offset 0`: each chunk is looked up by its key, whatever the planner expects of the function.
 _COLLECT = text(
-    "select key from app.chunks_with(:scope, cast(cast(:queries as text[]) as tsquery[]), :most, :worth, :limit)"
+    "select best.key, held.terms "
+    "from app.chunks_with(:scope, cast(cast(:queries as text[]) as tsquery[]), :most, :worth, :limit) as best "
+    "cross join lateral (select i.terms from chunk_index i where i.chunk_key = best.key offset 0) as held"
 ).bindparams(
     bindparam("scope", type_=ARRAY(Uuid)), bindparam("queries", type_=ARRAY(Text)),
     bindparam("most", type_=ARRAY(Integer)), bindparam("worth", type_=ARRAY(Float)),
 )  # fmt: skip
-_TERMS = text("select chunk_key as key, terms from chunk_index where chunk_key = any(:keys)")
 
 
 def _literal(vector: bytes) -> str:
@@ -237,15 +243,14 @@ class PostgresSearchIndex:
     ) -> Sequence[SearchHit]:
         """Exact in small scopes; by the HNSW index, walked until enough rows pass the filter, in large ones."""
         dims = len(vector) // FLOAT_BYTES
-        count = await session.execute(_COUNT, {"scope": list(collection_ids)}, execution_options=BY_HAND)
+        # One trip for how much is in scope and for how the index is walked.
+        count = await session.execute(_PREPARE, {"scope": list(collection_ids)}, execution_options=BY_HAND)
         values = {
             "scope": list(collection_ids), "vector_set": vector_set, "vector": _literal(vector), "most": limit
         }  # fmt: skip
         if count.scalar_one() <= EXACT_ROWS or dims not in _NEAR:
             rows = await session.execute(_EXACT, values | {"dims": dims}, execution_options=BY_HAND)
         else:
-            for setting in ("hnsw.iterative_scan = relaxed_order", "hnsw.ef_search = 100"):
-                await session.execute(text(f"set local {setting}"), execution_options=BY_HAND)
             rows = await session.execute(_NEAR[dims], values, execution_options=BY_HAND)
         hits = [SearchHit(row.key, float(row.score)) for row in rows]
         return sorted(hits, key=lambda hit: (-hit.score, hit.key))
@@ -261,28 +266,21 @@ class PostgresWords:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def counts(self, scope: Sequence[UUID], wanted: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+    async def known(
+        self, scope: Sequence[UUID], wanted: Sequence[str], parts: Sequence[str], most: int
+    ) -> tuple[Counts, Longer]:
         """See `WordIndex`."""
-        values = {"scope": list(scope), "words": list(wanted)}
-        rows = await self._session.execute(_COUNTS, values, execution_options=BY_HAND)
-        return {row.word: (int(row.chunks), int(row.occurrences)) for row in rows}
+        values = {**_ends(scope, parts, most), "words": list(wanted)}
+        rows = (await self._session.execute(_KNOWN, values, execution_options=BY_HAND)).all()
+        counts = {row.word: (int(row.chunks), int(row.occurrences)) for row in rows if row.part is None}
+        return counts, [(row.part, row.word, int(row.chunks)) for row in rows if row.part is not None]
 
     async def longer(self, scope: Sequence[UUID], parts: Sequence[str], most: int) -> Longer:
         """See `WordIndex`."""
-        ends = [part[::-1] for part in parts]
-        values = {
-            "scope": list(scope),
-            "parts": list(parts),
-            "word_lows": list(parts),
-            "word_highs": [part + LAST for part in parts],
-            "backwards_lows": ends,
-            "backwards_highs": [end + LAST for end in ends],
-            "most": most,
-        }
-        rows = await self._session.execute(_LONGER_WORDS, values, execution_options=BY_HAND)
+        rows = await self._session.execute(_LONGER_WORDS, _ends(scope, parts, most), execution_options=BY_HAND)
         return [(row.part, row.word, int(row.chunks)) for row in rows]
 
-    async def collect(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Sequence[int]:
+    async def collect(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Iterable[tuple[int, str]]:
         """See `WordIndex`."""
         values = {
             "scope": list(scope),
@@ -291,9 +289,19 @@ class PostgresWords:
             "worth": [group.worth for group in groups],
             "limit": limit,
         }
-        return [key for (key,) in await self._session.execute(_COLLECT, values, execution_options=BY_HAND)]
-
-    async def terms(self, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
-        """See `WordIndex`."""
-        rows = await self._session.execute(_TERMS, {"keys": list(keys)}, execution_options=BY_HAND)
+        rows = await self._session.execute(_COLLECT, values, execution_options=BY_HAND)
         return [(key, terms) for key, terms in rows]
+
+
+def _ends(scope: Sequence[UUID], parts: Sequence[str], most: int) -> dict[str, object]:
+    """Where words that begin or end with the parts stand in the two indexes."""
+    ends = [part[::-1] for part in parts]
+    return {
+        "scope": list(scope),
+        "parts": list(parts),
+        "word_lows": list(parts),
+        "word_highs": [part + LAST for part in parts],
+        "backwards_lows": ends,
+        "backwards_highs": [end + LAST for end in ends],
+        "most": most,
+    }

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.ports import TextHits
-from storage.search.texts import Longer, search
+from storage.search.texts import Counts, Longer, search
 from storage.search.words import LAST, Group
 
 _COUNTS = (
@@ -56,10 +56,13 @@ class SqliteWords:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def counts(self, scope: Sequence[UUID], wanted: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+    async def known(
+        self, scope: Sequence[UUID], wanted: Sequence[str], parts: Sequence[str], most: int
+    ) -> tuple[Counts, Longer]:
         """See `WordIndex`."""
         rows = self._rows(_COUNTS, {"scopes": _scopes(scope), "words": json.dumps(list(wanted))})
-        return {word: (chunks, occurrences) for word, chunks, occurrences in rows}
+        counts = {word: (chunks, occurrences) for word, chunks, occurrences in rows}
+        return counts, await self.longer(scope, parts, most) if parts else ()
 
     async def longer(self, scope: Sequence[UUID], parts: Sequence[str], most: int) -> Longer:
         """See `WordIndex`."""
@@ -71,8 +74,12 @@ class SqliteWords:
             selects.append(_LONGER.format(n=n, column=column))
         return self._rows(" union all ".join(selects), values)
 
-    async def collect(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Sequence[int]:
-        """See `WordIndex`.
+    async def collect(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Iterable[tuple[int, str]]:
+        """See `WordIndex`."""
+        return self._rows(_TERMS, {"keys": json.dumps(self._collected(scope, groups, limit))})
+
+    def _collected(self, scope: Sequence[UUID], groups: Sequence[Group], limit: int) -> Sequence[int]:
+        """The keys of the chunks.
 
         Where nearly every chunk of the database is in scope, that is checked of the best ones only: for each term the index
         would go through all of the scope.
@@ -96,10 +103,6 @@ class SqliteWords:
             values |= {f"most_{n}": int(group.most * more), f"worth_{n}": group.worth}
         collected = " union all ".join(_COLLECT.format(n=n) for n in range(len(groups)))
         return [key for (key,) in self._rows(_BEST.format(collected=collected), values)]
-
-    async def terms(self, keys: Sequence[int]) -> Iterable[tuple[int, str]]:
-        """See `WordIndex`."""
-        return self._rows(_TERMS, {"keys": json.dumps(list(keys))})
 
     def _rows(self, sql: str, values: Mapping[str, object]) -> list[Any]:
         return self._connection.execute(sql, values).fetchall()

@@ -10,9 +10,10 @@ from app.config import Settings
 from app.databases import open_database
 from domain.kernel.errors import DatabaseAway, StorageTrouble
 from domain.kernel.ids import new_id
-from storage import postgres
+from storage import postgres as connections
 from storage.database import Database
 from tests.conftest import Place
+from tests.support.postgres import Postgres
 
 OF_PROGRAM = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'samrad_app'"
 
@@ -47,7 +48,7 @@ async def test_as_many_are_kept_as_are_set_and_five_more_are_opened(postgres_pla
 async def test_who_waits_too_long_for_one_hears_when_to_try_again(
     postgres_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "WAIT_SECONDS", 0.1)
     database = opened(postgres_place)
     try:
         async with AsyncExitStack() as busy:
@@ -68,3 +69,50 @@ async def database_at_rest(looking: asyncpg.Connection) -> None:
     """The server notices a connection's end a moment later."""
     while await looking.fetchval(OF_PROGRAM) != 2:  # the time limit of the test ends it
         await looking.fetchval("select pg_sleep(0.01)")
+
+
+async def test_a_connection_that_was_cut_while_it_rested_is_replaced(
+    postgres_place: Place, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REST_SECONDS", 0)
+    database = opened(postgres_place)
+    own = text("select pg_backend_pid()")
+    try:
+        async with database.system_session() as session:
+            before = await session.scalar(own)
+        async with database.system_session() as session:
+            assert await session.scalar(own) == before, "what stands is used again"
+        await postgres.execute(f"select pg_terminate_backend({before}, 5000)")
+        async with database.system_session() as session:
+            assert await session.scalar(own) != before
+    finally:
+        await database.close()
+
+
+async def test_a_tenant_is_named_in_the_trip_that_begins_and_forgotten_where_nothing_began(
+    postgres_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    real = asyncpg.Connection.execute
+
+    async def execute(self: asyncpg.Connection, query: str, *args: object, timeout: float | None = None) -> object:
+        sent.append(query)
+        return await real(self, query, *args, timeout=timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+    named = text("select coalesce(current_setting('app.tenant_id', true), '')")
+    database, tenant = opened(postgres_place), new_id()
+    by_hand = {"scoped_by_hand": True}
+    try:
+        async with database.session(tenant) as session:
+            assert await session.scalar(named, execution_options=by_hand) == str(tenant)
+            async with session.begin_nested():
+                assert await session.scalar(named, execution_options=by_hand) == str(tenant)
+        assert sent.count(f"BEGIN; set local app.tenant_id = '{tenant}'") == 1
+        async with database.session(tenant) as session:
+            await session.connection()
+        for scope in (database.system_session(), database.writer.connect()):
+            async with scope as somebody:
+                assert await somebody.scalar(named) == ""
+    finally:
+        await database.close()
