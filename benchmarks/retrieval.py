@@ -32,6 +32,8 @@ from tests.support.postgres import OWNER, Postgres
 from tests.support.server import EMAIL, PASSWORD
 
 KEY = bytes(range(32))
+MEMORY = "1GB"
+"""What the files in `deploy/` set aside for PostgreSQL."""
 DIMENSIONS, TOPICS = 384, 200
 CHUNKS_EACH, WORDS_EACH, VOCABULARY = 500, 120, 20_000
 SYLLABLES = "bygg lov plan kom mun när hand lägg ning av gift bi drag skol barn väg sjö stad land rätt".split()
@@ -186,7 +188,7 @@ async def run(name: str, folder: Path, url: str | None, counts: Sequence[int], q
 
 
 async def run_postgres(folder: Path, counts: Sequence[int], queries: int) -> None:
-    server = await asyncio.to_thread(Postgres)
+    server = await asyncio.to_thread(Postgres, MEMORY)
     try:
         await server.execute(f"create role {OWNER} login createrole")
         name = await server.create()
