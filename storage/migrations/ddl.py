@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from storage.partitions import close_parts
 from storage.postgres import PROGRAM_ROLE
+from storage.search.words import ALL, NEARLY_ALL
 from storage.tables import metadata
 
 INDEX_TABLE, VECTORS_TABLE, WORDS_TABLE = "chunk_index", "chunk_vectors", "chunk_words"
@@ -341,22 +342,30 @@ def near_index(dims: int) -> str:
 # The index holds each chunk's collection as one more lexeme, so that a word is looked up inside its scope by intersecting
 # two lists of the index. Tenant and scope are checked on the rows all the same, behind `offset 0`: without the fence the
 # planner may prefer the collection's own index and read every text in it. It runs as the owner, because under row-level
-# security the planner may not use the index for `@@`, and so it names the tenant itself.
-_SEARCH = """
+# security the planner may not use the index for `@@`, and so it names the tenant itself. Where nearly every chunk of the
+# database is in scope, intersecting finds what the rows tell anyway, and takes half of the time: there it is left out.
+_SEARCH = f"""
 create or replace function app.chunks_with(
   scope uuid[], queries tsquery[], most integer[], worth double precision[], best integer
 ) returns table (key bigint)
 language sql stable security definer set search_path = pg_catalog, public, pg_temp set enable_seqscan = off as $$
   with tenant as materialized (select app.tenant() as id),
   inside as materialized (
-    select string_agg(app.scope_of(s)::text, ' | ')::tsquery as query from unnest(scope) as s
+    select case when chunks >= {NEARLY_ALL} * reltuples and reltuples > 0 then null
+      else (select string_agg(app.scope_of(s)::text, ' | ')::tsquery from unnest(scope) as s) end as query
+    from pg_class, (
+      select sum(w.chunks) as chunks from chunk_words w
+      where w.tenant_id = (select id from tenant) and w.collection_id = any(scope) and w.word = '{ALL}'
+    ) as held
+    where pg_class.oid = 'chunk_index'::regclass
   )
   select found.chunk_key
   from unnest(queries, most, worth) as asked(query, most, worth)
   cross join lateral (
     select f.chunk_key from (
       select c.tenant_id, c.collection_id, c.chunk_key from chunk_index c
-      where (c.lexemes || app.scope_of(c.collection_id)) @@ ((select query from inside) && asked.query) offset 0
+      where (c.lexemes || app.scope_of(c.collection_id))
+        @@ coalesce((select query from inside) && asked.query, asked.query) offset 0
     ) f where f.tenant_id = (select id from tenant) and f.collection_id = any(scope) limit asked.most
   ) found
   group by found.chunk_key order by sum(asked.worth) desc, found.chunk_key limit best

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.ports import TextHits
 from storage.search.texts import Counts, Longer, search
-from storage.search.words import LAST, Group
+from storage.search.words import LAST, NEARLY_ALL, Group
 
 _COUNTS = (
     "select c.word, sum(c.chunks) as chunks, sum(c.occurrences) as occurrences from json_each(:scopes) s "
@@ -35,8 +35,6 @@ _INSIDE = (
     "select p.key from json_each(:keys) k cross join chunk_places p on p.key = k.value "
     "where p.scope in (select value from json_each(:scopes)) order by k.key"
 )
-NEARLY_ALL = 0.8
-"""From this share of the chunks of large collections on."""
 _TERMS = "select p.key, p.terms from json_each(:keys) k cross join chunk_places p on p.key = k.value"
 
 

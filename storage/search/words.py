@@ -52,6 +52,8 @@ FREQUENT = 800
 READ = 50_000
 """Entries an index may go through to give those of frequent concepts: Postgres reads a word's list whole before it stops."""
 CANDIDATES = 160
+NEARLY_ALL = 0.8
+"""With this share of the chunks in scope or more, the index is not asked for the scope: what was found tells it faster."""
 PROMINENT = "0"
 """Before a term: the chunk holds it prominently. No term begins so, since those of numbers begin with `NUMBER`."""
 PROMINENT_SHARE = 1.4
