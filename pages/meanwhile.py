@@ -1,6 +1,6 @@
 """What others change in an assistant while somebody has its settings open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from domain.assistants.entities import Assistant
@@ -25,6 +25,7 @@ class Meanwhile:
     def __init__(self, assistant: Assistant, unsaved: Unsaved) -> None:
         self._assistant, self._unsaved = assistant, unsaved
         self._known: set[UUID] = set()
+        self._told = ""
         self._place = box("full-width")
 
     async def begin(self) -> None:
@@ -48,19 +49,27 @@ class Meanwhile:
         return [each for each in page.items if each.id not in self._known]
 
     async def _tell(self) -> None:
-        others = await self._newer()
-        fields = [name for each in others for name in _fields(each)]
-        self._place.clear()
-        if not fields:
+        text = self._text(await self._newer())
+        # What is told already stays as it is: drawn anew, its button would lose the focus.
+        if text == self._told:
             return
+        self._told = text
+        self._place.clear()
+        if text:
+            with self._place:
+                note(text, "warn", icon_name="group")
+                quiet_button(_("Show it"), self._show).props("dense")
+
+    def _text(self, others: Sequence[AuditEntry]) -> str:
+        fields = [name for each in others for name in _fields(each)]
+        if not fields:
+            return ""
         names = ", ".join(dict.fromkeys(each.actor_name for each in others))
         text = _("{name} has changed this assistant meanwhile: {fields}.", name=names, fields=_labels(fields))
         both = [name for name in fields if _form([name]) & self._unsaved.changes.keys()]
         if both:
             text += " " + _("You have changed the same: {fields}. Saving replaces it.", fields=_labels(both))
-        with self._place:
-            note(text, "warn", icon_name="group")
-            quiet_button(_("Show it"), self._show).props("dense")
+        return text
 
     async def _show(self) -> None:
         text = _("What you changed on this page is not saved.")
