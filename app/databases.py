@@ -12,7 +12,7 @@ from app.from_settings import keys_of
 from domain.kernel.errors import DatabaseAway, StorageTrouble
 from storage import migrate
 from storage.database import Database
-from storage.migrate import SchemaError
+from storage.migrate import NotLetIn, SchemaError
 
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 120.0
@@ -70,8 +70,9 @@ async def patiently(bring: Callable[[], Awaitable[None]], *, migrated: bool = Tr
         try:
             return await bring()
         except (SchemaError, StorageTrouble) as error:
-            passes = isinstance(error.shown, DatabaseAway) if isinstance(error, StorageTrouble) else not migrated
-            if not passes or monotonic() >= ends:
+            away = isinstance(error, StorageTrouble) and isinstance(error.shown, DatabaseAway)
+            old = isinstance(error, SchemaError) and not isinstance(error, NotLetIn) and not migrated
+            if not (away or old) or monotonic() >= ends:
                 raise
             if str(error) != told:
                 log.warning("Waiting for the database: %s", error)

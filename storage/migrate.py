@@ -31,6 +31,10 @@ class SchemaError(RuntimeError):
     """The database is not as the code expects; the message says what to do."""
 
 
+class NotLetIn(SchemaError):
+    """The server answers and refuses: a wrong name or password, which waiting does not mend."""
+
+
 class Watcher(Protocol):
     """Looks at a database inside the transaction that upgrades it; what it raises takes everything back."""
 
@@ -172,14 +176,14 @@ async def migrate_sqlite(path: Path, watch: Watcher | None = None) -> None:
 
 @asynccontextmanager
 async def postgres_connection(owner_url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection of the owner of a Postgres database; raises `SchemaError` when it is not let in."""
+    """A connection of the owner of a Postgres database; raises `NotLetIn`."""
     engine = postgres.make_engine([postgres.async_url(owner_url)])
     try:
         connection = engine.connect()
         try:
             await connection.start()
         except DBAPIError as error:
-            raise SchemaError(f"the database cannot be opened: {error.orig}. Look at DATABASE_URL.") from error
+            raise NotLetIn(f"the database cannot be opened: {error.orig}. Look at DATABASE_URL.") from error
         try:
             yield connection
         finally:

@@ -1,17 +1,20 @@
 """How many connections a process has to PostgreSQL."""
 
+import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
 from app.config import Settings
-from app.databases import open_database
+from app.databases import PATIENCE_SECONDS, check_database, open_database, patiently
 from domain.kernel.errors import DatabaseAway, StorageTrouble
 from domain.kernel.ids import new_id
 from storage import postgres as connections
 from storage.database import Database
+from storage.migrate import NotLetIn
 from tests.conftest import Place
 from tests.support.postgres import Postgres
 
@@ -63,6 +66,13 @@ async def test_who_waits_too_long_for_one_hears_when_to_try_again(
                 assert told.value.shown.params["retry_after"] > 0
     finally:
         await database.close()
+
+
+async def test_who_is_not_let_in_does_not_wait_for_another_to_bring_the_database_up(postgres: Postgres) -> None:
+    settings = Settings(_env_file=None, database_url=postgres.url("nowhere"))
+    async with asyncio.timeout(PATIENCE_SECONDS / 2):
+        with pytest.raises(NotLetIn, match='"nowhere" does not exist'):
+            await patiently(partial(check_database, settings), migrated=False)
 
 
 async def database_at_rest(looking: asyncpg.Connection) -> None:
