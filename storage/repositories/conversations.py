@@ -343,7 +343,7 @@ class ConversationRepository:
         """Hold a running answer whose last sign of life is still this one; False when another process was faster."""
         silent = (messages.c.state == AnswerState.RUNNING, messages.c.heartbeat_at.is_not_distinct_from(sign))
         statement = select(messages.c.id).select_from(Message).where(messages.c.id == message_id, *silent)
-        return (await self._session.scalar(statement.with_for_update(skip_locked=True))) is not None
+        return (await self._session.scalar(statement.with_for_update(skip_locked=True, key_share=True))) is not None
 
     async def finish(self, message: Message, owner: str) -> bool:
         """Save the outcome of a run; False when the message is gone or another process has taken it over."""

@@ -149,6 +149,22 @@ async def test_several_processes_close_a_left_answer_once(api: Api, neighbour: R
     assert sum(await asyncio.gather(*(sweep(0) for sweep in sweeps for _ in range(3)))) == 1
 
 
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_a_left_answer_is_closed_while_something_that_belongs_to_it_is_written(
+    api: Api, provider: Provider
+) -> None:
+    client = await english(api)
+    answer = await done(client, await chain(client, provider, "ok:5"))
+    here = messages.c.id == UUID(answer["id"])
+    await change(api, Message, here, state=AnswerState.RUNNING, heartbeat_at=now() - HOURS)
+    async with api.runtime.database.session(api.owner.tenant_id) as session:
+        # What a foreign key holds while its row is not committed.
+        await session.execute(
+            select(messages.c.id).select_from(Message).where(here).with_for_update(read=True, key_share=True)
+        )
+        assert await api.runtime.services.conversations.sweep(0) == 1
+
+
 async def test_a_call_of_a_dead_process_does_not_last_for_hours_when_the_clock_was_set_back(api: Api) -> None:
     sweep = api.runtime.services.ledger.sweep
     call = ModelCall(
