@@ -244,7 +244,7 @@ def test_only_what_the_model_takes_can_be_set(page: Page, installation: Installa
 def test_what_answers_instead_and_what_is_asked_first_are_chosen(
     page: Page, installation: Installation, provider: Provider
 ) -> None:
-    installation.add_model(provider.url, "ok:9")
+    installation.add_model(provider.url, "ok:9", "Ny server")
     _, assistant = assistant_of(installation, prompt={"text": "Svara kort."})
     with closing(installation.client()) as client:
         asked = {"assistant_id": assistant, "question": "Vad gäller?"}

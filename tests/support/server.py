@@ -129,10 +129,10 @@ class Installation:
         headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
 
-    def add_model(self, provider_url: str, name: str) -> None:
+    def add_model(self, provider_url: str, name: str, server: str = "Egen server") -> None:
         """Connect a provider as an administrator's program would, and make its model the default."""
         with closing(self.client()) as client:
-            body = {"name": "Egen server", "provider_type": "openai_compatible", "config": {"endpoint": provider_url}}
+            body = {"name": server, "provider_type": "openai_compatible", "config": {"endpoint": provider_url}}
             added = client.post("/api/v1/admin/model-providers/", json=body).raise_for_status().json()
             model = {"name": name, "make_default": True}
             client.post(f"/api/v1/admin/model-providers/{added['id']}/models/", json=model).raise_for_status()
