@@ -69,10 +69,11 @@ async def patiently(bring: Callable[[], Awaitable[None]], *, migrated: bool = Tr
     while True:
         try:
             return await bring()
+        except NotLetIn:
+            raise
         except (SchemaError, StorageTrouble) as error:
-            away = isinstance(error, StorageTrouble) and isinstance(error.shown, DatabaseAway)
-            old = isinstance(error, SchemaError) and not isinstance(error, NotLetIn) and not migrated
-            if not (away or old) or monotonic() >= ends:
+            passes = isinstance(error.shown, DatabaseAway) if isinstance(error, StorageTrouble) else not migrated
+            if not passes or monotonic() >= ends:
                 raise
             if str(error) != told:
                 log.warning("Waiting for the database: %s", error)

@@ -54,7 +54,9 @@ class Snapshot:
 async def _name(connection: AsyncConnection, tenant_id: UUID) -> None:
     """Tell row-level security whose rows are read."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(text("select set_config('app.tenant_id', :tenant, true)"), {"tenant": str(tenant_id)})
+        from storage.postgres_connection import name_tenant
+
+        await connection.run_sync(name_tenant, tenant_id)
 
 
 @asynccontextmanager

@@ -139,12 +139,18 @@ async def test_an_answer_under_way_outlives_a_clock_that_jumps_forward(
     assert (await asking)["state"] == "stopped"
 
 
-@pytest.mark.parametrize("place", ["postgres"], indirect=True)
-async def test_several_processes_close_a_left_answer_once(api: Api, neighbour: Runtime, provider: Provider) -> None:
+async def left(api: Api, provider: Provider) -> Any:
+    """An answer whose process has given no sign of life for hours, as a condition on messages."""
     client = await english(api)
     answer = await done(client, await chain(client, provider, "ok:5"))
     here = messages.c.id == UUID(answer["id"])
     await change(api, Message, here, state=AnswerState.RUNNING, heartbeat_at=now() - HOURS)
+    return here
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_several_processes_close_a_left_answer_once(api: Api, neighbour: Runtime, provider: Provider) -> None:
+    await left(api, provider)
     sweeps = [each.services.conversations.sweep for each in (api.runtime, neighbour)]
     assert sum(await asyncio.gather(*(sweep(0) for sweep in sweeps for _ in range(3)))) == 1
 
@@ -153,10 +159,7 @@ async def test_several_processes_close_a_left_answer_once(api: Api, neighbour: R
 async def test_a_left_answer_is_closed_while_something_that_belongs_to_it_is_written(
     api: Api, provider: Provider
 ) -> None:
-    client = await english(api)
-    answer = await done(client, await chain(client, provider, "ok:5"))
-    here = messages.c.id == UUID(answer["id"])
-    await change(api, Message, here, state=AnswerState.RUNNING, heartbeat_at=now() - HOURS)
+    here = await left(api, provider)
     async with api.runtime.database.session(api.owner.tenant_id) as session:
         # What a foreign key holds while its row is not committed.
         await session.execute(
