@@ -137,6 +137,12 @@ class Transaction(Protocol):
     async def add(self, *entities: Owned) -> None:
         """Write new entities, in this order."""
 
+    async def write(self, *entities: Owned) -> None:
+        """Write new entities that this transaction does not look at again, before what else it has changed.
+
+        It does not come to know them, which costs a fraction of `add`; they may be written again when it fails.
+        """
+
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:
         """The entity with this id, or None."""
 

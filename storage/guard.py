@@ -173,13 +173,16 @@ def _tenant_froms(elements: Iterable[Any]) -> Iterator[Any]:
 
 @event.listens_for(TenantSession, "before_flush")
 def _check_writes(session: Session, flush: UOWTransaction, instances: Any) -> None:
-    tenant = tenant_of(session)
     AT_HAND.set(session.info.get(KEYS))
-    if tenant == SYSTEM:
-        return
     for entity in [*session.new, *session.dirty, *session.deleted]:
-        if isinstance(entity, Owned) and entity.tenant_id != tenant:
-            raise TenantError("write to another tenant")
+        check_owner(session, entity)
+
+
+def check_owner(session: Session, entity: Any) -> None:
+    """Raise `TenantError` where an entity that is written is not of the session's tenant."""
+    tenant = tenant_of(session)
+    if tenant != SYSTEM and isinstance(entity, Owned) and entity.tenant_id != tenant:
+        raise TenantError("write to another tenant")
 
 
 @event.listens_for(TenantSession, "loaded_as_persistent")

@@ -46,6 +46,7 @@ from storage.repositories.user_groups import UserGroupRepository
 from storage.repositories.users import UserRepository
 from storage.repositories.vectors import VectorRepository
 from storage.repositories.websites import WebsiteRepository
+from storage.rows import insert_rows
 from storage.sealing import TenantKeys
 from storage.search import SearchIndex
 
@@ -115,6 +116,11 @@ class SqlTransaction:
         for _, same in groupby(entities, key=type):
             self._session.add_all(same)
             await self._session.flush()
+
+    async def write(self, *entities: Owned) -> None:
+        """Insert rows that this transaction does not look at again; what else it has changed is written after them."""
+        for _, same in groupby(entities, key=type):
+            await self._session.run_sync(insert_rows, list(same))
 
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:
         """The entity with this id, or None."""

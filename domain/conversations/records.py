@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from domain.conversations.checking import note_citations
@@ -57,15 +56,14 @@ class Records:
 
         async def keep() -> None:
             async with self._uow.begin(plan.actor.tenant_id) as tx:
-                # Copies: when the commit fails, what was added counts as saved, and would not be added again.
-                await tx.add(*(replace(source) for source in run.sources))
+                await tx.write(*run.sources)
                 # Both take their time; others have a turn between.
                 await asyncio.sleep(0)
                 former = await tx.conversations.explanation(message.id) if plan.explained else None
                 if former is not None:
                     await tx.remove(former)
                 plan.explained = True
-                await tx.add(explanation(message, request, context, retrieval))
+                await tx.write(explanation(message, request, context, retrieval))
                 # Once, however many models were asked; and only where all of the knowledge was searched.
                 unanswered = retrieval is not None and (retrieval.unsure or not retrieval.passages)
                 if unanswered and former is None and not plan.temporary and not narrowed(message):

@@ -50,7 +50,7 @@ class Ledger:
             most = cost(price, tokens_in, most_out, 0, seconds) if price else 0
             call.reservations = await reserve(tx, present(), self.zone, tokens_in + most_out, most)
         collected = present().collected or []
-        await tx.add(*collected, call)
+        await tx.write(*collected, call)
         collected.clear()
         return call
 
@@ -136,7 +136,7 @@ class Ledger:
             who.collected.append(call)
             return
         async with self._uow.begin(call.tenant_id) as tx:
-            await tx.add(call)
+            await tx.write(call)
 
     async def interrupted(self, tx: Transaction, message_id: UUID, tokens_out: int) -> None:
         """Close the calls for an answer whose process has died, with what had come of it."""
