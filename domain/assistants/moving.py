@@ -154,8 +154,8 @@ async def _copy_parts(
     tx: Transaction, actor: Actor, source: Assistant, copy: Assistant, collections: Sequence[Collection]
 ) -> None:
     """Give the copy the instruction, the files and these collections."""
-    prompt = await tx.assistants.selected_prompt(source.id)
+    prompt, files = await tx.assistants.instruction(source.id)
     if prompt is not None:
         await tx.add(Prompt(tenant_id=copy.tenant_id, assistant_id=copy.id, user_id=actor.user_id, text=prompt.text))
     await tx.assistants.set_collections(copy.id, [collection.id for collection in collections])
-    await tx.assistants.set_files(copy.id, [file.id for file in await tx.assistants.files(source.id)])
+    await tx.assistants.set_files(copy.id, [file.id for file in files])

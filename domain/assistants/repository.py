@@ -46,6 +46,9 @@ class AssistantRepository(Protocol):
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
         """The prompt in force."""
 
+    async def instruction(self, assistant_id: UUID) -> tuple[Prompt | None, Sequence[File]]:
+        """The prompt in force and the files that belong to it."""
+
     async def selected_prompts(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Prompt]:
         """The prompt in force of each assistant."""
 

@@ -113,9 +113,8 @@ def copy_of(assistant: Assistant, actor: Actor, space_id: UUID) -> Assistant:
 async def state_of(tx: Transaction, assistant: Assistant) -> dict[str, Any]:
     """Everything that the assistant is now, as its history tells it."""
     await tx.flush()
-    prompt = await tx.assistants.selected_prompt(assistant.id)
+    prompt, files = await tx.assistants.instruction(assistant.id)
     ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
-    files = await tx.assistants.files(assistant.id)
     return {
         **snapshot(assistant, FIELDS),
         "prompt_id": str(prompt.id) if prompt else None,
@@ -218,15 +217,16 @@ class AssistantService:
         models = {c.model.id: c for c in await completion_choices(tx)}
         head = self._head(actor, access, assistant, models)
         ids = (await tx.assistants.collection_ids([assistant.id])).get(assistant.id, ())
+        prompt, files = await tx.assistants.instruction(assistant.id)
         return AssistantView(
             assistant,
             access,
             head.permissions,
             head.model,
             creator=await tx.get(User, assistant.user_id),
-            prompt=await tx.assistants.selected_prompt(assistant.id),
+            prompt=prompt,
             collections=await tx.knowledge.collections_by_id(ids),
-            files=await tx.assistants.files(assistant.id),
+            files=files,
         )
 
     async def create(

@@ -46,9 +46,8 @@ class RoomService:
             choice = await completion_choice(tx, assistant.completion_model_id)
             if choice is None:
                 raise NoModel
-            prompt = await tx.assistants.selected_prompt(assistant_id)
-            instruction = estimate(prompt.text) if prompt else 0
-            instruction += tokens_of(await tx.assistants.files(assistant_id))
+            prompt, files = await tx.assistants.instruction(assistant_id)
+            instruction = (estimate(prompt.text) if prompt else 0) + tokens_of(files)
             history = 0
             if conversation_id is not None:
                 conversation = await tx.get(Conversation, conversation_id)

@@ -105,16 +105,15 @@ class ConversationService(Kept):
                 conversation, plan = await self._prepared(tx, actor, question, text, files)
             try:
                 async with self._answering.searching(plan), self._uow.begin(actor.tenant_id) as tx:
-                    if question.conversation_id is None:
+                    new = [conversation] if question.conversation_id is None else []
+                    if new:
                         conversation.shown_id = plan.message.id
-                        await tx.add(conversation)
                     else:
                         conversation = await self._placed(tx, actor, question, plan)
-                    await tx.add(plan.message)
                     links = [
                         MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=f.id) for f in files
                     ]
-                    await tx.add(*links)
+                    await tx.write(*new, plan.message, *links)
                     face = (await faces(tx, [plan.message])).get(plan.message.id)
                     tx.record(actor, _asked(conversation, easy=question.easy))
                     tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
@@ -298,10 +297,9 @@ class ConversationService(Kept):
     async def _complete(self, tx: Transaction, plan: Plan, space: Space) -> None:
         """Read what is not needed to begin the search."""
         assistant = plan.assistant
-        prompt = await tx.assistants.selected_prompt(assistant.id)
+        prompt, plan.instruction_files = await tx.assistants.instruction(assistant.id)
         if prompt is not None:
             plan.prompt = await filled(tx, plan.actor, assistant, self._zone, prompt.text)
-        plan.instruction_files = await tx.assistants.files(assistant.id)
         reranker = await rerank_in(tx, space) if plan.collections else None
         plan.reranker = reranker if reranker and plan.heard.may(reranker.model) else None
 

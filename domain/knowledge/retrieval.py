@@ -305,10 +305,12 @@ def _passage(match: FoundChunk, row: Ranked) -> Passage:
 
 def _neighbour(chosen: Sequence[Passage], new: Passage) -> Passage | None:
     for passage in chosen:
+        if passage.version_id != new.version_id:
+            continue
         first, last = passage.positions
         adjoins = new.positions[0] in (first - 1, last + 1)
         same_page = (passage.page_from, passage.page_to) == (new.page_from, new.page_to)
-        if passage.version_id == new.version_id and adjoins and same_page and last - first + 1 < JOINED_CHUNKS:
+        if adjoins and same_page and last - first + 1 < JOINED_CHUNKS:
             return passage
     return None
 

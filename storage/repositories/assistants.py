@@ -27,6 +27,15 @@ _SELECTED_PROMPT = standing(
     .order_by(prompts.c.id.desc())
     .limit(1)
 )
+_INSTRUCTION = standing(
+    select(Prompt, File)
+    .select_from(Assistant)
+    .outerjoin(Prompt, and_(prompts.c.assistant_id == assistants.c.id, prompts.c.selected.is_(True)))
+    .outerjoin(AssistantFile, assistant_files.c.assistant_id == assistants.c.id)
+    .outerjoin(File, files.c.id == assistant_files.c.file_id)
+    .where(assistants.c.id == bindparam("id"))
+    .order_by(prompts.c.id.desc(), assistant_files.c.id)
+)
 _WITH_SPACE = standing(
     select(Assistant, Space).join(Space, spaces.c.id == assistants.c.space_id).where(assistants.c.id == bindparam("id"))
 )
@@ -129,6 +138,12 @@ class AssistantRepository:
     async def selected_prompt(self, assistant_id: UUID) -> Prompt | None:
         """The prompt in force."""
         return (await self._session.scalars(_SELECTED_PROMPT, {"id": assistant_id})).first()
+
+    async def instruction(self, assistant_id: UUID) -> tuple[Prompt | None, Sequence[File]]:
+        """The prompt in force and the files that belong to it."""
+        rows = (await self._session.execute(_INSTRUCTION, {"id": assistant_id})).all()
+        prompt = rows[0][0] if rows else None
+        return prompt, [file for other, file in rows if file is not None and other is prompt]
 
     async def selected_prompts(self, assistant_ids: Sequence[UUID]) -> Mapping[UUID, Prompt]:
         """The prompt in force of each assistant."""
