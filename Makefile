@@ -18,7 +18,7 @@ run: $(VENV)/installed
 # What fails is run once more, alone, and must pass then. A test that passes only then has met a defect that shows rarely,
 # in itself or in the product: both runs print it, and it is to be found. Whatever fails for a reason fails twice.
 test: dev browser readers model papers provider
-	$(PYTEST) -n logical --dist loadgroup --no-loadscope-reorder $(ARGS) || \
+	$(PYTEST) -n logical $(ARGS) || \
 		{ [ $$? = 1 ] && $(PYTEST) -n 0 --maxfail=5 --last-failed --last-failed-no-failures none $(ARGS); }
 
 lint: dev
