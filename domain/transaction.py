@@ -140,7 +140,7 @@ class Transaction(Protocol):
     async def write(self, *entities: Owned) -> None:
         """Write new entities that this transaction does not look at again, before what else it has changed.
 
-        It does not come to know them, which costs a fraction of `add`; they may be written again when it fails.
+        It does not come to know them, which costs less than `add`; they may be written again when it fails.
         """
 
     async def get(self, kind: type[E], entity_id: UUID) -> E | None:

@@ -1,7 +1,7 @@
 """Entities as rows that are inserted and forgotten: the session does not come to know them.
 
-A flush of the session costs several times as much, for what it has to remember. The statements below do not pass
-`storage.guard`'s check of statements, so the tenant is looked at here, as a flush has it looked at.
+That costs less than a flush, which has to remember them. The statements below do not pass `storage.guard`'s check of
+statements, so the tenant is looked at here, as a flush has it looked at.
 """
 
 from collections.abc import Sequence

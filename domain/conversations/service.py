@@ -105,15 +105,15 @@ class ConversationService(Kept):
                 conversation, plan = await self._prepared(tx, actor, question, text, files)
             try:
                 async with self._answering.searching(plan), self._uow.begin(actor.tenant_id) as tx:
-                    new = [conversation] if question.conversation_id is None else []
-                    if new:
+                    if question.conversation_id is None:
                         conversation.shown_id = plan.message.id
+                        await tx.write(conversation)
                     else:
                         conversation = await self._placed(tx, actor, question, plan)
                     links = [
                         MessageFile(tenant_id=actor.tenant_id, message_id=plan.message.id, file_id=f.id) for f in files
                     ]
-                    await tx.write(*new, plan.message, *links)
+                    await tx.write(plan.message, *links)
                     face = (await faces(tx, [plan.message])).get(plan.message.id)
                     tx.record(actor, _asked(conversation, easy=question.easy))
                     tx.signal(Signal(f"user:{actor.user_id}", "conversations_changed", {"id": str(conversation.id)}))
