@@ -15,6 +15,8 @@ from benchmarks.installation import Installation, arguments, assistant_of, quant
 from tests.support.provider import Provider
 
 MODEL = "rate:20:100"
+LAST = b"w99"
+"""The last word of an answer of the model."""
 ANSWER_SECONDS = 5.0
 QUESTION = "Vad kostar det att söka bygglov för en altan?"
 TEXTS = Path(__file__).parent / "sets/kommun-sv/corpus.jsonl"
@@ -31,7 +33,12 @@ async def together(
 async def running(
     count: int, seconds: float, url: str, headers: dict[str, str], body: dict[str, object], marker: bytes
 ) -> list[float]:
-    """The seconds to the first word while `count` streams run: each asks anew when its answer has ended."""
+    """The seconds to the first word while `count` streams run: each asks anew when its answer has ended.
+
+    Raises:
+        RuntimeError: An answer was not told to its last word.
+
+    """
     firsts: list[float] = []
 
     async def person(number: int) -> None:
@@ -39,7 +46,10 @@ async def running(
         await asyncio.sleep(ANSWER_SECONDS * number / count)
         ends = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < ends:
-            firsts.append((await stream_times(url, headers, body, marker))[0])
+            first, _, told = await stream_times(url, headers, body, marker)
+            if LAST not in told:
+                raise RuntimeError(f"an answer was cut: {told[-500:]!r}")
+            firsts.append(first)
 
     await asyncio.gather(*(person(number) for number in range(count)))
     # The first answers warm everything up.

@@ -145,6 +145,49 @@ async def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
     assert len(vectors) == 1
 
 
+async def test_a_connection_serves_one_question_after_the_other(tmp_path: Path) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while line := await reader.readline():
+            writer.write(b"1536\n" + json.loads(line)["texts"][0][-1].encode() * 1536)
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "embed.sock"):
+        embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=1)
+        for number in range(3):
+            assert await embedder.embed([f"fråga {number}"], "query") == [str(number).encode() * 1536]
+        assert connections == 1
+        many = await asyncio.gather(*[embedder.embed([f"fråga {n}"], "query") for n in range(10)])
+        assert many == [[str(n).encode() * 1536] for n in range(10)]
+        assert connections == 10
+
+
+async def test_who_gives_up_leaves_no_answer_to_the_next(tmp_path: Path) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            text = json.loads(line)["texts"][0]
+            if text == "långsam 1":
+                asked.set()
+                await go_on.wait()
+            writer.write(b"1536\n" + text[-1].encode() * 1536)
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "embed.sock"):
+        embedder = BuiltinEmbedder(MODEL, tmp_path, idle_seconds=1)
+        await embedder.embed(["fråga 0"], "query")
+        slow = asyncio.create_task(embedder.embed(["långsam 1"], "query"))
+        await asked.wait()
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        go_on.set()
+        assert await embedder.embed(["fråga 2"], "query") == [b"2" * 1536]
+
+
 async def test_what_is_expected_is_asked_for_once_and_taken_over(tmp_path: Path) -> None:
     asked: list[str] = []
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from app.ai.embedding import DIMENSIONS
 from domain.kernel.errors import N_, ProviderFailed
@@ -19,8 +20,11 @@ EXPECTED, EXPECTED_SECONDS = 32, 10.0
 """So many queries are begun on that nobody has asked for yet, and kept for so long."""
 START_SECONDS, END_SECONDS = 120, 10
 VECTOR_BYTES = DIMENSIONS * 4
+KEPT = 4
+"""So many connections are kept for the next questions."""
 SOCKET_LIMIT = 100
 LINE_LIMIT = 256 * 1024 * 1024
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 ROOT = Path(__file__).resolve().parents[3]
 UNAVAILABLE = N_("The built-in embedding model could not be started. Run: python main.py doctor")
 
@@ -37,6 +41,7 @@ class BuiltinEmbedder:
             socket = Path(tempfile.gettempdir()) / f"samrad-{digest}" / "embed.sock"
         self._socket = socket
         self._expected: dict[str, asyncio.Task[list[bytes]]] = {}
+        self._kept: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Connection]] = WeakKeyDictionary()
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         """Unit-length float32 vectors of 384 numbers."""
@@ -86,24 +91,33 @@ class BuiltinEmbedder:
 
     async def _ask(self, request: dict[str, Any]) -> bytes:
         line = json.dumps(request).encode() + b"\n"
+        kept = self._kept.setdefault(asyncio.get_running_loop(), [])
         for attempt in (1, 2, 3):
             try:
-                reader, writer = await self._connect()
+                reader, writer = kept.pop() if kept else await self._connect()
             except (OSError, TimeoutError) as error:
                 raise ProviderFailed(UNAVAILABLE) from error
             try:
                 writer.write(line)
                 await writer.drain()
-                return await reader.readexactly(int(await reader.readline()))
+                answer = await reader.readexactly(int(await reader.readline()))
             except (ConnectionError, asyncio.IncompleteReadError, ValueError) as error:
-                # The process may have gone idle, or been killed, between connecting and asking.
+                # The process may have gone idle, or been killed, before it was asked; then all its connections are gone.
+                writer.close()
+                _close(kept)
                 if attempt == 3:
                     raise ProviderFailed(UNAVAILABLE) from error
-            finally:
+            except BaseException:
+                # What is still to come is nobody else's answer.
                 writer.close()
+                raise
+            else:
+                kept.append((reader, writer))
+                _close(kept, KEPT)
+                return answer
         raise ProviderFailed(UNAVAILABLE)
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> Connection:
         try:
             return await asyncio.open_unix_connection(str(self._socket), limit=LINE_LIMIT)
         except (FileNotFoundError, ConnectionRefusedError):
@@ -159,6 +173,12 @@ class BuiltinEmbedder:
 def command(module: str, frozen: str) -> list[str]:
     """How a helper process is started; a frozen program is its own interpreter."""
     return [sys.executable, frozen] if getattr(sys, "frozen", False) else [sys.executable, "-m", module]
+
+
+def _close(connections: list[Connection], left: int = 0) -> None:
+    """Close the oldest, until so many are left."""
+    while len(connections) > left:
+        connections.pop(0)[1].close()
 
 
 def _try_lock(handle: Any) -> bool:

@@ -38,10 +38,11 @@ class Server:
         server = await asyncio.start_unix_server(self._client, str(socket), limit=LINE_LIMIT)
         socket.chmod(0o600)
         worker = asyncio.create_task(self._work())
-        async with server:
-            while not self._ended.is_set() and (self._busy or time.monotonic() - self._used < self._idle):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ended.wait(), min(5.0, self._idle / 4))
+        while not self._ended.is_set() and (self._busy or time.monotonic() - self._used < self._idle):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), min(5.0, self._idle / 4))
+        # Connections that others keep for their next question are not waited for.
+        server.close()
         worker.cancel()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
