@@ -36,7 +36,7 @@ from pages.components.base import (
 from pages.components.pager import PagedList
 from pages.components.region import Region
 from pages.dialogs import confirm
-from pages.i18n import _, moment, ngettext, size
+from pages.i18n import _, current_language, moment, ngettext, reason, size
 from pages.visit import News, act, identifier, toast, visit
 from pages.website_form import INTERVALS, WebsiteForm
 
@@ -226,8 +226,7 @@ def _state(view: WebsiteView, may_crawl: bool) -> None:
 
 def failure(run: CrawlRun) -> str:
     """Why a crawl failed."""
-    params = {name: _(value) if isinstance(value, str) else value for name, value in run.error_params.items()}
-    return _(run.error or "", **params)
+    return reason(run, current_language()) or ""
 
 
 def told(counts: Mapping[str, int]) -> list[str]:

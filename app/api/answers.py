@@ -28,7 +28,7 @@ from domain.kernel.errors import (
     ProviderKeyMissing,
 )
 from domain.services import Services
-from pages.i18n import translate
+from pages.i18n import reason, translate
 
 PING_SECONDS = 15.0
 ALLOWED_SECONDS = 0.2
@@ -261,7 +261,7 @@ async def _whole(use: Services, actor: Actor, asked: Asked, version: int) -> dic
         "citations": message.citations,
         "attempts": message.trace.get("attempts", []),
         "reused": message.trace.get("reused"),
-        "error": translate(message.error, actor.language, **message.error_params) if message.error else None,
+        "error": reason(message, actor.language),
     }
 
 

@@ -47,7 +47,9 @@ async def all_shown(use: Services, actor: Actor, views: Sequence[AssistantView])
     wanted = [(v.access, [c.id for c in v.collections if c.kind == CollectionKind.WEBSITE]) for v in views]
     websites = await use.websites.of_each(actor, wanted)
     return [
-        present.assistant(view, _collections(view, actor, choices), actor, [website_public(found) for found in each])
+        present.assistant(
+            view, _collections(view, actor, choices), actor, [website_public(found, actor.language) for found in each]
+        )
         for view, each in zip(views, websites, strict=True)
     ]
 
@@ -67,7 +69,7 @@ def _collections(view: AssistantView, actor: Actor, choices: Mapping[UUID, Embed
 async def websites_of(use: Services, actor: Actor, view: AssistantView) -> list[dict[str, Any]]:
     """The websites of an assistant as far as the actor may see them."""
     ids = [c.id for c in view.collections if c.kind == CollectionKind.WEBSITE]
-    return [website_public(found) for found in await use.websites.of(actor, view.access, ids)]
+    return [website_public(found, actor.language) for found in await use.websites.of(actor, view.access, ids)]
 
 
 @router.get("/", response_model=wire.PageOfAssistantPublic)

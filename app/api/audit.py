@@ -21,7 +21,7 @@ from domain.jobs.entities import JobState
 from domain.kernel.actor import Permission
 from domain.kernel.errors import NotFound
 from domain.kernel.paging import Page
-from pages.i18n import translate
+from pages.i18n import reason, translate
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 COOKIE = "audit_session_id"
@@ -223,7 +223,7 @@ def _status(view: ExportView, language: str) -> dict[str, Any]:
         "processed_records": export.processed,
         "format": export.format,
         "file_size_bytes": export.size,
-        "error_message": translate(job.error, language, **job.error_params) if job.error else None,
+        "error_message": reason(job, language),
         "download_url": job.result_location if done else None,
         "created_at": export.created_at,
         "started_at": export.started_at,

@@ -131,7 +131,7 @@ async def preview(
 @documents.post("/{id}/index/", response_model=wire.JobPublic, status_code=202)
 async def index(id: UUID, actor: Caller, use: Use) -> Any:
     """Index a document that was looked at; the answer is the job."""
-    return present.job(await use.chunks.index(actor, id))
+    return present.job(await use.chunks.index(actor, id), actor.language)
 
 
 @documents.post("/{id}/discard/", status_code=204, response_class=Response)
@@ -158,4 +158,4 @@ async def set_chunk_size(id: UUID, body: ChunkSize, actor: Caller, use: Use) -> 
 @collections.post("/{id}/reindex/", response_model=wire.JobPublic, status_code=202)
 async def reindex(id: UUID, actor: Caller, use: Use) -> Any:
     """Cut the documents of a collection anew, as a job."""
-    return present.job(await use.chunks.reindex(actor, id))
+    return present.job(await use.chunks.reindex(actor, id), actor.language)

@@ -41,7 +41,7 @@ def mentioned_in(tools: wire.UseTools | None) -> UUID | None:
 async def shown(use: Services, actor: Actor, view: ConversationView) -> dict[str, Any]:
     """A conversation with its messages, citations as tags."""
     answers = [tagged(m.message.answer, m.sources, 2) for m in view.messages]
-    return present_conversations.conversation(view, answers, await models_by_id(use, actor))
+    return present_conversations.conversation(view, answers, await models_by_id(use, actor), actor.language)
 
 
 @router.post("/", response_model=wire.AskResponse, responses={200: {"content": {"text/event-stream": {}}}})

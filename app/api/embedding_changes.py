@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.api import present, wire
 from app.api.base import Caller, Use
 from domain.knowledge.embedding_changes import ChangeScope, ChangeView
-from pages.i18n import translate
+from pages.i18n import reason
 
 router = APIRouter(prefix="/api/v1", tags=["embedding-models"])
 PLACES = {
@@ -71,7 +71,7 @@ def _shown(view: ChangeView, language: str) -> EmbeddingChangePublic:
         state=change.state,
         done=change.done,
         total=change.total,
-        error=translate(change.error, language, **change.error_params) if change.error else None,
+        error=reason(change, language),
         job_id=change.job_id,
         created_at=change.created_at,
     )
@@ -98,7 +98,9 @@ def _serve(path: str, name: str) -> None:
     @router.post(f"{path}/", response_model=wire.JobPublic, status_code=202, name=f"change_by_{name}")
     async def change(id: UUID, body: NewModel, actor: Caller, use: Use) -> Any:
         """Change to another model, as a job; the present one answers until all is embedded."""
-        return present.job(await use.embedding_changes.start(actor, ChangeScope(**{name: id}), body.embedding_model.id))
+        return present.job(
+            await use.embedding_changes.start(actor, ChangeScope(**{name: id}), body.embedding_model.id), actor.language
+        )
 
 
 for _path, _name in PLACES.items():
@@ -108,7 +110,7 @@ for _path, _name in PLACES.items():
 @router.delete("/groups/{id}/embedding-model/", response_model=wire.JobPublic)
 async def cancel(id: UUID, actor: Caller, use: Use) -> Any:
     """Stop the job that changes the model of this collection."""
-    return present.job(await use.embedding_changes.cancel(actor, id))
+    return present.job(await use.embedding_changes.cancel(actor, id), actor.language)
 
 
 @router.delete("/groups/{id}/embedding-model/failed/", status_code=204, response_class=Response)

@@ -26,25 +26,25 @@ TOKEN_PREFIX = "auth_"  # noqa: S105  (the word before the token, not one)
 @router.get("/", response_model=wire.PageOfJobPublic)
 async def recent(actor: Caller, use: Use) -> Any:
     """One's open jobs and those that ended in the last 24 hours."""
-    return present.page([present.job(j) for j in await use.jobs.recent(actor)])
+    return present.page([present.job(j, actor.language) for j in await use.jobs.recent(actor)])
 
 
 @router.get("/{id}/", response_model=wire.JobPublic)
 async def get(id: UUID, actor: Caller, use: Use) -> Any:
     """One of one's jobs."""
-    return present.job(await use.jobs.get(actor, id))
+    return present.job(await use.jobs.get(actor, id), actor.language)
 
 
 @router.post("/{id}/cancel/", response_model=wire.JobPublic)
 async def cancel(id: UUID, actor: Caller, use: Use) -> Any:
     """Stop a job."""
-    return present.job(await use.jobs.cancel(actor, id))
+    return present.job(await use.jobs.cancel(actor, id), actor.language)
 
 
 @router.post("/{id}/retry/", response_model=wire.JobPublic)
 async def retry(id: UUID, actor: Caller, use: Use) -> Any:
     """Put a job that failed back in the queue."""
-    return present.job(await use.jobs.retry(actor, id))
+    return present.job(await use.jobs.retry(actor, id), actor.language)
 
 
 @socket.websocket("/ws")

@@ -75,7 +75,9 @@ async def documents(
 ) -> Any:
     """The documents of a collection, newest first."""
     page = await use.knowledge.documents(actor, id, search=search, limit=limit or 200, cursor=cursor)
-    return present.page([present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total)
+    return present.page(
+        [present.document(d, actor.language) for d in page.items], next_cursor=page.next_cursor, total_count=page.total
+    )
 
 
 @groups.post("/{id}/info-blobs/", response_model=wire.PageOfInfoBlobPublic)
@@ -89,7 +91,7 @@ async def add_texts(id: UUID, body: wire.InfoBlobUpsertRequest, actor: Caller, u
         url = text.metadata.url if text.metadata else None
         added = await use.knowledge.add_text(actor, id, text.text, title, url)
         view = await use.knowledge.document(actor, added.document.id)
-        items.append(present.document(view, text=text.text))
+        items.append(present.document(view, actor.language, text=text.text))
     return present.page(items)
 
 
@@ -107,7 +109,7 @@ async def upload(id: UUID, file: UploadFile, actor: Caller, use: Use) -> Any:
     job_id = done.version.job_id
     if job_id is None:
         raise Invalid(N_("The file is empty."), field="file")
-    return present.job(done.job or await use.jobs.get(actor, job_id))
+    return present.job(done.job or await use.jobs.get(actor, job_id), actor.language)
 
 
 @groups.put("/{id}/documents/", status_code=202)
@@ -138,15 +140,15 @@ async def put_document(
         declared_size=int(declared) if declared.isdigit() else None,
         preview=preview,
     )
-    return _taken_in(done)
+    return _taken_in(done, actor.language)
 
 
-def _taken_in(done: Uploaded) -> dict[str, Any]:
+def _taken_in(done: Uploaded, language: str) -> dict[str, Any]:
     return {
         "id": done.document.id,
         "title": done.document.title,
         "state": done.version.state,
-        "job": present.job(done.job) if done.job else None,
+        "job": present.job(done.job, language) if done.job else None,
         "duplicate": done.job is None,
     }
 
@@ -176,7 +178,7 @@ async def my_documents(actor: Caller, use: Use) -> Any:
     """The documents of one's personal space."""
     personal = await use.spaces.personal(actor)
     page = await use.knowledge.documents_of_space(actor, personal.space.id, limit=200)
-    return present.page([present.document(d) for d in page.items], next_cursor=page.next_cursor)
+    return present.page([present.document(d, actor.language) for d in page.items], next_cursor=page.next_cursor)
 
 
 @blobs.get("/spaces/{space_id}/info-blobs/", response_model=wire.PageOfInfoBlobPublicNoText)
@@ -185,14 +187,16 @@ async def documents_of_space(
 ) -> Any:
     """The documents of a space, newest first."""
     page = await use.knowledge.documents_of_space(actor, space_id, limit=limit or 200, cursor=cursor)
-    return present.page([present.document(d) for d in page.items], next_cursor=page.next_cursor, total_count=page.total)
+    return present.page(
+        [present.document(d, actor.language) for d in page.items], next_cursor=page.next_cursor, total_count=page.total
+    )
 
 
 @blobs.get("/{id}/", response_model=wire.InfoBlobPublic)
 async def document(id: UUID, actor: Caller, use: Use) -> Any:
     """A document with its text."""
     view = await use.knowledge.document(actor, id)
-    return present.document(view, text=await use.knowledge.text(actor, id))
+    return present.document(view, actor.language, text=await use.knowledge.text(actor, id))
 
 
 @blobs.post("/{id}/", response_model=wire.InfoBlobPublic)
@@ -200,26 +204,26 @@ async def update_document(id: UUID, body: wire.InfoBlobUpdatePublic, actor: Call
     """Change title, address or tags of a document."""
     given = body.metadata
     view = await use.knowledge.update_document(actor, id, title=given.title, url=given.url, tags=given.tags)
-    return present.document(view, text=await use.knowledge.text(actor, id))
+    return present.document(view, actor.language, text=await use.knowledge.text(actor, id))
 
 
 @blobs.delete("/{id}/", response_model=wire.InfoBlobPublic)
 async def delete_document(id: UUID, actor: Caller, use: Use) -> Any:
     """Delete a document: rows, vectors, full text and files."""
     text = await use.knowledge.text(actor, id)
-    return present.document(await use.knowledge.delete_document(actor, id), text=text)
+    return present.document(await use.knowledge.delete_document(actor, id), actor.language, text=text)
 
 
 @blobs.post("/{id}/cancel/", tags=["info-blobs"])
 async def cancel(id: UUID, actor: Caller, use: Use) -> Any:
     """Stop the reading of a document."""
-    return present.document(await use.knowledge.cancel(actor, id))
+    return present.document(await use.knowledge.cancel(actor, id), actor.language)
 
 
 @blobs.post("/{id}/retry/", tags=["info-blobs"])
 async def retry(id: UUID, actor: Caller, use: Use) -> Any:
     """Read a document again that failed or was cancelled."""
-    return present.document(await use.knowledge.retry(actor, id))
+    return present.document(await use.knowledge.retry(actor, id), actor.language)
 
 
 @blobs.get("/{id}/original/", response_class=Response)

@@ -24,6 +24,7 @@ from domain.tenants.entities import Tenant
 from domain.user_groups.service import UserGroupView
 from domain.users.entities import User, UserState
 from domain.users.service import UserView
+from pages.i18n import reason, translate
 
 JOB_STATES = {
     JobState.QUEUED: "queued",
@@ -134,7 +135,7 @@ def source_of(collection_id: UUID, kind: str) -> dict[str, UUID | None]:
     return {"group_id": None if website else collection_id, "website_id": collection_id if website else None}
 
 
-def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
+def document(view: DocumentView, language: str, *, text: str | None = None) -> dict[str, Any]:
     """A document, with its text where asked for, and where its newest version is on its way."""
     version = view.version
     shown: dict[str, Any] = {
@@ -150,12 +151,14 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
         "permissions": names(view.permissions),
         "state": version.state,
         "progress": version.progress,
-        "error": version.error,
+        "error": reason(version, language),
         "version": version.number,
         "page_count": version.page_count,
         "pages_without_text": version.pages_without_text,
         "pages_by_ocr": version.pages_by_ocr,
-        "refused": version.refused,
+        "refused": [
+            {"path": r["path"], "message": translate(r["message"], language, **r["params"])} for r in version.refused
+        ],
         "language": version.language,
         "media_type": version.media_type,
         "filename": version.filename,
@@ -166,7 +169,7 @@ def document(view: DocumentView, *, text: str | None = None) -> dict[str, Any]:
     return shown
 
 
-def job(found: Job) -> dict[str, Any]:
+def job(found: Job, language: str) -> dict[str, Any]:
     """A job."""
     failed = found.state in (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)
     return {
@@ -174,7 +177,7 @@ def job(found: Job) -> dict[str, Any]:
         "name": found.name,
         "status": JOB_STATES[JobState(found.state)],
         "task": found.task,
-        "result_location": found.error if failed else found.result_location,
+        "result_location": reason(found, language) if failed else found.result_location,
         "finished_at": found.finished_at,
         "state": found.state,
         "progress": found.progress,

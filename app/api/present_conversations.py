@@ -12,6 +12,7 @@ from domain.conversations.mentions import mentioned
 from domain.conversations.narrowing import narrowed
 from domain.conversations.summaries import text_of
 from domain.conversations.views import ConversationView, MessageView
+from pages.i18n import reason
 
 
 def conversation_head(found: Conversation) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def answerer(found: Message) -> dict[str, Any]:
     return {"assistants": [{"id": found.assistant_id, "handle": mentioned(found).get("name", "")}]}
 
 
-def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
+def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, Any]], language: str) -> dict[str, Any]:
     """A question and its answer."""
     found = view.message
     return {
@@ -86,7 +87,7 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
         "web_search_references": [],
         "tool_calls": [],
         "state": found.state,
-        "error": found.error,
+        "error": reason(found, language),
         "tokens": {"question": found.tokens_question, "answer": found.tokens_answer},
         "citations": found.citations,
         "complete": found.state == AnswerState.DONE,
@@ -100,8 +101,8 @@ def message(view: MessageView, answer: str, models: dict[UUID | None, dict[str, 
 
 
 def conversation(
-    view: ConversationView, answers: Sequence[str], models: dict[UUID | None, dict[str, Any]]
+    view: ConversationView, answers: Sequence[str], models: dict[UUID | None, dict[str, Any]], language: str
 ) -> dict[str, Any]:
     """A conversation with its messages."""
-    shown = [message(m, answer, models) for m, answer in zip(view.messages, answers, strict=True)]
+    shown = [message(m, answer, models, language) for m, answer in zip(view.messages, answers, strict=True)]
     return {**conversation_head(view.conversation), "messages": shown, "feedback": feedback(view.conversation)}

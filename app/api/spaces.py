@@ -67,7 +67,7 @@ async def _collections(use: Services, actor: Actor, space_id: UUID) -> list[Coll
 
 async def _websites(use: Services, actor: Actor, space_id: UUID) -> list[dict[str, Any]]:
     own, borrowed = await use.websites.in_space(actor, space_id), await use.websites.borrowed(actor, space_id)
-    return [website_public(found) for found in [*own, *borrowed]]
+    return [website_public(found, actor.language) for found in [*own, *borrowed]]
 
 
 @router.post("/", response_model=wire.SpacePublic, status_code=201)

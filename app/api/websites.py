@@ -1,6 +1,7 @@
 """Websites and their crawls."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from domain.kernel.paging import Page
 from domain.websites.entities import TAKEN, CrawlPage, CrawlRun, PageState, RunState
 from domain.websites.schedule import given_up
 from domain.websites.service import WebsiteView
+from pages.i18n import reason
 
 router = APIRouter(prefix="/api/v1/websites", tags=["websites"])
 crawl_runs = APIRouter(prefix="/api/v1/crawl-runs", tags=["crawl-runs"])
@@ -42,14 +44,15 @@ def figures(counts: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def run_public(run: CrawlRun) -> dict[str, Any]:
+def run_public(run: CrawlRun, language: str) -> dict[str, Any]:
     """A crawl."""
+    error = reason(run, language)
     return {
         **moments(run),
         **figures(run.counts),
         "failure_summary": run.failures or None,
         "status": STATES[RunState(run.state)],
-        "result_location": run.error or f"/api/v1/websites/{run.website_id}/info-blobs/",
+        "result_location": error or f"/api/v1/websites/{run.website_id}/info-blobs/",
         "finished_at": run.finished_at,
         "website_id": run.website_id,
         "job_id": run.job_id,
@@ -57,11 +60,11 @@ def run_public(run: CrawlRun) -> dict[str, Any]:
         "scheduled": run.scheduled,
         "counts": run.counts,
         "complete": run.complete,
-        "error": run.error,
+        "error": error,
     }
 
 
-def website_public(view: WebsiteView) -> dict[str, Any]:
+def website_public(view: WebsiteView, language: str) -> dict[str, Any]:
     """A website without its password."""
     website = view.website
     return {
@@ -70,7 +73,7 @@ def website_public(view: WebsiteView) -> dict[str, Any]:
         "permissions": present.names(view.permissions),
         "shared_from": view.origin.name if view.origin else None,
         "space_id": website.space_id,
-        "latest_crawl": run_public(view.latest) if view.latest else None,
+        "latest_crawl": run_public(view.latest, language) if view.latest else None,
         "embedding_model": present_models.embedding_model(view.choice),
         "metadata": {"size": view.size.size, "num_info_blobs": view.size.documents},
         "requires_http_auth": website.http_auth_secret is not None,
@@ -89,7 +92,7 @@ def line_public(line: CrawlPage) -> dict[str, Any]:
 async def create_in_space(id: UUID, body: wire.WebsiteCreate, actor: Caller, use: Use) -> Any:
     """Add a website to a space; it is read at once."""
     model_id = body.embedding_model.id if body.embedding_model else None
-    return website_public(await use.websites.create(actor, id, body.named(), model_id))
+    return website_public(await use.websites.create(actor, id, body.named(), model_id), actor.language)
 
 
 @of_space.post("/{id}/knowledge/websites/preview/", response_model=wire.WebsitePreview)
@@ -109,14 +112,18 @@ async def preview(id: UUID, body: wire.WebsitePreviewRequest, actor: Caller, use
 async def mine(actor: Caller, use: Use, for_tenant: bool = False) -> Any:
     """The websites of all the caller's spaces."""
     accesses = [view.access for view in await use.spaces.mine(actor)]
-    return present.page([website_public(found) for found in await use.websites.in_each(actor, accesses)])
+    return present.page(
+        [website_public(found, actor.language) for found in await use.websites.in_each(actor, accesses)]
+    )
 
 
 @router.post("/", response_model=wire.WebsitePublic, deprecated=True)
 async def create(body: wire.WebsiteCreateRequestDeprecated, actor: Caller, use: Use) -> Any:
     """A website, in one's personal space unless another is named. Prefer POST /spaces/{id}/knowledge/websites/."""
     space_id = body.space_id or (await use.spaces.personal(actor)).space.id
-    return website_public(await use.websites.create(actor, space_id, body.named(), body.embedding_model.id))
+    return website_public(
+        await use.websites.create(actor, space_id, body.named(), body.embedding_model.id), actor.language
+    )
 
 
 @router.post("/bulk/run/", response_model=wire.BulkCrawlResponse)
@@ -128,7 +135,7 @@ async def crawl_many(body: wire.BulkCrawlRequest, actor: Caller, use: Use) -> An
         "total": len(started.runs) + len(errors),
         "queued": len(started.runs),
         "failed": len(errors),
-        "crawl_runs": [run_public(run) for run in started.runs],
+        "crawl_runs": [run_public(run, actor.language) for run in started.runs],
         "errors": errors,
     }
 
@@ -159,13 +166,13 @@ async def check_url(url: str, actor: Caller, use: Use) -> Any:
 @router.get("/{id}/", response_model=wire.WebsitePublic)
 async def get(id: UUID, actor: Caller, use: Use) -> Any:
     """A website."""
-    return website_public(await use.websites.get(actor, id))
+    return website_public(await use.websites.get(actor, id), actor.language)
 
 
 @router.post("/{id}/", response_model=wire.WebsitePublic)
 async def update(id: UUID, body: wire.WebsiteUpdate, actor: Caller, use: Use) -> Any:
     """Change a website; what is not named stays. The next crawl reads it so."""
-    return website_public(await use.websites.update(actor, id, body.named()))
+    return website_public(await use.websites.update(actor, id, body.named()), actor.language)
 
 
 @router.delete("/{id}/")
@@ -178,13 +185,13 @@ async def delete(id: UUID, actor: Caller, use: Use) -> Any:
 @router.post("/{id}/run/", response_model=wire.CrawlRunPublic2)
 async def crawl(id: UUID, actor: Caller, use: Use) -> Any:
     """Read a website now."""
-    return run_public(await use.websites.crawl(actor, id))
+    return run_public(await use.websites.crawl(actor, id), actor.language)
 
 
 @router.post("/{id}/stop/", response_model=wire.CrawlRunPublic2)
 async def stop(id: UUID, actor: Caller, use: Use) -> Any:
     """Stop the crawl that goes on; what it has read stays."""
-    return run_public(await use.websites.stop(actor, id))
+    return run_public(await use.websites.stop(actor, id), actor.language)
 
 
 @router.post("/{id}/transfer/", status_code=204, response_class=Response)
@@ -198,7 +205,9 @@ async def runs(
     id: UUID, actor: Caller, use: Use, limit: Annotated[int | None, Query(ge=1)] = None, cursor: str | None = None
 ) -> Any:
     """The crawls of a website, newest first."""
-    return _paged(await use.websites.runs(actor, id, limit=limit, cursor=cursor), run_public)
+    return _paged(
+        await use.websites.runs(actor, id, limit=limit, cursor=cursor), partial(run_public, language=actor.language)
+    )
 
 
 @router.get("/{id}/info-blobs/", response_model=wire.PageOfInfoBlobPublicNoText)
@@ -213,13 +222,13 @@ async def documents(
     """The pages and files read from a website."""
     await use.websites.get(actor, id)
     page = await use.knowledge.documents(actor, id, search=search, limit=limit or 200, cursor=cursor)
-    return _paged(page, present.document)
+    return _paged(page, partial(present.document, language=actor.language))
 
 
 @crawl_runs.get("/{id}/", response_model=wire.CrawlRunPublic2)
 async def run(id: UUID, actor: Caller, use: Use) -> Any:
     """A crawl."""
-    return run_public(await use.websites.run(actor, id))
+    return run_public(await use.websites.run(actor, id), actor.language)
 
 
 @crawl_runs.get("/{id}/pages/", response_model=wire.PageOfCrawlPagePublic)

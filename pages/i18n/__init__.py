@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 LANGUAGES: Mapping[str, str] = {"sv": "Svenska", "en": "English"}
 """The languages people may choose, in their own words."""
@@ -40,6 +40,21 @@ def translate(message: str, language: str, /, **params: Any) -> str:
     """`message` in `language`, with its `{name}` parameters filled in."""
     text = catalogue(language).gettext(message) if message else ""
     return text.format(**params) if params else text
+
+
+class Told(Protocol):
+    """Something that may have failed: a message id, and what is to be filled in."""
+
+    error: str | None
+    error_params: dict[str, Any]
+
+
+def reason(told: Told, language: str) -> str | None:
+    """Why it failed, in `language`; a text that is filled in may be a message id too. None where it has not failed."""
+    if not told.error:
+        return None
+    filled = {name: translate(p, language) if isinstance(p, str) else p for name, p in told.error_params.items()}
+    return translate(told.error, language, **filled)
 
 
 def current_language() -> str:

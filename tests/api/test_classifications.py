@@ -254,7 +254,7 @@ async def test_what_is_being_read_stops_when_the_model_is_no_longer_approved(hou
     found = (await house.client.get(f"/api/v1/groups/{house.collection}/info-blobs/")).json()["items"]
     state = {each["metadata"]["title"]: (each["state"], each["error"]) for each in found}
     assert state["b.txt"][0] == "failed"
-    assert "not approved" in state["b.txt"][1]
+    assert "inte godkänd" in state["b.txt"][1]
     assert state["kaffe.txt"] == ("ready", None)
 
 

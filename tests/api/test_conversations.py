@@ -160,7 +160,11 @@ async def test_whatever_a_provider_does_ends_in_a_sentence(
     text = "".join(e["data"]["answer"] for e in events if e["event"] == "text")
     assert bool(text) is keeps
     session = (await client.get(f"/api/v1/conversations/{events[0]['data']['session_id']}/")).json()
-    assert session["messages"][0]["answer"] == text
+    assert (session["messages"][0]["answer"], session["messages"][0]["error"]) == (text, error["data"]["error"])
+    await api.runtime.services.users.update_me(api.owner, {"language": "sv"})
+    session = (await client.get(f"/api/v1/conversations/{events[0]['data']['session_id']}/")).json()
+    assert session["messages"][0]["error"].startswith(("AI-", "Frågan ", "Anslutningen "))
+    assert "{" not in session["messages"][0]["error"]
 
 
 async def test_a_provider_that_cannot_be_reached(api: Api, provider: Provider) -> None:

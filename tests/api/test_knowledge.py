@@ -94,7 +94,7 @@ async def test_a_file_that_cannot_be_read_says_why_and_can_be_cancelled_retried_
     assert {i["state"] for i in items} == {"failed"}
     assert all(i["error"] for i in items)
     [locked] = [i for i in items if i["metadata"]["title"] == "låst.pdf"]
-    assert "password" in locked["error"]
+    assert "lösenord" in locked["error"]
     again = await client.post(f"/api/v1/info-blobs/{locked['id']}/retry/")
     assert again.json()["state"] == "queued"
     cancelled = await client.post(f"/api/v1/info-blobs/{locked['id']}/cancel/")

@@ -14,7 +14,7 @@ from app.ingestion.tools import FFMPEG, TESSERACT, find
 from app.security.clamd import Clamd
 from app.server import create_api
 from domain.kernel.actor import Actor
-from domain.kernel.errors import Failure, InfectedFile, ScannerUnreachable
+from domain.kernel.errors import InfectedFile, ScannerUnreachable
 from domain.tenants.service import Setup
 from tests.conftest import PASSWORD, Place
 from tests.support import clamd, documents, more_documents
@@ -65,10 +65,10 @@ async def test_each_file_of_an_archive_is_a_document_under_its_path(
         "Arkiv/Bygg/plan.docx": "ready",
     }
     assert found["Arkiv/Bygg/2026/avgifter.txt"]["filename"] == "avgifter.txt"
-    refused = {r["path"]: Failure(r["message"], **r["params"]).text() for r in found["Arkiv.zip"]["refused"]}
+    refused = {r["path"]: r["message"] for r in found["Arkiv.zip"]["refused"]}
     assert refused == {
-        "Bygg/virus.exe": "Files of the type “exe” cannot be read.",
-        "inner.zip": "An archive in an archive is not unpacked. Unpack it and upload its files.",
+        "Bygg/virus.exe": "Filer av typen ”exe” kan inte läsas.",
+        "inner.zip": "Ett arkiv i ett arkiv packas inte upp. Packa upp det och ladda upp filerna.",
     }
     # The path is found in the list and by search.
     assert list(await listed(client, collection, search="2026/avg")) == ["Arkiv/Bygg/2026/avgifter.txt"]
@@ -108,7 +108,7 @@ async def test_an_archive_of_nothing_but_refused_files_fails_with_the_reason(
     assert job["status"] == "failed"
     found = await listed(client, collection)
     assert found["arkiv.zip"]["state"] == "failed"
-    assert found["arkiv.zip"]["error"] == "The name of the file leads out of the archive."
+    assert found["arkiv.zip"]["error"] == "Filens namn leder ut ur arkivet."
 
 
 async def test_a_file_of_a_folder_keeps_its_path(api: Api, client: httpx.AsyncClient, collection: str) -> None:
@@ -232,7 +232,7 @@ async def test_a_silent_recording_leaves_a_reason(
     await upload(client, collection, "mote.wav", more_documents.wav(1))
     await api.work()
     document = (await listed(client, collection))["mote.wav"]
-    assert (document["state"], document["error"]) == ("failed", "Nothing is said in the recording.")
+    assert (document["state"], document["error"]) == ("failed", "Ingenting sägs i inspelningen.")
 
 
 @pytest.mark.skipif(find(FFMPEG) is None, reason="ffmpeg is not installed")

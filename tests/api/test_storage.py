@@ -193,7 +193,7 @@ async def test_documents_and_passages_have_limits_of_their_own(api: Api) -> None
     await api.work()
     listed = (await client.get(f"/api/v1/groups/{collection}/info-blobs/")).json()["items"]
     [failed] = [d for d in listed if d["metadata"]["title"] == "lang.md"]
-    assert (failed["state"], failed["error"].startswith("The space")) == ("failed", True)
+    assert (failed["state"], failed["error"].startswith("Ytan")) == ("failed", True)
     shown = (await client.get("/api/v1/storage/spaces/")).json()["items"]
     assert [(each["passages"], each["limits"]) for each in shown] == [(2, {"documents": None, "passages": 3})]
     whole = (await client.get("/api/v1/storage/")).json()

@@ -283,7 +283,7 @@ async def test_a_site_behind_a_password(house: House, site: Site) -> None:
     site.login = ("anna", "en hemlighet")
     website, run = await house.read(site.url)
     assert run["status"] == "failed"
-    assert "access" in run["error"]
+    assert "nekar åtkomst" in run["error"]
     wrong = {"http_auth_username": "anna"}
     assert (await house.client.post(f"/api/v1/websites/{website}/", json=wrong)).status_code == 422
     right = {"http_auth_username": "anna", "http_auth_password": "en hemlighet"}
