@@ -45,6 +45,8 @@ class Navigation:
     def __init__(self) -> None:
         self.visit = visit()
         self.region = Region(self._draw, "full-width")
+        self._shown: object = None
+        """What the links that are there were drawn from."""
 
     async def refresh(self) -> None:
         """Fetch and draw."""
@@ -54,7 +56,7 @@ class Navigation:
         """Fetch and draw soon, beside what goes on."""
         background_tasks.create(guarded(self.region.soon)(), name="navigation", context=self.region.element)
 
-    async def _draw(self) -> Callable[[], None]:
+    async def _draw(self) -> Callable[[], None] | None:
         actor, services = self.visit.actor, self.visit.services
         spaces = await services.spaces.mine(actor)
         if actor.is_admin:
@@ -64,12 +66,29 @@ class Navigation:
             actor, assistant_id=self.visit.assistant_id, limit=RECENT, pinned=False
         )
 
+        # A link that is drawn anew while somebody presses it leads nowhere.
+        shown = self._state(spaces, pinned, recent.items)
+        if shown == self._shown:
+            return None
+        self._shown = shown
+
         def build() -> None:
             with ui.element("nav").classes("nav") as nav:
                 nav.props["aria-label"] = _("Main")
                 self._build(spaces, pinned, recent.items)
 
         return build
+
+    def _state(
+        self, spaces: Sequence[SpaceView], pinned: Sequence[Conversation], recent: Sequence[Conversation]
+    ) -> object:
+        """All that the links say and lead to."""
+        here = self.visit
+        return (
+            (self._here(), here.language, here.space_id, here.assistant_id, here.actor.is_admin),
+            [(v.space.id, v.space.kind, v.space.name, v.space.icon_id, v.role, set(v.permissions)) for v in spaces],
+            [[(c.id, c.name, c.temporary) for c in each] for each in (pinned, recent)],
+        )
 
     def _build(
         self, spaces: Sequence[SpaceView], pinned: Sequence[Conversation], recent: Sequence[Conversation]

@@ -215,6 +215,8 @@ class SpaceService:
             old, new = difference(before, snapshot(space, FIELDS))
             if new:
                 tx.record(actor, Change("space_updated", "space", space.id, space.name, old=old, new=new))
+                for user_id in await tx.spaces.people(space.id):
+                    tx.signal(Signal(f"user:{user_id}", "spaces_changed"))
             if space.icon_id != former:
                 await drop_icons(tx, [former])
             tx.signal(Signal(f"space:{space.id}", "space_changed"))

@@ -405,7 +405,7 @@ def add_model(provider: ModelProvider) -> None:
             elif kind.value in ("transcription", "rerank"):
                 heard, ordering = here.services.transcription_models, here.services.rerank_models
                 add = heard.add if kind.value == "transcription" else ordering.add
-                await add(here.actor, provider.id, name.value or "", nickname=spoken.value or "")
+                await add(here.actor, provider.id, name.value or "", nickname=nickname.value or "")
             else:
                 await here.services.models.add_embedding_model(
                     here.actor, provider.id, name.value or "", dimensions=int(dimensions.value or 0)
@@ -424,13 +424,12 @@ def add_model(provider: ModelProvider) -> None:
             kinds["rerank"] = _("Puts search results in order")
         kind = ui.select(kinds, value="completion", label=_("What it does")).props("outlined stack-label options-dense")
         name = ui.input(_("Name at the provider")).props("outlined stack-label autofocus")
+        nickname = ui.input(_("Name people see (optional)")).props("outlined stack-label")
+        nickname.bind_visibility_from(kind, "value", backward=lambda chosen: chosen != "embedding")
         with box("stack").bind_visibility_from(kind, "value", value="completion"):
-            nickname = ui.input(_("Name people see (optional)")).props("outlined stack-label")
             tokens = ui.number(_("Tokens of context"), value=TOKEN_LIMIT, precision=0).props("outlined stack-label")
             vision = ui.switch(_("It can see pictures"))
             default = ui.switch(_("Make it the default"))
-        spoken = ui.input(_("Name people see (optional)")).props("outlined stack-label")
-        spoken.bind_visibility_from(kind, "value", backward=lambda chosen: chosen in ("transcription", "rerank"))
         dimensions = ui.number(_("Dimensions"), value=1024, precision=0).props("outlined stack-label")
         dimensions.bind_visibility_from(kind, "value", value="embedding")
         problem = box("full-width")

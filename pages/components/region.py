@@ -6,7 +6,7 @@ from time import monotonic
 
 from nicegui import ui
 
-Draw = Callable[[], Awaitable[Callable[[], None]]]
+Draw = Callable[[], Awaitable[Callable[[], None] | None]]
 QUIET_SECONDS = 0.4
 LATE_SECONDS = 5.0
 """How long what was replaced still hears what is done to it."""
@@ -16,8 +16,8 @@ class Region:
     """Drawn anew when its data has changed.
 
     `draw` fetches the data and returns the function that builds the elements, so that the old content stays until the
-    new one is ready. What is replaced disappears at once but hears for a moment longer: a press that was on its way
-    when the new content was drawn does what it was meant to do.
+    new one is ready; it returns None where what is shown is still right. What is replaced disappears at once but hears
+    for a moment longer: a press that was on its way when the new content was drawn does what it was meant to do.
     """
 
     def __init__(self, draw: Draw, classes: str = "stack") -> None:
@@ -36,6 +36,8 @@ class Region:
             if self.element.is_deleted:
                 return
             self._fetched = began
+            if build is None:
+                return
             self._retire()
             with self.element:
                 build()

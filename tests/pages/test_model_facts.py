@@ -89,7 +89,7 @@ def test_a_rerank_model_is_added_and_its_order_is_shown(
     dialog.get_by_label("What it does").click()
     page.get_by_role("option", name="Puts search results in order").click()
     dialog.get_by_label("Name at the provider").fill("orders")
-    dialog.get_by_label("Name people see (optional)").filter(visible=True).fill("Ordnaren")
+    dialog.get_by_label("Name people see (optional)").fill("Ordnaren")
     dialog.get_by_role("button", name="Add model").click()
     expect(page.get_by_text("orders · puts search results in order")).to_be_visible()
     assert grave(page) == []

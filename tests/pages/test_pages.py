@@ -105,6 +105,26 @@ def test_the_navigation_opens_on_a_narrow_screen(page: Page, installation: Insta
         expect(page.get_by_role("link", name="Start")).to_be_in_viewport()
 
 
+def test_links_are_drawn_anew_only_when_they_say_something_else(page: Page, installation: Installation) -> None:
+    with installation.client() as client:
+        space = client.post("/api/v1/spaces/", json={"name": "Gata"}).raise_for_status().json()["id"]
+        sign_in(page, installation.url)
+        open_page(page, installation.url)
+        links = page.get_by_role("navigation", name="Main")
+        expect(links.get_by_role("link", name="Gata")).to_be_visible()
+        links.evaluate(
+            """nav => { window.drawn = 0; new MutationObserver(changes => {
+                for (const change of changes)
+                    window.drawn += [...change.addedNodes].filter(node => node.nodeName === 'NAV').length;
+            }).observe(nav.parentElement, {childList: true}); }"""
+        )
+        client.patch(f"/api/v1/spaces/{space}/", json={"description": "Gator och vägar"}).raise_for_status()
+        expect(page.get_by_text("Gator och vägar")).to_be_visible()
+        client.patch(f"/api/v1/spaces/{space}/", json={"name": "Park"}).raise_for_status()
+        expect(links.get_by_role("link", name="Park")).to_be_visible()
+    assert page.evaluate("window.drawn") == 1
+
+
 def test_the_language_switches_without_loading_the_page_again(page: Page, installation: Installation) -> None:
     sign_in(page, installation.url)
     page.evaluate("window.same = true")
