@@ -102,9 +102,10 @@ BODY_LIMIT = 64 * 1024**2
 FORM_ROOM = 1024**2
 ROUTERS = (
     users.router, users.admin, roles.router, roles.predefined, user_groups.router, spaces.router,
+    spaces.dashboard,
     assistants.router, assistants.prompts, transparency.router, conversations.legacy, conversation_search.router,
     conversations.router,
-    explanations.router, transcripts.router,
+    explanations.router, explanations.logging, transcripts.router,
     chunks.collections, chunks.documents, playground.router, embedding_changes.router, sharing.router,
     knowledge.groups, knowledge.blobs, knowledge.search, files.router, icons.router, jobs.router, jobs.socket,
     model_migrations.router, models.completion, models.embedding, models.overview, models.providers,

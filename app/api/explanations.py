@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from app.api import present_conversations, wire
+from app.api.answers import models_by_id, tagged
 from app.api.base import Caller, Use
 from domain.conversations.citations import Citation
 from domain.conversations.explaining import Explained
@@ -17,6 +19,7 @@ from domain.services import Services
 from domain.usage.service import cost_of
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+logging = APIRouter(prefix="/api/v1/logging", tags=["logging"])
 
 
 class GivenPassage(BaseModel):
@@ -112,3 +115,19 @@ async def context(session_id: UUID, message_id: UUID, actor: Caller, use: Use) -
         "Cache-Control": "private, no-store",
     }
     return Response(explained.sent, media_type="application/json", headers=headers)
+
+
+@logging.get("/{message_id}/", response_model=wire.MessageLogging)
+async def logged(message_id: UUID, actor: Caller, use: Use) -> Any:
+    """One of the caller's answers with what its model was sent, where its assistant has `logging_enabled`."""
+    view, kept = await use.conversations.logged(actor, message_id)
+    answer = tagged(view.message.answer, view.sources, 2)
+    instruction = [str(each["content"]) for each in kept.messages if each["role"] == "system"]
+    return {
+        **present_conversations.message(view, answer, await models_by_id(use, actor), actor.language),
+        "logging_details": {
+            "context": "\n\n".join(instruction) or None,
+            "model_kwargs": kept.found.get("settings", {}),
+            "json_body": kept.messages,
+        },
+    }

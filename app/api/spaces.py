@@ -1,5 +1,6 @@
 """Spaces, their members, applications and knowledge."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from domain.spaces.entities import SpaceKind
 from domain.spaces.service import SpaceView
 
 router = APIRouter(prefix="/api/v1/spaces", tags=["spaces"])
+dashboard = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"])
 
 
 async def space_public(use: Services, actor: Actor, view: SpaceView) -> dict[str, Any]:
@@ -82,13 +84,25 @@ async def mine(actor: Caller, use: Use, include_applications: bool = False, incl
     views = await use.spaces.mine(actor, include_personal=include_personal)
     if not include_applications:
         return present.page([present.space_head(view) for view in views])
+    return present.page(await _with_applications(use, actor, views))
+
+
+@dashboard.get("/", response_model=wire.Dashboard)
+async def overview(actor: Caller, use: Use, only_published: bool = False) -> Any:
+    """The caller's spaces with what can be used there; `only_published` leaves drafts and the personal space out."""
+    views = await use.spaces.mine(actor, include_personal=not only_published)
+    return {"spaces": present.page(await _with_applications(use, actor, views, only_published=only_published))}
+
+
+async def _with_applications(
+    use: Services, actor: Actor, views: Sequence[SpaceView], *, only_published: bool = False
+) -> list[dict[str, Any]]:
     found = await use.assistants.in_each(actor, [view.access for view in views])
-    return present.page(
-        [
-            {**present.space_head(view), "applications": present.applications(actor, view, found[view.space.id])}
-            for view in views
-        ]
-    )
+    shown = []
+    for view in views:
+        assistants = [a for a in found[view.space.id] if a.assistant.published or not only_published]
+        shown.append({**present.space_head(view), "applications": present.applications(actor, view, assistants)})
+    return shown
 
 
 @router.get("/type/personal/", response_model=wire.SpacePublic)

@@ -6,7 +6,7 @@ from uuid import UUID
 from domain.assistants.access import readable_assistant, readable_collections
 from domain.assistants.entities import Assistant
 from domain.conversations.branches import Branches
-from domain.conversations.entities import Conversation, Message, MessageSource
+from domain.conversations.entities import Conversation, Explanation, Message, MessageSource
 from domain.conversations.explaining import Explained
 from domain.conversations.mentions import faces
 from domain.conversations.places import Place, place, spans
@@ -141,6 +141,16 @@ class Kept:
             message, _ = await self._own_message(tx, actor, message_id)
             kept = await tx.conversations.explanation(message_id)
         return Explained(message, kept)
+
+    async def logged(self, actor: Actor, message_id: UUID) -> tuple[MessageView, Explanation]:
+        """One of the actor's answers with what its model was sent, where the assistant is set to log that."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            message, _ = await self._own_message(tx, actor, message_id)
+            assistant = await tx.get(Assistant, message.assistant_id)
+            kept = await tx.conversations.explanation(message_id)
+        if assistant is None or not assistant.logging_enabled or kept is None:
+            raise NotFound(N_("Nothing is logged of this answer: its assistant does not log what a model is sent."))
+        return await self.message(actor, message_id), kept
 
     async def rename(self, actor: Actor, conversation_id: UUID, name: str) -> Conversation:
         """Give a conversation another name."""

@@ -133,3 +133,25 @@ async def test_of_all_spaces_viewers_are_shown_what_they_may_see(api: Api) -> No
     assert [each["id"] for each in seen["applications"]["assistants"]["items"]] == [shown] != [draft]
     for path in ("groups/", "websites/"):
         assert (await anna.get(f"/api/v1/{path}")).json()["items"] == []
+
+
+async def test_the_overview_shows_spaces_with_what_can_be_used_there(api: Api) -> None:
+    owner = await api.client()
+    counts = []
+    for name in ("Bygg", "Skola"):
+        space = await make_space(owner, name)
+        await furnished(owner, space, f"{name}, utkast")
+        await publish(owner, await furnished(owner, space, name))
+        await owner.get("/api/v1/dashboard/")
+        with statements(api) as sent:
+            found = (await owner.get("/api/v1/dashboard/")).json()["spaces"]
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
+    assert [each["name"] for each in found["items"] if not each["personal"]] == ["Bygg", "Skola"]
+    assert [len(each["applications"]["assistants"]["items"]) for each in found["items"]] == [0, 2, 2]
+    published = (await owner.get("/api/v1/dashboard/", params={"only_published": True})).json()["spaces"]
+    told = {s["name"]: [a["name"] for a in s["applications"]["assistants"]["items"]] for s in published["items"]}
+    assert (told, published["count"]) == ({"Bygg": ["Bygg"], "Skola": ["Skola"]}, 2)
+    await api.user("anna@example.se")
+    stranger = await api.client("anna@example.se")
+    assert [s["personal"] for s in (await stranger.get("/api/v1/dashboard/")).json()["spaces"]["items"]] == [True]

@@ -111,6 +111,22 @@ async def test_a_text_without_pages_is_shown_with_its_passage_marked(api: Api, p
     assert (await client.get(f"{address}/page/")).status_code == 404
 
 
+async def test_what_a_model_was_sent_can_be_read_where_its_assistant_logs_it(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    done, _ = await asked(api, client, provider, f"{TRUTH} [{{n}}].")
+    address = f"/api/v1/logging/{done['id']}/"
+    assert (await client.get(address)).status_code == 404
+    log = {"logging_enabled": True}
+    assert (await client.post(f"/api/v1/assistants/{done['assistant_id']}/", json=log)).status_code == 200
+    logged = (await client.get(address)).json()
+    [body] = [json.loads(raw) for raw in provider.seen.bodies if b'"messages":' in raw]
+    assert logged["logging_details"]["json_body"] == body["messages"]
+    assert body["messages"][0]["content"] in logged["logging_details"]["context"]
+    assert (logged["question"], TRUTH in logged["answer"]) == (QUESTION, True)
+    await api.user("anna@example.se")
+    assert (await (await api.client("anna@example.se")).get(address)).status_code == 404
+
+
 async def test_why_this_answer_holds_the_request_byte_for_byte(api: Api, provider: Provider) -> None:
     client = await api.client()
     done, _ = await asked(api, client, provider, f"{TRUTH} [{{n}}].")

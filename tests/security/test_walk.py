@@ -216,6 +216,8 @@ async def walk(
         if (operation.method, operation.path) in OPEN or operation.name in leave:
             continue
         for case in cases(operation, attacker.ids, victim.ids, skip):
+            if str(case) in leave:
+                continue
             count += 1
             answer = await case.send(attacker.client, document)
             fault = judged(case, answer, victim, skip)
@@ -302,6 +304,8 @@ VIEWERS_MAY = {
     "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/usage/budgets/",
     "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
     "GET /api/v1/assistants/{id}/transparency/", "GET /api/v1/icons/{id}/",
+    # A published assistant is mentioned in a conversation of one's own.
+    "POST /api/v1/assistants/{id}/sessions/{session_id}/ with foreign body:tools.assistants[].id",
 }  # fmt: skip
 """What somebody who may only look and ask does with a space and its assistants."""
 

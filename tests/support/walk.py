@@ -28,7 +28,7 @@ PLACES: dict[str, str] = {
     "api-keys": "api_key", "service-accounts": "service_account",
     "credentials": "credential", "websites": "website", "crawl-runs": "crawl_run",
     "security-classifications": "classification", "security_classification": "classification",
-    "icons": "icon", "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
+    "icons": "icon", "logging": "message", "chunks": "chunk", "unanswered-questions": "unanswered", "shares": "space",
 }  # fmt: skip
 NAMES: dict[str, str] = {
     # the field or query parameter that holds an id
@@ -37,6 +37,7 @@ NAMES: dict[str, str] = {
     "embedding_model.id": "embedding_model", "completion_model.id": "completion_model", "space_id": "space",
     "groups[].id": "collection", "attachments[].id": "file", "files[].id": "file", "file_ids[]": "file",
     "session_id": "conversation", "replaces": "message", "message_id": "message", "assistant_id": "assistant",
+    "tools.assistants[].id": "assistant",
     "collection_ids[]": "collection", "info_blob_ids[]": "document",
     "actor_id": "user", "entity_id": "space", "user_id": "user",
     "tenant_id": "tenant", "ids[]": "user", "user_groups[]": "user_group", "roles[]": "role", "owner_id": "user",
@@ -53,10 +54,8 @@ NOT_SERVED = {
     "mcp_servers[].id", "mcp_tools[].tool_id",
     "from_template.id", "integration_knowledge_list[].id",
     "group_chat_id",
-    # mentions of assistants in a group chat
-    "tools.assistants[].id",
 }  # fmt: skip
-BESIDE: dict[str, dict[str, Any]] = {}
+BESIDE: dict[str, dict[str, Any]] = {"assistants[].id": {"handle": "Hjälpen"}}
 """What an object in a body must have beside its id."""
 TOGETHER: dict[str, str] = {"POST /api/v1/conversations/": "body:assistant_id"}
 """What a request must name beside a foreign id, to mean anything: one's own."""

@@ -109,6 +109,16 @@ class Message(Wire):
     feedback: Feedback | None = None
 
 
+class LoggingDetailsPublic(Wire):
+    context: str | None = None
+    model_kwargs: dict[str, Any]
+    json_body: Any
+
+
+class MessageLogging(Message):
+    logging_details: LoggingDetailsPublic
+
+
 class SessionPublic(Wire):
     created_at: datetime | None = None
     updated_at: datetime | None = None
