@@ -39,14 +39,14 @@ from pages.components.face import assistant_face, letters
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm, inline
 from pages.i18n import _
-from pages.meanwhile import Meanwhile
+from pages.meanwhile import LOOKED_AT, Meanwhile
 from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.pictures import PictureField
 from pages.prompt_versions import show_versions
 from pages.readiness import ReadinessPanel
 from pages.spaces import back_to, enter, setting
-from pages.unsaved import Unsaved
+from pages.unsaved import SaveBar, Unsaved
 from pages.variables import insert_menu, unknown_note
 from pages.visit import News, act, identifier, toast, visit
 
@@ -233,15 +233,14 @@ class Editor:
                     danger_button(_("Delete the assistant"), act(functools.partial(delete, view, True))).style(
                         "align-self:flex-start"
                     )
-            with box("card savebar"):
-                with box("grow") as told:
-                    self.problem = box("full-width")
-                mark = chip(_("Changes to keep"), "warn")
-                quiet_button(_("Discard"), lambda: self.unsaved.discard())
-                button(_("Save"), self._save, icon="check").props["data-testid"] = "save"
-        self.unsaved = Unsaved(self._values, mark, self._fields())
-        with told:
-            self.meanwhile = Meanwhile(assistant, self.unsaved)
+            self.bar = SaveBar(self._save, lambda: self.unsaved.discard())
+        self.unsaved = Unsaved(self._values, self.bar.mark, self._fields())
+        with self.bar.told:
+            said = N_("{name} has changed this assistant meanwhile: {fields}.")
+            newest = functools.partial(
+                self.visit.services.assistant_history.page, self.visit.actor, assistant.id, limit=LOOKED_AT
+            )
+            self.meanwhile = Meanwhile(newest, said, f"space:{space.id}", "assistants_changed", self.unsaved)
         await self.meanwhile.begin()
 
     def _face(self) -> None:
@@ -430,7 +429,7 @@ class Editor:
         return text if choice.usable else _("{model} (switched off)", model=text)
 
     async def _save(self) -> None:
-        await inline(self._send, self.problem)
+        await inline(self._send, self.bar.problem)
 
     def _values(self) -> dict[str, Any]:
         """What the form says."""
@@ -460,10 +459,10 @@ class Editor:
         return values
 
     async def _send(self) -> None:
-        changes = self.unsaved.changes
+        values, changes = self._values(), self.unsaved.changes
         draft = AssistantDraft.of(**changes)
         self.view = await self.visit.services.assistants.update(self.visit.actor, self.view.assistant.id, draft)
-        self.unsaved.saved()
+        self.unsaved.saved(values)
         self.picture.saved()
         self._face_again()
         toast(_("Saved."))

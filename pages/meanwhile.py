@@ -1,11 +1,12 @@
-"""What others change in an assistant while somebody has its settings open."""
+"""What others change in an assistant or a space while somebody has its settings open."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
-from domain.assistants.entities import Assistant
 from domain.audit.entities import AuditEntry
 from domain.audit.export import metadata
+from domain.kernel.paging import Page
+from domain.models.entities import ModelKind
 from pages.components.base import box, note, quiet_button
 from pages.dialogs import confirm
 from pages.history import FIELDS
@@ -15,23 +16,29 @@ from pages.visit import News, visit
 
 LOOKED_AT = 20
 """So many of the newest changes are looked through."""
-FORM = {"prompt_id": "prompt"}
-"""What the form calls a field of the history otherwise."""
+Newest = Callable[[], Awaitable[Page[AuditEntry]]]
+FORM: dict[str, tuple[str, ...]] = {"prompt_id": ("prompt",), "allowed_models": tuple(ModelKind)}
+"""What a form calls a field of the history otherwise."""
 
 
 class Meanwhile:
-    """Says who has changed what since the page was opened, and what of it would be overwritten."""
+    """Says who has changed what since the page was opened, and what of it would be overwritten.
 
-    def __init__(self, assistant: Assistant, unsaved: Unsaved) -> None:
-        self._assistant, self._unsaved = assistant, unsaved
+    `newest` fetches the history, `said` is the sentence for it, and `topic` tells of changes by news of the kind `kind`.
+    """
+
+    def __init__(self, newest: Newest, said: str, topic: str, kind: str, unsaved: Unsaved) -> None:
+        self._newest, self._said, self._topic, self._kind, self._unsaved = newest, said, topic, kind, unsaved
         self._known: set[UUID] = set()
+        self._others: list[AuditEntry] = []
         self._told = ""
         self._place = box("full-width")
 
     async def begin(self) -> None:
         """What the history holds now is what the page shows."""
         self._known = {each.id for each in await self._newer()}
-        visit().listen(f"space:{self._assistant.space_id}", self._changed)
+        self._unsaved.followers.append(self._draw)
+        visit().listen(self._topic, self._changed)
 
     async def saved(self, sent: Iterable[str]) -> None:
         """The page itself has saved these fields."""
@@ -40,16 +47,18 @@ class Meanwhile:
         await self._tell()
 
     async def _changed(self, news: News) -> None:
-        if news.kind in ("assistants_changed", "resync"):
+        if news.kind in (self._kind, "resync"):
             await self._tell()
 
     async def _newer(self) -> list[AuditEntry]:
-        here = visit()
-        page = await here.services.assistant_history.page(here.actor, self._assistant.id, limit=LOOKED_AT)
-        return [each for each in page.items if each.id not in self._known]
+        return [each for each in (await self._newest()).items if each.id not in self._known]
 
     async def _tell(self) -> None:
-        text = self._text(await self._newer())
+        self._others = await self._newer()
+        self._draw()
+
+    def _draw(self) -> None:
+        text = self._text(self._others)
         # What is told already stays as it is: drawn anew, its button would lose the focus.
         if text == self._told:
             return
@@ -65,7 +74,7 @@ class Meanwhile:
         if not fields:
             return ""
         names = ", ".join(dict.fromkeys(each.actor_name for each in others))
-        text = _("{name} has changed this assistant meanwhile: {fields}.", name=names, fields=_labels(fields))
+        text = _(self._said, name=names, fields=_labels(fields))
         both = [name for name in fields if _form([name]) & self._unsaved.changes.keys()]
         if both:
             text += " " + _("You have changed the same: {fields}. Saving replaces it.", fields=_labels(both))
@@ -82,7 +91,7 @@ def _fields(entry: AuditEntry) -> list[str]:
 
 
 def _form(fields: Iterable[str]) -> set[str]:
-    return {FORM.get(name, name) for name in fields}
+    return {form for name in fields for form in FORM.get(name, (name,))}
 
 
 def _labels(fields: Iterable[str]) -> str:

@@ -84,31 +84,31 @@ class RestrictionsForm:
     def _offered(self, choice: ModelChoice[Any]) -> bool:
         return bool(choice.model.enabled) and self.approved.status(choice) is not False
 
-    def changes(self) -> dict[str, Any]:
-        """What differs from the space as it is."""
-        found: dict[str, Any] = {}
-        chosen = self.space.security_classification_id
-        if self.classification is not None:
-            chosen = UUID(self.classification.value) if self.classification.value else None
-        if chosen != self.space.security_classification_id:
-            found["security_classification_id"] = chosen
-        lists = self.space.allowed_models or {}
-        for kind, switch in self.only.items():
-            wanted = sorted(self.chosen[kind].value) if switch.value else None
-            if wanted != lists.get(kind):
-                found[kind] = None if wanted is None else [UUID(each) for each in wanted]
-        return found
+    @property
+    def fields(self) -> list[Any]:
+        """Everything that people change here."""
+        own = [self.classification] if self.classification is not None else []
+        return [*own, *self.only.values(), *self.chosen.values()]
 
-    async def confirmed(self) -> dict[str, Any] | None:
-        """The changes with the token of what they take away; None when that was not accepted."""
-        found = self.changes()
+    def values(self) -> dict[str, Any]:
+        """What the fields say."""
+        values: dict[str, Any] = {}
+        if self.classification is not None:
+            chosen = self.classification.value
+            values["security_classification_id"] = UUID(chosen) if chosen else None
+        for kind, switch in self.only.items():
+            values[kind] = sorted(map(UUID, self.chosen[kind].value)) if switch.value else None
+        return values
+
+    async def confirmed(self, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Those of the changes that decide about models, with the token of what they take away.
+
+        None when that was not accepted.
+        """
+        found = {name: changes[name] for name in self.values() if name in changes}
         if not found:
             return found
         impact: Impact = await self.visit.services.classifications.space_impact(self.visit.actor, self.space.id, found)
         if not await agreed(impact, _("Change what the space may use?"), _("Change it")):
             return None
         return {**found, "impact_token": impact.token}
-
-    def saved(self, space: Space) -> None:
-        """From now on this is what there was before."""
-        self.space = space

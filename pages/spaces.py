@@ -9,16 +9,13 @@ from nicegui.events import ValueChangeEventArguments
 
 from domain.kernel.access import Action, Resource, permissions
 from domain.kernel.errors import Failure, NotFound
-from domain.knowledge.embedding_changes import ChangeScope
 from domain.spaces.entities import MEMBER_ROLES, Space, SpaceKind
 from domain.spaces.service import MemberView, SpaceView
 from domain.users.entities import User
-from pages import embedding_changes
 from pages.components.base import (
     box,
     button,
     chip,
-    danger_button,
     heading,
     icon_button,
     link_box,
@@ -27,13 +24,11 @@ from pages.components.base import (
     paragraph,
     quiet_button,
 )
-from pages.components.face import assistant_face, initials, sign, space_face
+from pages.components.face import assistant_face, initials, space_face
 from pages.components.region import Region
 from pages.dialogs import confirm, dialog, inline
 from pages.i18n import _, number
 from pages.names import SPACE_ROLES, assistant_name, role_name, space_name
-from pages.pictures import PictureField
-from pages.restrictions import RestrictionsForm
 from pages.visit import News, act, guarded, identifier, toast, visit
 
 FOUND = 8
@@ -242,70 +237,6 @@ def add_member(space: Space, region: Region) -> None:
     made.open()
 
 
-async def settings(space_id: str) -> None:
-    """Name, description, how long conversations are kept, deletion."""
-    here, view = visit(), await enter(space_id)
-    space = view.space
-    if Action.EDIT not in view.permissions:
-        raise NotFound
-    demands = await RestrictionsForm.load(space)
-
-    async def save() -> None:
-        async def work() -> None:
-            changes = {
-                "name": name.value,
-                "description": description.value,
-                "icon_id": picture.value,
-                "data_retention_days": int(days.value or 0) if keep.value else None,
-            }
-            restrictions = await demands.confirmed()
-            if restrictions is None:
-                return
-            demands.saved((await here.services.spaces.update(here.actor, space.id, changes | restrictions)).space)
-            picture.saved()
-            toast(_("Saved."))
-            here.shell.page_changed()
-
-        await inline(work, problem)
-
-    with box("page narrow"):
-        with page_head(_("Settings"), _("Of the space and everything in it."), back=back_to(space)):
-            quiet_button(_("History"), lambda: ui.navigate.to(f"/spaces/{space.id}/history"), icon="history")
-            button(_("Save"), save)
-        problem = box("full-width")
-        with box("card"):
-            with setting(_("Name"), _("Shown to all members.")):
-                name = ui.input(value=space.name).props("outlined dense")
-                name.props["aria-label"] = _("Name")
-            with setting(_("Description"), _("What the space is for.")):
-                description = ui.textarea(value=space.description or "").props("outlined dense autogrow")
-                description.props["aria-label"] = _("Description")
-            with setting(_("Picture"), _("Shown beside the name, to all members.")):
-                picture = PictureField(space.icon_id, functools.partial(sign, space, "big"))
-            with setting(_("Keeping conversations"), _("Conversations that are older are deleted.")):
-                keep = ui.switch(_("Delete after a number of days"), value=space.data_retention_days is not None)
-                days = ui.number(value=space.data_retention_days or 365, min=1, max=2555, precision=0).props(
-                    "outlined dense"
-                )
-                days.props["aria-label"] = _("Days")
-                days.bind_visibility_from(keep, "value").style("max-width:140px")
-            if demands.has_class:
-                text = _("The space uses models of this class or higher, and gives its knowledge to no lower space.")
-                with setting(_("Security class"), text):
-                    demands.build_class()
-            with setting(_("AI models"), _("Which of the organisation's models the space may use.")):
-                demands.build_models()
-        scope = ChangeScope(space_id=space.id)
-        text = _("Embeds the documents of all collections and websites of the space anew.")
-        with box("card"), setting(_("Embedding model"), text):
-            ask = functools.partial(embedding_changes.ask, scope, _("Change the embedding model of the space"))
-            quiet_button(_("Change model"), act(ask)).style("align-self:flex-start")
-        await embedding_changes.changes(scope, f"space:{space.id}")
-        if Action.DELETE in view.permissions and space.kind == SpaceKind.SHARED:
-            with box("card"), setting(_("Delete the space"), _("With its assistants, documents and conversations.")):
-                danger_button(_("Delete the space"), lambda: delete_space(space)).style("align-self:flex-start")
-
-
 def setting(title: str, text: str) -> ui.element:
     """A row of a settings page; use as a context manager for its control."""
     with box("setting"):
@@ -313,29 +244,3 @@ def setting(title: str, text: str) -> ui.element:
             heading(title, 2)
             paragraph(text)
         return box("stack tight")
-
-
-def delete_space(space: Space) -> None:
-    """Delete after the name was typed: there is no way back."""
-    here = visit()
-    made, card = dialog(_("Delete the space?"))
-
-    async def submit() -> None:
-        async def work() -> None:
-            await here.services.spaces.delete(here.actor, space.id)
-            made.close()
-            toast(_("The space was deleted."))
-            ui.navigate.to("/")
-
-        await inline(work, problem)
-
-    with card:
-        paragraph(_("Everything in “{name}” will be gone for good. Type the name to confirm.", name=space.name))
-        typed = ui.input(_("Name of the space")).props("outlined stack-label autofocus")
-        problem = box("full-width")
-        with box("actions-row"):
-            quiet_button(_("Cancel"), made.close)
-            danger_button(_("Delete"), submit).bind_enabled_from(
-                typed, "value", lambda v: (v or "").strip() == space.name
-            )
-    made.open()

@@ -5,6 +5,7 @@ from typing import Any
 
 from nicegui import ui
 
+from pages.components.base import box, button, chip, quiet_button
 from pages.dialogs import confirm
 from pages.i18n import _
 from pages.visit import visit
@@ -19,11 +20,25 @@ if (!window.samradUnsaved) {
 """
 
 
+class SaveBar:
+    """The bar below a page of settings: what went wrong and what others did (`told`), whether there is something to save."""
+
+    def __init__(self, save: Callable[..., Any], discard: Callable[..., Any]) -> None:
+        with box("card savebar"):
+            with box("grow") as self.told:
+                self.problem = box("full-width")
+            self.mark = chip(_("Changes to keep"), "warn")
+            quiet_button(_("Discard"), discard)
+            button(_("Save"), save, icon="check").props["data-testid"] = "save"
+
+
 class Unsaved:
     """Compares what the fields of a page say now with what was saved; `mark` is an element that shows it."""
 
     def __init__(self, values: Callable[[], dict[str, Any]], mark: ui.element, fields: Iterable[Any]) -> None:
         self._values, self._mark, self._saved = values, mark, values()
+        self.followers: list[Callable[[], None]] = []
+        """Called whenever a field was changed or everything was saved."""
         here, self._asking = visit(), False
         self.path = here.client.sub_pages_router.current_path
         here.unsaved = self
@@ -51,10 +66,12 @@ class Unsaved:
         self._mark.props["data-unsaved"] = "true" if self.there else "false"
         self._mark.update()
         self._mark.set_visibility(self.there)
+        for follower in self.followers:
+            follower()
 
-    def saved(self) -> None:
-        """What the fields say now is saved."""
-        self._saved = self._values()
+    def saved(self, values: dict[str, Any]) -> None:
+        """These values are saved; more may have been changed meanwhile."""
+        self._saved = values
         self.look()
 
     async def leave_for(self, path: str) -> None:
