@@ -395,7 +395,8 @@ def assistants_of(
     settings, uow, directory, runs = ground.settings, ground.uow, ground.directory, reach.runs
     files = FileService(
         uow, ground.contents, reach.parser, reach.limits, reach.screening,
-        max_text=settings.upload_file_to_session_max_size, max_image=settings.upload_image_to_session_max_size,
+        transcripts=Transcripts(uow, reach.transcriber), max_text=settings.upload_file_to_session_max_size,
+        max_image=settings.upload_image_to_session_max_size, max_recording=settings.transcription_max_file_size,
     )  # fmt: skip
     conversations = ConversationService(
         uow, directory, knowledge, search, files, reach.chat, runs, reach.limits, stems, reach.ledger, reach.shared.health,

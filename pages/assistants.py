@@ -440,6 +440,8 @@ class Editor:
             "contact": self.contact.value,
             "starter_questions": str(self.starters.value or "").splitlines(),
             "prompt": self.prompt.value,
+            "completion_model_id": self.model.value,
+            "fallback_model_id": self.fallback.value or None,
             "model_settings": self.settings.values(),
             "whole_documents": bool(self.whole.value),
             "model_preference": self.preference.value,
@@ -451,11 +453,6 @@ class Editor:
             values["name"] = self.name.value
         if self.insight is not None:
             values["insight_enabled"] = bool(self.insight.value)
-        fallback = self.fallback.value or None
-        if fallback != assistant.fallback_model_id:
-            values["fallback_model_id"] = fallback
-        if self.model.value is not None and self.model.value != assistant.completion_model_id:
-            values["completion_model_id"] = self.model.value
         return values
 
     async def _send(self) -> None:

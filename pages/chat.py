@@ -13,10 +13,8 @@ from domain.conversations.entities import AnswerState, Conversation, Message, Me
 from domain.conversations.narrowing import narrowed, stored
 from domain.conversations.summaries import text_of
 from domain.conversations.views import Asked, ConversationView, MessageView, Question
-from domain.files.service import IMAGES
 from domain.kernel.access import Action, Resource
 from domain.kernel.errors import N_, Failure, NotFound, ProviderFailed
-from domain.knowledge.parsing import SUPPORTED
 from pages.admin.budgets import standing
 from pages.chat_head import ChatHead
 from pages.components.base import box, note
@@ -28,6 +26,7 @@ from pages.i18n import _
 from pages.mentions import Mentions
 from pages.names import assistant_name, model_name
 from pages.narrowed import Narrowed
+from pages.shell import announce_page
 from pages.turns import ending, source_cards, sources_part, turn
 from pages.visit import ENDED, News, act, guarded, identifier, leave, sentence, toast, unexpected, visit
 
@@ -35,7 +34,6 @@ BATCH_SECONDS = 0.05
 PAGE = 30
 CHOICES = 20
 """So many assistants the menu offers; the others are sought."""
-ACCEPT = ",".join(f".{extension}" for extension in (*SUPPORTED, *IMAGES))
 
 TEMPORARY = N_(
     "Temporary chat: it stands in no list, is not searched, and is deleted for good when you leave this page."
@@ -201,9 +199,9 @@ class Chat:
         model = self.assistant.model
         self.composer = Composer(
             draft_key=self._draft_key(),
-            upload_url="/api/v1/files/",
+            upload_url=f"/api/v1/files/?space_id={self.assistant.access.space.id}",
             token=self.visit.csrf_token,
-            accept=ACCEPT,
+            limits={f".{extension}": most for extension, most in self.visit.services.files.limits.items()},
             max_files=self.visit.services.conversations.max_files,
             chip=self.name,
             model=model_name(model.model) if model else "",
@@ -270,7 +268,16 @@ class Chat:
             self.thread.change(str(found.message.id), summary=text_of(found.message))
             self._weigh()
             return
-        view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=PAGE)
+        try:
+            view = await self.visit.services.conversations.get(self.visit.actor, self.conversation.id, limit=PAGE)
+        except NotFound:
+            toast(_("The conversation was deleted."), "info")
+            ui.navigate.to(f"/chat/{self.assistant.assistant.id}")
+            return
+        now, shown = view.conversation, self.conversation
+        if (now.name, now.pinned_at) != (shown.name, shown.pinned_at):
+            self.conversation = now
+            self._name()
         if self.last is not None and all(found.message.id != self.last for found in view.messages):
             self._show_branch(view)
             return
@@ -293,8 +300,13 @@ class Chat:
             else:
                 self._name_address()
                 self.composer.keep_under(self._draft_key())
-            self.head.draw(self.conversation)
+            self._name()
         self._show(MessageView(asked.message, (), asked.files, face=asked.face))
+
+    def _name(self) -> None:
+        """Show what the conversation is called now."""
+        self.head.draw(self.conversation)
+        announce_page(focus=False)
 
     def _delete_when_left(self, conversation_id: UUID) -> None:
         actor, service = self.visit.actor, self.visit.services.temporary
@@ -481,8 +493,9 @@ class Chat:
 
     async def _rate(self, data: dict[str, Any]) -> None:
         message_id = identifier(data["message_id"])
-        await self.visit.services.conversations.rate(self.visit.actor, int(data["value"]), None, message_id=message_id)
-        toast(_("Thank you. Your rating was saved."))
+        value, text = int(data["value"]), str(data.get("text") or "")
+        await self.visit.services.conversations.rate(self.visit.actor, value, text, message_id=message_id)
+        toast(_("Thank you. Your comment was saved.") if text else _("Thank you. Your rating was saved."))
 
     async def _older(self, data: dict[str, Any]) -> None:
         if self.conversation is None:

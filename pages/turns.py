@@ -73,6 +73,7 @@ def turn(view: MessageView) -> dict[str, Any]:
         "face": picture_address(view.face),
         "easy": _("Easy language") if EASY in message.trace else "",
         "rating": message.feedback_value or 0,
+        "remark": message.feedback_text or "",
         "status": "",
         **ending(message, view.sources),
     }

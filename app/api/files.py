@@ -17,15 +17,16 @@ LONGEST_LINK = 7 * 24 * 3600
 
 
 @router.post("/", response_model=wire.FilePublic)
-async def upload(upload_file: UploadFile, actor: Caller, use: Use) -> Any:
-    """Upload a file; its text is read at once."""
-    return present.file(await use.files.upload(actor, upload_file.filename or "file", blocks(upload_file)))
+async def upload(upload_file: UploadFile, actor: Caller, use: Use, space_id: UUID | None = None) -> Any:
+    """Upload a file; its text is read at once. A recording is written down by a model of the space, else of one's own."""
+    name = upload_file.filename or "file"
+    return present.file(await use.files.upload(actor, name, blocks(upload_file), space_id=space_id))
 
 
 @router.put("/", response_model=wire.FilePublic, status_code=201)
-async def put(name: str, request: Request, actor: Caller, use: Use) -> Any:
+async def put(name: str, request: Request, actor: Caller, use: Use, space_id: UUID | None = None) -> Any:
     """Upload a file as the plain body of the request."""
-    return present.file(await use.files.upload(actor, name, request.stream()))
+    return present.file(await use.files.upload(actor, name, request.stream(), space_id=space_id))
 
 
 @router.get("/", response_model=wire.PageOfFilePublic)

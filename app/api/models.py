@@ -1,6 +1,6 @@
 """Models and the organisation's settings as the API shows them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -218,20 +218,20 @@ async def limits(running: Running) -> Any:
     """What can be uploaded, and how much."""
     settings = running.settings
 
-    def described(size: int) -> list[dict[str, Any]]:
-        extensions: dict[str, list[str]] = {}
-        for extension, (media, _) in SUPPORTED.items():
-            extensions.setdefault(media, []).append(f".{extension}")
-        return [{"mimetype": m, "size": size, "extensions": e, "vision": False} for m, e in sorted(extensions.items())]
+    def described(limits: Mapping[str, int]) -> list[dict[str, Any]]:
+        formats: dict[tuple[str, int], list[str]] = {}
+        for extension, size in limits.items():
+            media = IMAGES.get(extension) or SUPPORTED[extension][0]
+            formats.setdefault((media, size), []).append(f".{extension}")
+        return [
+            {"mimetype": media, "size": size, "extensions": extensions, "vision": media in IMAGES.values()}
+            for (media, size), extensions in sorted(formats.items())
+        ]
 
-    images = [
-        {"mimetype": media, "size": settings.upload_image_to_session_max_size, "extensions": [f".{e}"], "vision": True}
-        for e, media in IMAGES.items()
-    ]
     return {
-        "info_blobs": {"formats": described(settings.upload_max_file_size)},
+        "info_blobs": {"formats": described(dict.fromkeys(SUPPORTED, settings.upload_max_file_size))},
         "attachments": {
-            "formats": described(settings.upload_file_to_session_max_size) + images,
+            "formats": described(running.services.files.limits),
             "max_in_question": settings.max_in_question,
         },
     }

@@ -34,6 +34,7 @@ JOB_STATES = {
     JobState.DEAD: "failed",
     JobState.CANCELLED: "failed",
 }
+SOUND = ("audio/", "video/")
 TEXT_TYPES = sorted({media for media, _ in SUPPORTED.values()})
 
 
@@ -192,7 +193,7 @@ def file(found: File) -> dict[str, Any]:
         "name": found.name,
         "mimetype": found.media_type,
         "size": found.size,
-        "transcription": None,
+        "transcription": found.text if found.media_type.startswith(SOUND) else None,
         "token_count": found.token_count,
     }
 

@@ -1,6 +1,6 @@
 """Files that people attach to questions and instructions: use cases."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from uuid import UUID
 
 from domain.conversations.tokens import estimate
@@ -12,9 +12,13 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound, UnsupportedFile
 from domain.kernel.events import Change
 from domain.kernel.paging import Page, clamp
-from domain.knowledge.parsing import SUPPORTED, attachable
+from domain.knowledge.parsing import ATTACHABLE, RECORDINGS, SUPPORTED, attachable
 from domain.knowledge.removal import release_blobs
+from domain.knowledge.transcripts import Transcripts
+from domain.models.transcription import transcription_in
 from domain.ports import Contents, Deed, Limiter, Parser, StoredContent
+from domain.spaces.entities import Space
+from domain.spaces.service import space_access
 from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
 
@@ -33,26 +37,38 @@ class FileService:
         limiter: Limiter,
         screening: Screening,
         *,
+        transcripts: Transcripts,
         max_text: int,
         max_image: int,
+        max_recording: int,
     ) -> None:
         self._uow, self._contents, self._parser, self._limiter = uow, contents, parser, limiter
         self._screening = screening
-        self.max_text, self.max_image = max_text, max_image
+        self._transcripts = transcripts
+        self.limits: Mapping[str, int] = {
+            **{e: max_recording if e in RECORDINGS else max_text for e in ATTACHABLE},
+            **dict.fromkeys(IMAGES, max_image),
+        }
+        """The most bytes of a file, for each extension that can be attached."""
 
-    async def upload(self, actor: Actor, filename: str, stream: AsyncIterator[bytes]) -> File:
-        """Store a file and read its text at once."""
+    async def upload(
+        self, actor: Actor, filename: str, stream: AsyncIterator[bytes], *, space_id: UUID | None = None
+    ) -> File:
+        """Store a file and read its text at once.
+
+        What is said in a recording is written down by a model of the space, of the actor's own where none is named.
+        """
         await self._limiter.take(Deed.UPLOAD, actor)
         name = clean_filename(filename)
         extension = name.rpartition(".")[2].lower()
         image = IMAGES.get(extension)
-        limit = self.max_image if image else self.max_text
         if image is None:
             extension = attachable(name)
-        stored = await self._contents.receive(actor.tenant_id, stream, limit)
+        place = await self._place(actor, space_id, heard=extension in RECORDINGS)
+        stored = await self._contents.receive(actor.tenant_id, stream, self.limits[extension])
         try:
             await self._screening.check(actor, name, stored)
-            return await self._take_in(actor, name, extension, image, stored)
+            return await self._take_in(actor, name, extension, place, stored)
         except BaseException:
             async with self._uow.read(actor.tenant_id) as tx:
                 blob = await tx.files.blob_by_hash(stored.sha256)
@@ -60,13 +76,33 @@ class FileService:
                 await self._contents.delete(actor.tenant_id, stored.name)
             raise
 
-    async def _take_in(self, actor: Actor, name: str, extension: str, image: str | None, stored: StoredContent) -> File:
+    async def _place(self, actor: Actor, space_id: UUID | None, *, heard: bool) -> UUID | None:
+        """The space whose model writes a recording down; there has to be one before anything is sent."""
+        async with self._uow.read(actor.tenant_id) as tx:
+            if space_id is not None:
+                space: Space | None = (await space_access(tx, actor, space_id)).space
+            else:
+                space = await tx.spaces.personal(actor.user_id) if heard else None
+            if not heard:
+                return None
+            if space is None:
+                raise Invalid(N_("Say for which space the recording is."), field="space_id")
+            await transcription_in(tx, space.id)
+            return space.id
+
+    async def _take_in(
+        self, actor: Actor, name: str, extension: str, place: UUID | None, stored: StoredContent
+    ) -> File:
+        image = IMAGES.get(extension)
         if stored.size == 0:
             raise Invalid(N_("The file is empty."), field="upload_file")
         text = None
         if image is None:
             async with self._contents.on_disk(actor.tenant_id, stored.name) as path:
-                text = (await self._parser.parse(path, name)).text
+                if place is not None:
+                    text = await self._transcripts.speech(actor, path, name, space_id=place)
+                else:
+                    text = (await self._parser.parse(path, name)).text
         else:
             await self._check_image(actor, stored, image)
         async with self._uow.begin(actor.tenant_id) as tx:

@@ -50,8 +50,10 @@ SUPPORTED: dict[str, tuple[str, str]] = {
 PICTURES = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "webp"))
 ARCHIVES = frozenset(("zip",))
 RECORDINGS = frozenset(("mp3", "m4a", "wav", "ogg", "flac", "webm", "mp4"))
-ATTACHABLE = {e: kind for e, kind in SUPPORTED.items() if e not in ARCHIVES | RECORDINGS}
-"""What can be attached to a question: read at once, so neither archives nor recordings."""
+READABLE = {e: kind for e, kind in SUPPORTED.items() if e not in ARCHIVES | RECORDINGS}
+"""What holds its text in itself: neither archives nor recordings."""
+ATTACHABLE = {e: kind for e, kind in SUPPORTED.items() if e not in ARCHIVES}
+"""What can be attached to a question."""
 
 WRONG_TYPE = N_("The file is not of the type its name says. Save it anew and upload it again.")
 EMPTY = N_("The file is empty.")

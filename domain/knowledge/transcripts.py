@@ -6,13 +6,14 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.files.entities import Blob
+from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, NotFound, UnreadableFile
 from domain.knowledge.entities import Transcript
 from domain.knowledge.parsing import SUPPORTED, Block, ParsedDocument, Progress, extension_of, language_of
 from domain.models.transcription import transcription_in
 from domain.ports import Segment, Transcriber
 from domain.transaction import UnitOfWork
-from domain.usage.attribution import attributed, present
+from domain.usage.attribution import Attribution, attributed, present
 from domain.usage.entities import Purpose
 
 PASSAGE_SECONDS = 60.0
@@ -44,6 +45,20 @@ class Transcripts:
             raise UnreadableFile(SILENCE)
         return document
 
+    async def speech(self, actor: Actor, path: Path, filename: str, *, space_id: UUID) -> str:
+        """What is said in a recording that an actor attaches, with the times; heard by a model of the space.
+
+        Raises `NoModel`, `UnreadableFile`, `ProviderFailed` and their kin.
+        """
+        async with self._uow.read(actor.tenant_id) as tx:
+            choice = await transcription_in(tx, space_id)
+        with attributed(replace(Attribution.of(actor, Purpose.RECORDING), space_id=space_id)):
+            segments = await self._transcriber.transcribe(choice.provider, choice.model, path, filename, _unseen)
+        document = document_of(segments, SUPPORTED[extension_of(filename)][0])
+        if not document.text.strip():
+            raise UnreadableFile(SILENCE)
+        return "\n\n".join(f"[{clock(b.time or 0.0)}] {document.text[b.start : b.end]}" for b in document.blocks)
+
     async def _keep(self, blob: Blob, model_id: UUID, segments: Sequence[Segment]) -> None:
         async with self._uow.begin(blob.tenant_id) as tx:
             if await tx.get(Blob, blob.id) is None:
@@ -51,6 +66,10 @@ class Transcripts:
             if await tx.knowledge.transcript(blob.id, model_id) is None:
                 kept = [[s.start, s.end, s.text] for s in segments]
                 await tx.add(Transcript(tenant_id=blob.tenant_id, blob_id=blob.id, model_id=model_id, segments=kept))
+
+
+async def _unseen(_fraction: float) -> None:
+    """Nobody follows how far it is."""
 
 
 def document_of(segments: Sequence[Segment], media_type: str) -> ParsedDocument:

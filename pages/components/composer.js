@@ -14,10 +14,10 @@ function keep(key, text, files) {
 }
 
 export default {
-  template: `<div class="composer" :class="{ over }" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="over = false; attach($event.dataTransfer.files)">
+  template: `<div class="composer" :class="{ over }">
     <ul class="files" role="list" v-if="files.length"><li v-for="f in files" :key="f.key"><span class="filechip" :class="{ bad: f.failed }" :title="f.failed || f.name">
       <span class="material-icons" aria-hidden="true" style="font-size:16px">{{ f.failed ? 'error_outline' : f.id ? 'description' : 'hourglass_empty' }}</span>
-      <span class="fn">{{ f.name }}</span><span v-if="!f.id && !f.failed">{{ Math.round(f.progress * 100) }} %</span><span v-if="f.failed">{{ f.failed }}</span>
+      <span class="fn">{{ f.name }}</span><span v-if="!f.id && !f.failed">{{ f.progress < 0.99 ? Math.round(f.progress * 100) + ' %' : labels.reading }}</span><span v-if="f.failed">{{ f.failed }}</span>
       <button type="button" @click="detach(f)" :aria-label="labels.removeFile + ' ' + f.name">×</button></span></li></ul>
     <ul class="files" role="list" :aria-label="labels.narrowed" v-if="narrowed.length" data-testid="narrowed"><li v-for="p in narrowed" :key="p.key"><span class="filechip"><span class="material-icons" aria-hidden="true" style="font-size:16px">filter_list</span>
       <span class="fn">{{ p.label }}</span><button type="button" @click="widen(p)" :aria-label="labels.widen.replace('{name}', p.label)">×</button></span></li></ul>
@@ -28,7 +28,7 @@ export default {
     <textarea ref="box" rows="1" data-testid="composer" v-model="text" :placeholder="labels.placeholder" :aria-label="labels.message" :disabled="blocked" aria-autocomplete="list" :aria-controls="offered?.length ? listId : null" :aria-activedescendant="offered?.length ? listId + '-' + at : null" @keydown="key" @input="typed" @blur="close" @paste="paste"></textarea>
     <div class="row2">
       <template v-if="uploadUrl"><button type="button" class="round" :disabled="blocked" :aria-label="labels.attach" :title="labels.attach" @click="$refs.file.click()"><span class="material-icons" aria-hidden="true">attach_file</span></button>
-      <input ref="file" type="file" multiple hidden :accept="accept" @change="attach($event.target.files); $event.target.value = ''" /></template>
+      <input ref="file" type="file" multiple hidden :accept="Object.keys(limits).join()" @change="attach($event.target.files); $event.target.value = ''" /></template>
       <button type="button" class="round" :disabled="blocked" :aria-label="labels.mention" :title="labels.mention" data-testid="mention" @mousedown.prevent @click="begin"><span class="material-icons" aria-hidden="true">alternate_email</span></button>
       <button v-if="narrowing" type="button" class="round" :disabled="blocked" :aria-label="labels.narrow" :title="labels.narrow" data-testid="narrow" @click="$emit('narrow', {})"><span class="material-icons" aria-hidden="true">filter_list</span></button>
       <span class="chip acc asked" v-if="mention" data-testid="mentioned"><span class="clip">@{{ mention.name }}</span><button type="button" :aria-label="labels.unmention + ' ' + mention.name" @click="unmention">×</button></span>
@@ -38,7 +38,7 @@ export default {
       <button v-if="busy" type="button" class="round go" data-testid="stop" :aria-label="labels.stop" :title="labels.stop" @click="$emit('stop')"><span class="material-icons" aria-hidden="true">stop</span></button>
       <button v-else type="button" class="round go" data-testid="send" :disabled="!ready" :aria-label="labels.send" :title="labels.send" @click="send"><span class="material-icons" aria-hidden="true">arrow_upward</span></button>
     </div></div>`,
-  props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, accept: String, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number, narrowing: Boolean, narrowed: Array },
+  props: { labels: Object, draftKey: String, uploadUrl: String, token: String, language: String, limits: Object, chip: String, model: String, running: Boolean, blocked: Boolean, maxFiles: Number, narrowing: Boolean, narrowed: Array },
   data() { return { text: "", files: [], over: false, busy: this.running, next: 0, room: null, mention: null, offered: null, at: 0, said: "", listId: `mentions-${Math.random().toString(36).slice(2)}` }; },
   computed: {
     ready() {
@@ -52,9 +52,22 @@ export default {
     const draft = kept(this.draftKey);
     this.text = draft.text;
     this.files = draft.files.map((f) => ({ ...f, key: this.next++, progress: 1, failed: "", upload: null }));
+    this.listen();
     this.$nextTick(() => { this.grow(); if (matchMedia("(hover: hover)").matches) this.$refs.box.focus(); });
   },
+  beforeUnmount() { for (const [name, heard] of this.heard) this.page.removeEventListener(name, heard); },
   methods: {
+    /* Files may be dropped anywhere on the page of the chat: beside it, the browser would leave for them. */
+    listen() {
+      this.page = this.$el.closest(".chatpage") || this.$el;
+      const carries = (e) => e.dataTransfer?.types.includes("Files");
+      this.heard = Object.entries({
+        dragover: (e) => { if (carries(e)) { e.preventDefault(); this.over = true; } },
+        dragleave: (e) => { if (!this.page.contains(e.relatedTarget)) this.over = false; },
+        drop: (e) => { if (carries(e)) { e.preventDefault(); this.over = false; this.attach(e.dataTransfer.files); } },
+      });
+      for (const [name, heard] of this.heard) this.page.addEventListener(name, heard);
+    },
     /* What is written, or sent and not yet taken in, outlives a reload. */
     store() { const from = this.text || this.files.length ? this : this.sent || this; keep(this.draftKey, from.text, from.files); },
     /* How much the question would take is asked when its writer pauses, and only when it may have changed. */
@@ -141,14 +154,19 @@ export default {
       this.sent = null;
       this.$nextTick(this.grow);
     },
-    setBusy(value) { this.busy = value; this.sent = null; this.store(); if (!value) this.$refs.box?.focus({ preventScroll: true }); },
+    setBusy(value) { this.busy = value; this.sent = null; this.store(); if (!value && this.idle()) this.$refs.box?.focus({ preventScroll: true }); },
+    /* Whether nobody does something elsewhere: the stop button, which has gone, leaves the focus to the page. */
+    idle() { const at = document.activeElement; return !at || at === document.body || this.$el.contains(at); },
     fill(text) { this.text = text; this.$nextTick(() => { this.grow(); this.$refs.box.focus(); }); },
     attach(list) {
       if (!this.uploadUrl || this.blocked) return;
       for (const file of list) {
         this.files.push({ key: this.next++, name: file.name, progress: 0, id: "", failed: "", upload: null });
         const item = this.files[this.files.length - 1];
-        if (this.files.filter((f) => !f.failed).length > this.maxFiles) item.failed = this.labels.tooMany;
+        const kind = Object.keys(this.limits).find((end) => file.name.toLowerCase().endsWith(end));
+        if (!kind) item.failed = this.labels.wrongType;
+        else if (file.size > this.limits[kind]) item.failed = this.labels.tooLarge;
+        else if (this.files.filter((f) => !f.failed).length > this.maxFiles) item.failed = this.labels.tooMany;
         else this.upload(item, file);
       }
     },

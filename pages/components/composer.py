@@ -11,12 +11,22 @@ from pages.i18n import _, current_language
 class Composer(ui.element, component="composer.js", esm=LIBRARY):
     """A text area that keeps its draft, with attached files, in the browser under `draft_key` (empty: nowhere).
 
+    `limits` has the endings of files that can be attached, such as `.pdf`, with the most bytes of such a file.
+
     Events: `ask` {text, files: ids, mention: id of another assistant}, `stop`, `mention` {words} (see `offer`),
     `measure` {text, files: ids} when the writer pauses (see `gauge`), `narrow` {} and `widen` {key} (see `narrowed`).
     """
 
     def __init__(
-        self, *, draft_key: str, upload_url: str, token: str, accept: str, max_files: int, chip: str, model: str
+        self,
+        *,
+        draft_key: str,
+        upload_url: str,
+        token: str,
+        limits: dict[str, int],
+        max_files: int,
+        chip: str,
+        model: str,
     ) -> None:
         super().__init__()
         self._props.update(
@@ -40,12 +50,15 @@ class Composer(ui.element, component="composer.js", esm=LIBRARY):
                     "narrowed": _("The search is narrowed to"),
                     "widen": _("No longer narrow to {name}", name="{name}"),
                     "tooMany": _("At most {limit} files", limit=max_files),
+                    "reading": _("is being read"),
+                    "tooLarge": _("The file is too large."),
+                    "wrongType": _("Files of this type cannot be read."),
                 },
                 "draft-key": draft_key,
                 "upload-url": upload_url,
                 "token": token,
                 "language": current_language(),
-                "accept": accept,
+                "limits": limits,
                 "max-files": max_files,
                 "chip": chip,
                 "model": model,

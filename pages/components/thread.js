@@ -52,21 +52,23 @@ export default {
           <div v-if="t.stoodIn" class="state" role="status" data-testid="stood-in"><span class="grow">{{ t.stoodIn }}</span></div>
           <div v-if="t.unread" class="state" role="status"><span class="grow">{{ t.unread }}</span></div>
           <p v-if="t.checked" class="checked" data-testid="checked"><span class="material-icons" aria-hidden="true">fact_check</span>{{ t.checked }}</p>
-          <div class="acts" v-if="t.state !== 'running'">
+          <div class="acts" v-if="t.state !== 'running'" :data-turn="t.id">
             <button v-if="t.answer" type="button" class="act" data-testid="copy" :aria-label="labels.copyAnswer" :title="labels.copyAnswer" @click="copy(t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id ? 'check' : 'content_copy' }}</span></button>
             <button v-if="t.answer" type="button" class="act" data-testid="copy-rich" :aria-label="labels.copyRich" :title="labels.copyRich" @click="rich($event, t)"><span class="material-icons" aria-hidden="true">{{ copied === t.id + '+' ? 'check' : 'content_paste' }}</span></button>
             <button v-if="i === list.length - 1 && !t.canRetry" type="button" class="act" :aria-label="labels.regenerate" :title="labels.regenerate" @click="emit('regenerate', t)"><span class="material-icons" aria-hidden="true">refresh</span></button>
-            <template v-if="t.answer"><button type="button" class="act" :aria-pressed="t.rating === 1 ? 'true' : 'false'" :aria-label="labels.good" :title="labels.good" @click="rate(t, 1)"><span class="material-icons" aria-hidden="true">thumb_up_off_alt</span></button>
-            <button type="button" class="act" :aria-pressed="t.rating === -1 ? 'true' : 'false'" :aria-label="labels.bad" :title="labels.bad" @click="rate(t, -1)"><span class="material-icons" aria-hidden="true">thumb_down_off_alt</span></button></template>
+            <template v-if="t.answer"><button type="button" class="act" :aria-pressed="t.rating === 1 ? 'true' : 'false'" :aria-label="labels.good" :title="labels.good" data-way="good" @click="rate(t, 1)"><span class="material-icons" aria-hidden="true">thumb_up_off_alt</span></button>
+            <button type="button" class="act" :aria-pressed="t.rating === -1 ? 'true' : 'false'" :aria-label="labels.bad" :title="labels.bad" data-way="bad" @click="rate(t, -1)"><span class="material-icons" aria-hidden="true">thumb_down_off_alt</span></button></template>
             <button v-if="t.answer && !t.easy" type="button" class="act" :aria-label="labels.easy" :title="labels.easy" @click="emit('easy', t)"><span class="material-icons" aria-hidden="true">auto_stories</span></button>
             <button v-if="t.sources" type="button" class="act" data-testid="references" @click="$emit('cite', { message_id: t.id, index: 0 })"><span class="material-icons" aria-hidden="true">menu_book</span>{{ t.sourcesLabel }}</button>
             <button type="button" class="act" data-testid="why" @click="emit('why', t)"><span class="material-icons" aria-hidden="true">help_outline</span>{{ labels.why }}</button>
-          </div></div></div>
+          </div>
+          <form v-if="rated === t.id" class="edit" @submit.prevent="comment(t)" @keydown.esc.stop="rated = ''"><textarea rows="2" v-model="remark" :maxlength="longest" :aria-label="labels.remark" :placeholder="labels.remark" @keydown.ctrl.enter.prevent="comment(t)" @keydown.meta.enter.prevent="comment(t)"></textarea>
+            <div class="acts"><button type="button" class="act" @click="rated = ''">{{ labels.close }}</button><button type="submit" class="act solid" :disabled="remark.trim() === t.remark">{{ labels.sendRemark }}</button></div></form></div></div>
         <details v-if="t.summary" class="thoughts" data-testid="summary"><summary><span class="material-icons" aria-hidden="true">compress</span>{{ labels.summary }}</summary><div class="thought" tabindex="0">{{ t.summary }}</div></details></div>
     </div></div>
     <button v-if="!atEnd" type="button" class="tobottom" :aria-label="labels.toEnd" :title="labels.toEnd" @click="toEnd"><span class="material-icons" aria-hidden="true">arrow_downward</span></button></div>`,
   props: { turns: Array, labels: Object, name: String, initials: String, picture: String, welcome: Object, older: Boolean },
-  data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", editing: "", draft: "", prefix: window.path_prefix || "" }; },
+  data() { return { list: this.turns.map((t) => ({ ...t })), atEnd: true, copied: "", editing: "", draft: "", rated: "", remark: "", longest: 10000, prefix: window.path_prefix || "" }; },
   computed: { running() { return this.list.some((t) => t.state === "running"); } },
   mounted() { this.$nextTick(this.toEnd); },
   methods: {
@@ -80,7 +82,7 @@ export default {
     ask(turn) { if (this.draft.trim()) this.$emit("edit", { message_id: turn.id, text: this.draft }); },
     branch(id, name) { this.way = { id, name }; this.$emit("branch", { message_id: id }); },
     /* Whoever uses the keyboard stays where they were. */
-    back(id, name) { const place = this.$refs.box.querySelector(`[data-turn="${id}"]`); (place?.querySelector(`[data-way="${name}"]:not(:disabled)`) || place?.querySelector("button:not(:disabled)"))?.focus({ preventScroll: true }); },
+    back(id, name) { const place = `[data-turn="${id}"]`, box = this.$refs.box; (box.querySelector(`${place} [data-way="${name}"]:not(:disabled)`) || box.querySelector(`${place} button:not(:disabled)`))?.focus({ preventScroll: true }); },
     prepend(turns) { const box = this.$refs.box, below = box.scrollHeight - box.scrollTop; this.list.unshift(...turns); this.$nextTick(() => (box.scrollTop = box.scrollHeight - below)); },
     update(id, changes) { const turn = this.find(id); if (turn) Object.assign(turn, changes, "answer" in changes ? { count: undefined } : {}); this.$nextTick(this.follow); },
     /* offset counts Unicode characters, as the server does; what is already here is skipped, a gap asks for the rest */
@@ -104,7 +106,20 @@ export default {
     scrolled() { const b = this.$refs.box; this.atEnd = b.scrollHeight - b.scrollTop - b.clientHeight < 60; },
     follow() { if (this.atEnd && this.$refs.box) this.$refs.box.scrollTop = this.$refs.box.scrollHeight; },
     toEnd() { this.atEnd = true; this.follow(); },
-    rate(turn, value) { turn.rating = value; this.$emit("rate", { message_id: turn.id, value }); },
+    rate(turn, value) {
+      if (turn.rating !== value) turn.remark = "";
+      turn.rating = value;
+      this.rated = turn.id;
+      this.remark = turn.remark;
+      this.$emit("rate", { message_id: turn.id, value, text: turn.remark });
+      this.$nextTick(this.follow);
+    },
+    comment(turn) {
+      turn.remark = this.remark.trim();
+      this.rated = "";
+      this.$emit("rate", { message_id: turn.id, value: turn.rating, text: turn.remark });
+      this.$nextTick(() => this.back(turn.id, turn.rating === 1 ? "good" : "bad"));
+    },
     async rich(e, turn) {
       const prose = e.currentTarget.closest(".body").querySelector(".prose");
       try { await copyRich(prose, turn.answer, turn.cited || [], this.labels.sources); } catch { this.$emit("refused", {}); return; }

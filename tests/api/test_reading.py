@@ -1,6 +1,7 @@
 """What becomes of files of many kinds: archives, recordings, scans, and what the virus scanner thinks of them."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from app.server import create_api
 from domain.kernel.actor import Actor
 from domain.kernel.errors import InfectedFile, ScannerUnreachable
 from domain.tenants.service import Setup
+from tests.api.test_conversations import use_model
 from tests.conftest import PASSWORD, Place
 from tests.support import clamd, documents, more_documents
 from tests.support.api import Api, make_assistant, make_collection, make_space, upload
@@ -233,6 +235,48 @@ async def test_a_silent_recording_leaves_a_reason(
     await api.work()
     document = (await listed(client, collection))["mote.wav"]
     assert (document["state"], document["error"]) == ("failed", "Ingenting sägs i inspelningen.")
+
+
+async def test_a_recording_is_attached_to_a_question_as_what_is_said(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    space = await make_space(client)
+    sound = {"upload_file": ("mote.wav", more_documents.wav(1), "audio/wav")}
+    refused = await client.post("/api/v1/files/", params={"space_id": space}, files=sound)
+    assert (refused.status_code, refused.json()["code"]) == (400, 9020)
+    await listening_model(client, provider, "ok:20")
+    taken = (await client.post("/api/v1/files/", params={"space_id": space}, files=sound)).json()
+    assert taken["transcription"].startswith("[0:00] Mening 0 ")
+    assert "[0:56] Mening 8 " in taken["transcription"]
+    assert taken["mimetype"] == "audio/wav"
+    assistant = await make_assistant(client, space)
+    await use_model(client, provider, "ok:3", assistant)
+    asked = {"assistant_id": assistant, "question": "Vad sägs?", "files": [{"id": taken["id"]}]}
+    assert (await client.post("/api/v1/conversations/", json=asked)).status_code == 200
+    assert "Mening 9 " in json.dumps(provider.seen.requests[-1]["messages"], ensure_ascii=False)
+    calls = (await client.get("/api/v1/usage/calls/")).json()["items"]
+    [heard] = [each for each in calls if each["purpose"] == "recording"]
+    assert (heard["space_id"], heard["user_id"]) == (space, str(api.owner.user_id))
+    await api.user("anna@example.se")
+    anna = await api.client("anna@example.se")
+    assert (await anna.post("/api/v1/files/", params={"space_id": space}, files=sound)).status_code == 404
+    text = {"upload_file": ("a.txt", b"Text")}
+    assert (await anna.post("/api/v1/files/", params={"space_id": space}, files=text)).status_code == 404
+    # One's own space is taken where none is named, once there is one.
+    assert (await anna.get("/api/v1/spaces/type/personal/")).status_code == 200
+    assert (await anna.post("/api/v1/files/", files=sound)).json()["transcription"]
+
+
+async def test_what_cannot_be_heard_leaves_a_sentence_and_no_file(api: Api, provider: Provider) -> None:
+    client = await api.client()
+    space = await make_space(client)
+    for model, said in (("ok:0", "Ingenting sägs"), ("err:401", "nyckeln")):
+        made = await listening_model(client, provider, model)
+        await client.post(f"/api/v1/transcription-models/{made}/", json={"is_org_default": True})
+        sound = {"upload_file": ("mote.wav", more_documents.wav(1), "audio/wav")}
+        answer = await client.post("/api/v1/files/", params={"space_id": space}, files=sound)
+        assert answer.status_code >= 400
+        assert said in answer.json()["message"]
+    assert (await client.get("/api/v1/files/")).json()["items"] == []
 
 
 @pytest.mark.skipif(find(FFMPEG) is None, reason="ffmpeg is not installed")

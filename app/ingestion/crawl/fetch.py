@@ -17,7 +17,7 @@ from app.security.outbound import UNRESOLVED, OutboundGuard
 from domain.files.naming import clean_filename
 from domain.kernel.errors import ProviderFailed
 from domain.knowledge.intake import human_size
-from domain.knowledge.parsing import ATTACHABLE, ParsedDocument
+from domain.knowledge.parsing import READABLE, ParsedDocument
 from domain.websites.addresses import host_of
 from domain.websites.entities import Reason
 from domain.websites.web import (
@@ -46,7 +46,7 @@ LONGEST_WAIT = 30.0
 ROBOTS_LIMIT = 512 * 1024
 MOST_LISTS = 50
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
-_EXTENSIONS = {media: extension for extension, (media, _) in reversed(ATTACHABLE.items())}
+_EXTENSIONS = {media: extension for extension, (media, _) in reversed(READABLE.items())}
 
 
 class HttpWeb:
@@ -277,7 +277,7 @@ def _filename(url: str, media_type: str, response: httpx.Response) -> str | None
     disposition["content-disposition"] = response.headers.get("content-disposition", "")[:500]
     name = disposition.get_filename() or unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
     extension = name.rpartition(".")[2].lower()
-    known = ATTACHABLE.get(extension)
+    known = READABLE.get(extension)
     if media_type == "application/octet-stream" and known is not None:
         return str(clean_filename(name))
     if known is not None and known[0] == media_type:
