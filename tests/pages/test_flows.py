@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.pages.test_pages import grave
 from tests.support import documents, more_documents
@@ -291,7 +291,7 @@ def test_a_long_history_is_paged_sought_named_and_deleted(
         assert client.get(f"/api/v1/conversations/{oldest}/").status_code == 404
 
 
-def test_an_assistant_from_blank(page: Page, browser: Browser, installation: Installation, provider: Provider) -> None:
+def test_an_assistant_from_blank(page: Page, installation: Installation, provider: Provider) -> None:
     space, _ = helper(installation, provider, "ok:4")
     sign_in(page, installation.url)
     page.goto(f"{installation.url}/spaces/{space}/assistants")

@@ -304,6 +304,8 @@ VIEWERS_MAY = {
     "GET /api/v1/info-blobs/spaces/{space_id}/info-blobs/", "GET /api/v1/usage/budgets/",
     "GET /api/v1/assistants/{id}/history/", "GET /api/v1/spaces/{id}/history/",
     "GET /api/v1/assistants/{id}/transparency/", "GET /api/v1/icons/{id}/",
+    # A file of one's own, for questions in the space.
+    "POST /api/v1/files/ with foreign query:space_id", "PUT /api/v1/files/ with foreign query:space_id",
     # A published assistant is mentioned in a conversation of one's own.
     "POST /api/v1/assistants/{id}/sessions/{session_id}/ with foreign body:tools.assistants[].id",
 }  # fmt: skip
