@@ -206,6 +206,10 @@ def test_files_are_brought_by_button_drop_and_paste(page: Page, installation: In
     ])  # fmt: skip
     expect(chips.filter(has_text="spel.exe")).to_contain_text("Files of this type cannot be read.")
     expect(chips.filter(has_text="stor.txt")).to_contain_text("The file is too large.")
+    page.set_viewport_size({"width": 360, "height": 700})
+    inside = "[...document.querySelectorAll('.composer li')].every(li => li.getBoundingClientRect().right <= 344)"
+    assert page.evaluate(inside)
+    page.set_viewport_size({"width": 1440, "height": 900})
     for name in ("spel.exe", "stor.txt", "klipp.txt"):
         composer.get_by_role("button", name=f"Remove {name}").click()
     expect(chips).to_have_count(4)
