@@ -39,7 +39,7 @@ from pages.components.face import assistant_face, letters
 from pages.components.region import Region
 from pages.dialogs import ask_name, confirm, inline
 from pages.i18n import _
-from pages.meanwhile import LOOKED_AT, Meanwhile
+from pages.meanwhile import Meanwhile
 from pages.model_settings import ModelSettings
 from pages.names import assistant_name, facts_of, model_name, space_name
 from pages.pictures import PictureField
@@ -237,9 +237,7 @@ class Editor:
         self.unsaved = Unsaved(self._values, self.bar.mark, self._fields())
         with self.bar.told:
             said = N_("{name} has changed this assistant meanwhile: {fields}.")
-            newest = functools.partial(
-                self.visit.services.assistant_history.page, self.visit.actor, assistant.id, limit=LOOKED_AT
-            )
+            newest = functools.partial(self.visit.services.assistant_history.page, self.visit.actor, assistant.id)
             self.meanwhile = Meanwhile(newest, said, f"space:{space.id}", "assistants_changed", self.unsaved)
         await self.meanwhile.begin()
 

@@ -16,7 +16,7 @@ from pages.visit import News, visit
 
 LOOKED_AT = 20
 """So many of the newest changes are looked through."""
-Newest = Callable[[], Awaitable[Page[AuditEntry]]]
+Newest = Callable[..., Awaitable[Page[AuditEntry]]]
 FORM: dict[str, tuple[str, ...]] = {"prompt_id": ("prompt",), "allowed_models": tuple(ModelKind)}
 """What a form calls a field of the history otherwise."""
 
@@ -24,7 +24,8 @@ FORM: dict[str, tuple[str, ...]] = {"prompt_id": ("prompt",), "allowed_models": 
 class Meanwhile:
     """Says who has changed what since the page was opened, and what of it would be overwritten.
 
-    `newest` fetches the history, `said` is the sentence for it, and `topic` tells of changes by news of the kind `kind`.
+    `newest` fetches as much of the history as its `limit` says, `said` is the sentence for it, and `topic` tells of
+    changes by news of the kind `kind`.
     """
 
     def __init__(self, newest: Newest, said: str, topic: str, kind: str, unsaved: Unsaved) -> None:
@@ -51,7 +52,7 @@ class Meanwhile:
             await self._tell()
 
     async def _newer(self) -> list[AuditEntry]:
-        return [each for each in (await self._newest()).items if each.id not in self._known]
+        return [each for each in (await self._newest(limit=LOOKED_AT)).items if each.id not in self._known]
 
     async def _tell(self) -> None:
         self._others = await self._newer()

@@ -15,7 +15,7 @@ from pages.components.base import box, danger_button, page_head, paragraph, quie
 from pages.components.face import sign
 from pages.dialogs import dialog, inline
 from pages.i18n import _
-from pages.meanwhile import LOOKED_AT, Meanwhile
+from pages.meanwhile import Meanwhile
 from pages.pictures import PictureField
 from pages.restrictions import RestrictionsForm
 from pages.spaces import back_to, enter, setting
@@ -58,7 +58,7 @@ class Settings:
         self.unsaved = Unsaved(self._values, self.bar.mark, fields)
         with self.bar.told:
             said = N_("{name} has changed this space meanwhile: {fields}.")
-            newest = functools.partial(here.services.spaces.history, here.actor, space.id, limit=LOOKED_AT)
+            newest = functools.partial(here.services.spaces.history, here.actor, space.id)
             self.meanwhile = Meanwhile(newest, said, f"space:{space.id}", "space_changed", self.unsaved)
         await self.meanwhile.begin()
 

@@ -28,7 +28,7 @@ from domain.kernel.errors import (
     ProviderKeyMissing,
 )
 from domain.services import Services
-from pages.i18n import reason, translate
+from pages.i18n import reason
 
 PING_SECONDS = 15.0
 ALLOWED_SECONDS = 0.2
@@ -185,8 +185,7 @@ class AnswerStream:
         else:
             # The run was in this process: its outcome stands in the very message that was asked.
             message, sources = self._asked.message, self._sources
-        if message.error:
-            sentence = translate(message.error, self._actor.language, **message.error_params)
+        if sentence := reason(message, self._actor.language):
             await queue.put(
                 event("error", {**self._base(), "error": sentence, "error_code": _error_code(message)}, offset)
             )

@@ -29,7 +29,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.errors import N_, Invalid, NotFound
 from domain.models.choice import EmbeddingChoice
 from domain.services import Services
-from pages.i18n import translate
+from pages.i18n import reason
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 MOST_MESSAGES = 2_000
@@ -273,8 +273,7 @@ class Completion:
     async def _end(
         self, queue: "asyncio.Queue[bytes | None]", message: Message, sources: Sequence[MessageSource]
     ) -> None:
-        if message.error:
-            sentence = translate(message.error, self._actor.language, **message.error_params)
+        if sentence := reason(message, self._actor.language):
             code = str(message.trace.get("error_code", ""))
             await queue.put(
                 _data({"error": {"message": sentence, "type": "server_error", "param": None, "code": code}})

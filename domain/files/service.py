@@ -17,7 +17,6 @@ from domain.knowledge.removal import release_blobs
 from domain.knowledge.transcripts import Transcripts
 from domain.models.transcription import transcription_in
 from domain.ports import Contents, Deed, Limiter, Parser, StoredContent
-from domain.spaces.entities import Space
 from domain.spaces.service import space_access
 from domain.tenants.entities import Tenant
 from domain.transaction import UnitOfWork
@@ -78,17 +77,19 @@ class FileService:
 
     async def _place(self, actor: Actor, space_id: UUID | None, *, heard: bool) -> UUID | None:
         """The space whose model writes a recording down; there has to be one before anything is sent."""
+        if space_id is None and not heard:
+            return None
         async with self._uow.read(actor.tenant_id) as tx:
             if space_id is not None:
-                space: Space | None = (await space_access(tx, actor, space_id)).space
+                await space_access(tx, actor, space_id)
+            elif own := await tx.spaces.personal(actor.user_id):
+                space_id = own.id
             else:
-                space = await tx.spaces.personal(actor.user_id) if heard else None
+                raise Invalid(N_("Say for which space the recording is."), field="space_id")
             if not heard:
                 return None
-            if space is None:
-                raise Invalid(N_("Say for which space the recording is."), field="space_id")
-            await transcription_in(tx, space.id)
-            return space.id
+            await transcription_in(tx, space_id)
+            return space_id
 
     async def _take_in(
         self, actor: Actor, name: str, extension: str, place: UUID | None, stored: StoredContent

@@ -40,10 +40,7 @@ class Transcripts:
             with attributed(replace(present(), purpose=Purpose.RECORDING)):
                 segments = await self._transcriber.transcribe(choice.provider, choice.model, path, filename, progress)
             await self._keep(blob, choice.model.id, segments)
-        document = document_of(segments, SUPPORTED[extension_of(filename)][0])
-        if not document.text.strip():
-            raise UnreadableFile(SILENCE)
-        return document
+        return _heard(segments, filename)
 
     async def speech(self, actor: Actor, path: Path, filename: str, *, space_id: UUID) -> str:
         """What is said in a recording that an actor attaches, with the times; heard by a model of the space.
@@ -54,9 +51,7 @@ class Transcripts:
             choice = await transcription_in(tx, space_id)
         with attributed(replace(Attribution.of(actor, Purpose.RECORDING), space_id=space_id)):
             segments = await self._transcriber.transcribe(choice.provider, choice.model, path, filename, _unseen)
-        document = document_of(segments, SUPPORTED[extension_of(filename)][0])
-        if not document.text.strip():
-            raise UnreadableFile(SILENCE)
+        document = _heard(segments, filename)
         return "\n\n".join(f"[{clock(b.time or 0.0)}] {document.text[b.start : b.end]}" for b in document.blocks)
 
     async def _keep(self, blob: Blob, model_id: UUID, segments: Sequence[Segment]) -> None:
@@ -70,6 +65,13 @@ class Transcripts:
 
 async def _unseen(_fraction: float) -> None:
     """Nobody follows how far it is."""
+
+
+def _heard(segments: Sequence[Segment], filename: str) -> ParsedDocument:
+    document = document_of(segments, SUPPORTED[extension_of(filename)][0])
+    if not document.text.strip():
+        raise UnreadableFile(SILENCE)
+    return document
 
 
 def document_of(segments: Sequence[Segment], media_type: str) -> ParsedDocument:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -85,6 +86,7 @@ def test_the_first_chat(page: Page, installation: Installation, provider: Provid
     page.get_by_role("navigation", name="Main").get_by_role("button", name="New chat").click()
     expect(page.get_by_test_id("message-question-0")).to_have_count(0)
     expect(page).not_to_have_url(address)
+    expect(box).to_be_focused()
     page.keyboard.press("Tab")
     expect(box).not_to_be_focused()
 
@@ -163,7 +165,9 @@ def test_an_answer_is_whole_and_there_once_after_the_network_was_away(
     with closing(installation.client()) as client:
         session = page.url.rpartition("/")[2]
         provider.may_end.set()
+        deadline = time.monotonic() + 60
         while client.get(f"/api/v1/conversations/{session}/").json()["messages"][0]["state"] == "running":
+            assert time.monotonic() < deadline
             page.wait_for_timeout(100)
     away = False
     expect(page.get_by_role("log")).to_contain_text("ord59")
